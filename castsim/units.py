@@ -1,0 +1,53 @@
+"""The one place where units change.
+
+Inside: mm, s, g, hence Pa, Pa·s and mm³ (= µL). Outside: mL, mL/min, mmHg, mPa·s.
+"""
+
+PA_PER_MMHG = 133.322387415
+PA_PER_CMH2O = 98.0665
+PA_PER_PSI = 6894.757293168
+UL_PER_ML = 1000.0
+S_PER_MIN = 60.0
+GRAVITY_MM_S2 = 9806.65
+MM_PER_INCH = 25.4
+MM_PER_FRENCH = 1.0 / 3.0
+
+
+def uL_from_mL(volume_mL: float) -> float:
+    """Volume, mL to µL."""
+    return volume_mL * UL_PER_ML
+
+
+def mL_from_uL(volume_uL: float) -> float:
+    """Volume, µL to mL."""
+    return volume_uL / UL_PER_ML
+
+
+def uL_s_from_mL_min(rate_mL_min: float) -> float:
+    """Flow, mL/min to µL/s."""
+    return rate_mL_min * UL_PER_ML / S_PER_MIN
+
+
+def mL_min_from_uL_s(rate_uL_s: float) -> float:
+    """Flow, µL/s to mL/min."""
+    return rate_uL_s * S_PER_MIN / UL_PER_ML
+
+
+def Pa_from_mmHg(pressure_mmHg: float) -> float:
+    """Pressure, mmHg to Pa."""
+    return pressure_mmHg * PA_PER_MMHG
+
+
+def mmHg_from_Pa(pressure_Pa: float) -> float:
+    """Pressure, Pa to mmHg."""
+    return pressure_Pa / PA_PER_MMHG
+
+
+def Pa_s_from_mPa_s(viscosity_mPa_s: float) -> float:
+    """Viscosity, mPa·s to Pa·s."""
+    return viscosity_mPa_s / 1000.0
+
+
+def g_mm3_from_g_mL(density_g_mL: float) -> float:
+    """Density, g/mL to g/mm³ (so that density times mm/s² is Pa/mm)."""
+    return density_g_mL / 1000.0

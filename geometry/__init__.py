@@ -1,0 +1,1 @@
+"""Anatomy to meshes: levels, skeleton, veins, network, flow mesh. Knows nothing of agents."""

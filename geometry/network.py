@@ -1,0 +1,193 @@
+"""VesselNetwork: every vein as a centreline with two semi-axes, joined at nodes.
+
+All venous compartments add their branches to one :class:`NetworkBuilder`; the
+meshers read the frozen :class:`VesselNetwork`.
+"""
+
+from dataclasses import dataclass, field
+from enum import IntEnum
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from geometry.errors import GeometryError
+from geometry.levels import Level, Side
+from geometry.structures import Structure
+
+FloatArray = NDArray[np.float64]
+IntArray = NDArray[np.int64]
+
+
+class TerminalKind(IntEnum):
+    """Where a network ends, and what blood does there."""
+
+    OUTLET = 0  # pressure held: right atrium, iliac ends
+    TRIBUTARY = 1  # Thevenin source of blood: muscular ends, bone, skull, organs
+    HAZARD = 2  # radiculomedullary vein: the way into the dura
+    CUT = 3  # where a mesh was cut out of a larger one
+
+
+@dataclass(frozen=True)
+class VesselNetwork:
+    """Branches (centreline polylines with calibre and labels) between nodes.
+
+    Branch ``b`` owns the points ``point_offset[b]:point_offset[b+1]``; its first point
+    lies on node ``branch_start[b]``, its last on node ``branch_end[b]``.
+
+    Attributes
+    ----------
+    node_xyz : (k, 3) mm
+    point_xyz : (p, 3) mm, RAS, origin at the centre of T8
+    point_radius, point_radius_minor : (p,) mm, semi-axes of the lumen, major >= minor > 0
+    point_offset : (b+1,) first point of each branch
+    branch_start, branch_end : (b,) node indices
+    branch_structure, branch_level, branch_side : (b,) codes
+    terminal_node : (t,) nodes where the network ends
+    terminal_kind : (t,) :class:`TerminalKind` codes
+    terminal_name : (t,) such as ``"right_atrium"`` or ``"muscular T9 right"``
+    valve_branch : (v,) branches that carry a valve
+    valve_arc : (v,) mm from the branch's start
+    valve_direction : (v,) +1 lets blood pass from start to end, -1 the other way
+    """
+
+    node_xyz: FloatArray
+    point_xyz: FloatArray
+    point_radius: FloatArray
+    point_radius_minor: FloatArray
+    point_offset: IntArray
+    branch_start: IntArray
+    branch_end: IntArray
+    branch_structure: IntArray
+    branch_level: IntArray
+    branch_side: IntArray
+    terminal_node: IntArray
+    terminal_kind: IntArray
+    terminal_name: tuple[str, ...]
+    valve_branch: IntArray
+    valve_arc: FloatArray
+    valve_direction: IntArray
+
+    def __post_init__(self) -> None:
+        for value in vars(self).values():
+            if isinstance(value, np.ndarray):
+                value.setflags(write=False)
+
+    @property
+    def n_branches(self) -> int:
+        """Number of branches."""
+        return len(self.branch_start)
+
+    @property
+    def n_nodes(self) -> int:
+        """Number of nodes."""
+        return len(self.node_xyz)
+
+    def points(self, branch: int) -> FloatArray:
+        """Centreline of one branch, (k, 3) mm."""
+        return self.point_xyz[self.point_offset[branch] : self.point_offset[branch + 1]]
+
+    def branches(
+        self,
+        structure: Structure | None = None,
+        level: Level | None = None,
+        side: Side | None = None,
+    ) -> IntArray:
+        """Indices of the branches with these labels (None matches all)."""
+        keep = np.ones(self.n_branches, dtype=bool)
+        if structure is not None:
+            keep &= self.branch_structure == structure
+        if level is not None:
+            keep &= self.branch_level == level
+        if side is not None:
+            keep &= self.branch_side == side
+        return np.flatnonzero(keep)
+
+    def branch_length(self) -> FloatArray:
+        """Centreline length of every branch, (b,) mm."""
+        step = np.linalg.norm(np.diff(self.point_xyz, axis=0), axis=1)
+        arc = np.concatenate([[0.0], np.cumsum(step)])
+        first, last = self.point_offset[:-1], self.point_offset[1:] - 1
+        # the jump from one branch to the next is in `arc` but cancels in the difference
+        return np.asarray(arc[last] - arc[first])
+
+
+@dataclass
+class NetworkBuilder:
+    """Collects nodes, branches, terminals and valves; :meth:`build` freezes them."""
+
+    node_xyz: list[FloatArray] = field(default_factory=list)
+    _branches: list[tuple[int, int, FloatArray, FloatArray, FloatArray, int, int, int]] = field(
+        default_factory=list
+    )
+    _terminals: list[tuple[int, int, str]] = field(default_factory=list)
+    _valves: list[tuple[int, float, int]] = field(default_factory=list)
+
+    def node(self, xyz: ArrayLike) -> int:
+        """Add a node at `xyz` (mm) and return its index."""
+        point = np.asarray(xyz, dtype=float)
+        if point.shape != (3,) or not np.isfinite(point).all():
+            raise GeometryError(f"node position must be three finite numbers in mm, got {xyz!r}")
+        self.node_xyz.append(point)
+        return len(self.node_xyz) - 1
+
+    def branch(
+        self,
+        start: int,
+        end: int,
+        structure: Structure,
+        level: Level,
+        side: Side,
+        *,
+        radius: ArrayLike,
+        radius_minor: ArrayLike | None = None,
+        via: ArrayLike = (),
+    ) -> int:
+        """Add a branch from node `start` to node `end` through the points `via`.
+
+        `radius` (mm, semi-major) and `radius_minor` (mm; None: round) are scalars or one
+        value a point, ends included. Returns the branch index.
+        """
+        inner = np.asarray(via, dtype=float).reshape(-1, 3)
+        xyz = np.vstack([self.node_xyz[start], inner, self.node_xyz[end]])
+        major = np.broadcast_to(np.asarray(radius, dtype=float), len(xyz)).copy()
+        minor = major if radius_minor is None else np.asarray(radius_minor, dtype=float)
+        minor = np.minimum(np.broadcast_to(minor, len(xyz)), major)
+        label = f"{structure.label} {level.name} {side.name.lower()}"
+        if not (np.isfinite(xyz).all() and np.isfinite(minor).all() and (minor > 0).all()):
+            raise GeometryError(f"branch {label}: points and radii must be finite, radii > 0 mm")
+        if (np.linalg.norm(np.diff(xyz, axis=0), axis=1) <= 0).any():
+            raise GeometryError(f"branch {label}: two neighbouring points coincide")
+        self._branches.append((start, end, xyz, major, minor, int(structure), int(level), int(side)))
+        return len(self._branches) - 1
+
+    def terminal(self, node: int, kind: TerminalKind, name: str) -> None:
+        """End the network at `node`."""
+        self._terminals.append((node, int(kind), name))
+
+    def valve(self, branch: int, arc_mm: float, direction: int) -> None:
+        """Put a valve on `branch`, `arc_mm` from its start; +1 opens from start to end."""
+        self._valves.append((branch, float(arc_mm), direction))
+
+    def build(self) -> VesselNetwork:
+        """Freeze into a :class:`VesselNetwork`."""
+        if not self._branches:
+            raise GeometryError("a network needs at least one branch")
+        start, end, xyz, major, minor, structure, level, side = zip(*self._branches, strict=True)
+        return VesselNetwork(
+            node_xyz=np.array(self.node_xyz),
+            point_xyz=np.vstack(xyz),
+            point_radius=np.concatenate(major),
+            point_radius_minor=np.concatenate(minor),
+            point_offset=np.concatenate([[0], np.cumsum([len(x) for x in xyz])]),
+            branch_start=np.array(start),
+            branch_end=np.array(end),
+            branch_structure=np.array(structure),
+            branch_level=np.array(level),
+            branch_side=np.array(side),
+            terminal_node=np.array([t[0] for t in self._terminals], dtype=np.int64),
+            terminal_kind=np.array([t[1] for t in self._terminals], dtype=np.int64),
+            terminal_name=tuple(t[2] for t in self._terminals),
+            valve_branch=np.array([v[0] for v in self._valves], dtype=np.int64),
+            valve_arc=np.array([v[1] for v in self._valves], dtype=float),
+            valve_direction=np.array([v[2] for v in self._valves], dtype=np.int64),
+        )
