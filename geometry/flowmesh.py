@@ -5,15 +5,27 @@ simulated. :meth:`FlowMesh.validate` names each way in which arrays can be wrong
 """
 
 from dataclasses import dataclass, fields
+from typing import Self
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
+
+from geometry.errors import GeometryError
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 
 NO_GATE = -1
 """Gate code of a link that agent never enters: a port-to-port face of a reduced far field."""
+
+UNLABELLED = -1
+"""Structure, level or branch code of a cell that belongs to no anatomy."""
+
+LABELS = ("cell_structure", "cell_level", "cell_branch")
+POSITIVE = ("cell_volume", "cell_radius", "cell_radius_minor", "gate_radius", "terminal_radius")
+NOT_NEGATIVE = ("cell_gap", "half_resistance", "face_length", "terminal_resistance")
 
 
 @dataclass(frozen=True)
@@ -104,3 +116,238 @@ class FlowMesh:
     def n_gates(self) -> int:
         """Number of gates."""
         return len(self.gate_radius)
+
+    @property
+    def n_terminals(self) -> int:
+        """Number of terminals."""
+        return len(self.terminal_cell)
+
+    @classmethod
+    def from_arrays(
+        cls,
+        *,
+        cell_volume: ArrayLike,
+        cell_radius: ArrayLike,
+        face_owner: ArrayLike = (),
+        face_neighbour: ArrayLike = (),
+        terminal_cell: ArrayLike = (),
+        terminal_name: tuple[str, ...] = (),
+        **given: ArrayLike,
+    ) -> Self:
+        """Build a checked mesh from bare arrays; any other field may be `given` by name.
+
+        Scalars are spread over their rows. What is not given is derived:
+
+        - `cell_radius_minor` = `cell_radius`, `cell_gap` = 0, `cell_centroid` = 0 (no height),
+          `cell_structure`, `cell_level`, `cell_branch` = UNLABELLED, `cell_side` = 0;
+        - a cell is a piece of vein of length V / (pi a b); half of it gives `half_resistance`
+          (Poiseuille in an ellipse, h = 2 L (a^2 + b^2) / (pi a^3 b^3)), and the mean of two
+          neighbours gives `face_length`;
+        - `face_centroid` lies midway between the cells, `face_valve` = 0;
+        - every face has a gate of its own (key: branch = face, stretch = 0), and so has every
+          terminal (branch = m + terminal); `gate_radius` is the mean of the joined cells'
+          radii of curvature 2ab/(a+b);
+        - terminals hold 0 Pa without resistance, have the radius of their cell, and are outlets.
+
+        Raises
+        ------
+        GeometryError
+            As :meth:`validate`, or an unknown field name.
+
+        Examples
+        --------
+        A tube of four cells, 1 mm in radius and 2 mm long in all, from 100 Pa to 0 Pa:
+
+        >>> mesh = FlowMesh.from_arrays(
+        ...     cell_volume=[0.5 * np.pi] * 4, cell_radius=1.0,
+        ...     face_owner=[0, 1, 2], face_neighbour=[1, 2, 3],
+        ...     terminal_cell=[0, 3], terminal_pressure=[100.0, 0.0])
+        >>> mesh.n_cells, mesh.n_faces, mesh.n_gates
+        (4, 3, 5)
+        """
+        known = {field.name for field in fields(cls)}
+        for name in given:
+            if name not in known:
+                raise GeometryError(f"FlowMesh has no field {name!r}; fields: {sorted(known)}")
+
+        def take(name: str, default: ArrayLike, shape: tuple[int, ...]) -> FloatArray:
+            return _spread(name, given.get(name, default), shape, float)
+
+        def codes(name: str, default: ArrayLike, shape: tuple[int, ...]) -> IntArray:
+            return _spread(name, given.get(name, default), shape, int)
+
+        n, m, t = np.size(cell_volume), np.size(face_owner), np.size(terminal_cell)
+        volume = _spread("cell_volume", cell_volume, (n,), float)
+        radius = _spread("cell_radius", cell_radius, (n,), float)
+        owner = _spread("face_owner", face_owner, (m,), int)
+        neighbour = _spread("face_neighbour", face_neighbour, (m,), int)
+        drained = _spread("terminal_cell", terminal_cell, (t,), int)
+        _check_range("face_owner", owner, 0, n)
+        _check_range("face_neighbour", neighbour, 0, n)
+        _check_range("terminal_cell", drained, 0, n)
+        minor = take("cell_radius_minor", radius, (n,))
+        for name, value in (
+            ("cell_volume", volume),
+            ("cell_radius", radius),
+            ("cell_radius_minor", minor),
+        ):
+            _check_positive(name, value)
+        centroid = take("cell_centroid", 0.0, (n, 3))
+        length = volume / (np.pi * radius * minor)
+        half = 2 * length * (radius**2 + minor**2) / (np.pi * (radius * minor) ** 3)
+        curvature = 2 * radius * minor / (radius + minor)
+        own_gates = m + t if "gate_radius" not in given else np.size(given["gate_radius"])
+        if "gate_radius" in given and not {"face_gate", "terminal_gate"} <= set(given):
+            raise GeometryError("gate_radius given: give face_gate and terminal_gate too")
+        face_curvature = 0.5 * (curvature[owner] + curvature[neighbour])
+        mesh = cls(
+            cell_volume=volume,
+            cell_radius=radius,
+            cell_radius_minor=minor,
+            cell_gap=take("cell_gap", 0.0, (n,)),
+            cell_centroid=centroid,
+            cell_structure=codes("cell_structure", UNLABELLED, (n,)),
+            cell_level=codes("cell_level", UNLABELLED, (n,)),
+            cell_side=codes("cell_side", 0, (n,)),
+            cell_branch=codes("cell_branch", UNLABELLED, (n,)),
+            face_owner=owner,
+            face_neighbour=neighbour,
+            half_resistance=take(
+                "half_resistance", np.column_stack([half[owner], half[neighbour]]), (m, 2)
+            ),
+            face_centroid=take(
+                "face_centroid", 0.5 * (centroid[owner] + centroid[neighbour]), (m, 3)
+            ),
+            face_length=take("face_length", 0.5 * (length[owner] + length[neighbour]), (m,)),
+            face_valve=codes("face_valve", 0, (m,)),
+            face_gate=codes("face_gate", np.arange(m), (m,)),
+            gate_radius=take(
+                "gate_radius", np.concatenate([face_curvature, curvature[drained]]), (own_gates,)
+            ),
+            gate_branch=codes("gate_branch", np.arange(own_gates), (own_gates,)),
+            gate_stretch=codes("gate_stretch", 0, (own_gates,)),
+            terminal_cell=drained,
+            terminal_pressure=take("terminal_pressure", 0.0, (t,)),
+            terminal_resistance=take("terminal_resistance", 0.0, (t,)),
+            terminal_radius=take("terminal_radius", radius[drained], (t,)),
+            terminal_kind=codes("terminal_kind", 0, (t,)),
+            terminal_gate=codes("terminal_gate", m + np.arange(t), (t,)),
+            terminal_name=terminal_name,
+        )
+        mesh.validate()
+        return mesh
+
+    def validate(self, *, must_drain: bool = False) -> None:
+        """Raise one clear :class:`GeometryError` for the first thing wrong with the arrays.
+
+        Parameters
+        ----------
+        must_drain
+            Also refuse cells from which no way leads to any terminal (valves count as open).
+        """
+        self._check_shapes()
+        n, g = self.n_cells, self.n_gates
+        for name in POSITIVE:
+            _check_positive(name, getattr(self, name))
+        for name in NOT_NEGATIVE:
+            value = getattr(self, name)
+            _refuse(name, value, value < 0, "must be >= 0")
+        _refuse(
+            "cell_radius_minor",
+            self.cell_radius_minor,
+            self.cell_radius_minor > self.cell_radius * (1 + 1e-12),
+            "must not exceed cell_radius",
+        )
+        _refuse(
+            "cell_gap", self.cell_gap, self.cell_gap >= self.cell_radius, "must be < cell_radius"
+        )
+        _check_range("face_owner", self.face_owner, 0, n)
+        _check_range("face_neighbour", self.face_neighbour, 0, n)
+        loop = self.face_owner == self.face_neighbour
+        _refuse("face_neighbour", self.face_neighbour, loop, "must differ from face_owner")
+        blocked = self.half_resistance.sum(axis=1) == 0
+        _refuse("half_resistance", self.half_resistance, blocked, "must have a sum > 0")
+        _refuse("face_valve", self.face_valve, np.abs(self.face_valve) > 1, "must be -1, 0 or 1")
+        _check_range("face_gate", self.face_gate, NO_GATE, g)
+        _check_range("terminal_cell", self.terminal_cell, 0, n)
+        _check_range("terminal_gate", self.terminal_gate, 0, g)
+        _check_range("terminal_kind", self.terminal_kind, 0, 4)
+        for name in LABELS:
+            _check_range(name, getattr(self, name), UNLABELLED, np.iinfo(np.int64).max)
+        _check_range("cell_side", self.cell_side, -1, 2)
+        if must_drain:
+            self._check_drained()
+
+    def _check_shapes(self) -> None:
+        if self.n_cells == 0:
+            raise GeometryError("FlowMesh: cell_volume is empty; a mesh needs at least one cell")
+        rows = {
+            "cell": self.n_cells,
+            "face": self.n_faces,
+            "half": self.n_faces,
+            "gate": self.n_gates,
+            "terminal": self.n_terminals,
+        }
+        columns = {"cell_centroid": (3,), "face_centroid": (3,), "half_resistance": (2,)}
+        for field in fields(self):
+            if field.name == "terminal_name":
+                continue
+            value = getattr(self, field.name)
+            if not isinstance(value, np.ndarray) or value.dtype not in (np.float64, np.int64):
+                raise GeometryError(f"FlowMesh: {field.name} must be a float64 or int64 array")
+            wanted = np.dtype(np.float64 if field.type == FloatArray else np.int64)
+            if value.dtype != wanted:
+                raise GeometryError(
+                    f"FlowMesh: {field.name} has dtype {value.dtype}, must be {wanted}"
+                )
+            shape = (rows[field.name.split("_")[0]], *columns.get(field.name, ()))
+            if value.shape != shape:
+                raise GeometryError(
+                    f"FlowMesh: {field.name} has shape {value.shape}, must be {shape}"
+                )
+            if value.dtype == np.float64:
+                _refuse(field.name, value, ~np.isfinite(value), "must be finite")
+        if self.terminal_name and len(self.terminal_name) != self.n_terminals:
+            raise GeometryError(
+                f"FlowMesh: terminal_name has {len(self.terminal_name)} names, "
+                f"must have {self.n_terminals} or none"
+            )
+
+    def _check_drained(self) -> None:
+        ones = np.ones(self.n_faces, dtype=np.int8)
+        graph = coo_array(
+            (ones, (self.face_owner, self.face_neighbour)), shape=(self.n_cells, self.n_cells)
+        )
+        label = connected_components(graph, directed=False)[1]
+        drained = np.isin(label, label[self.terminal_cell])
+        if not drained.all():
+            first = int(np.flatnonzero(~drained)[0])
+            raise GeometryError(
+                f"FlowMesh: {int((~drained).sum())} cells reach no terminal, the first is cell "
+                f"{first} (branch {self.cell_branch[first]}); join them or give them a terminal"
+            )
+
+
+def _spread(name: str, value: ArrayLike, shape: tuple[int, ...], kind: type) -> NDArray:  # type: ignore[type-arg]
+    array = np.asarray(value)
+    if kind is int and array.size and not np.issubdtype(array.dtype, np.integer):
+        raise GeometryError(f"FlowMesh: {name} must be integers, got dtype {array.dtype}")
+    try:
+        return np.array(np.broadcast_to(array, shape), dtype=np.int64 if kind is int else float)
+    except ValueError as error:
+        raise GeometryError(f"FlowMesh: {name} has shape {array.shape}, must be {shape}") from error
+
+
+def _refuse(name: str, value: FloatArray | IntArray, bad: NDArray[np.bool_], allowed: str) -> None:
+    rows = bad.reshape(len(bad), -1).any(axis=1) if bad.size else bad
+    if rows.any():
+        first = int(np.flatnonzero(rows)[0])
+        raise GeometryError(f"FlowMesh: {name}[{first}] = {value[first]} {allowed}")
+
+
+def _check_positive(name: str, value: FloatArray) -> None:
+    _refuse(name, value, ~(np.isfinite(value) & (value > 0)), "must be finite and > 0")
+
+
+def _check_range(name: str, value: IntArray, low: int, high: int) -> None:
+    _refuse(name, value, (value < low) | (value >= high), f"must be in {low}..{high - 1}")
