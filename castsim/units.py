@@ -51,3 +51,23 @@ def Pa_s_from_mPa_s(viscosity_mPa_s: float) -> float:
 def g_mm3_from_g_mL(density_g_mL: float) -> float:
     """Density, g/mL to g/mm³ (so that density times mm/s² is Pa/mm)."""
     return density_g_mL / 1000.0
+
+
+def Pa_from_psi(pressure_psi: float) -> float:
+    """Pressure, psi to Pa."""
+    return pressure_psi * PA_PER_PSI
+
+
+def Pa_from_kPa(pressure_kPa: float) -> float:
+    """Pressure, kPa to Pa."""
+    return pressure_kPa * 1000.0
+
+
+def mm_from_cm(length_cm: float) -> float:
+    """Length, cm to mm."""
+    return length_cm * 10.0
+
+
+def mm_from_French(diameter_F: float) -> float:
+    """Diameter, French to mm."""
+    return diameter_F * MM_PER_FRENCH

@@ -1,0 +1,1 @@
+"""castsim: where a liquid embolic agent goes in the veins of the spine."""
