@@ -1,0 +1,295 @@
+"""Bone solids: bodies, pedicles, laminae and processes, as signed distances and as meshes.
+
+Ribs and articular processes are left out: the foramen is bounded by pedicles, body and lamina.
+"""
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from geometry.levels import SIDES, Level
+from geometry.swept_ellipse import superellipse_distance, tube_triangles
+from geometry.vertebra import Vertebra
+
+FloatArray = NDArray[np.float64]
+IntArray = NDArray[np.int64]
+
+FLAT_POWER = 4.0
+"""Exponent of the hind half of a body's outline: 2 is an ellipse, infinity a box."""
+PEDICLE_REACH = 0.55
+"""How far back pedicles go, in canal depths."""
+PEDICLE_ROOT_MM = 3.0
+"""How deep a pedicle is rooted in its body."""
+LAMINA_SPAN = (-0.55, 0.30)
+"""Lower and upper edge of a lamina, in body heights: the gap below is ligamentum flavum."""
+PROCESS_RADIUS_MM = 3.0
+TRANSVERSE_BACK_DEG = 25.0
+NEAR_MM = 10.0
+"""Within this distance of a bone its distance is computed, beyond it is bounded."""
+
+
+class Solid(Protocol):
+    """A solid in the frame of its vertebra."""
+
+    @property
+    def name(self) -> str:
+        """What bone it is part of, such as ``body`` or ``lamina``."""
+
+    def distance(self, local: FloatArray) -> FloatArray:
+        """Signed distance (k,) of local points (k, 3), mm, negative inside."""
+
+    def mesh(self) -> tuple[FloatArray, IntArray]:
+        """Vertices (v, 3) in the local frame and triangles (t, 3)."""
+
+
+def _cap(side: FloatArray, along: FloatArray) -> FloatArray:
+    """Distance to a straight cylinder from the distances to its side and to its ends."""
+    outside = np.hypot(np.maximum(side, 0.0), np.maximum(along, 0.0))
+    return np.asarray(outside + np.minimum(np.maximum(side, along), 0.0))
+
+
+def _closed_tube(rings: FloatArray) -> tuple[FloatArray, IntArray]:
+    """Closed surface over `rings` (r, n, 3): a tube with a fan at either end."""
+    count, around, _ = rings.shape
+    vertices = np.vstack([rings.reshape(-1, 3), rings[0].mean(axis=0), rings[-1].mean(axis=0)])
+    spoke = np.arange(around)
+    after = (spoke + 1) % around
+    first = np.stack([after, spoke, np.full(around, count * around)], axis=1)
+    base = (count - 1) * around
+    last = np.stack([base + spoke, base + after, np.full(around, count * around + 1)], axis=1)
+    return vertices, np.concatenate([tube_triangles(count, around), first, last])
+
+
+@dataclass(frozen=True)
+class Body:
+    """Vertebral body: upright cylinder, round in front and flat behind."""
+
+    width: float
+    depth: float
+    height: float
+    name: str = "body"
+
+    def distance(self, local: FloatArray) -> FloatArray:
+        """Signed distance, mm."""
+        power = np.where(local[:, 1] > 0, 2.0, FLAT_POWER)
+        side = superellipse_distance(
+            local[:, 0], local[:, 1], a=self.width / 2, b=self.depth / 2, power=power
+        )
+        return _cap(side, np.abs(local[:, 2]) - self.height / 2)
+
+    def mesh(self) -> tuple[FloatArray, IntArray]:
+        """Surface."""
+        angle = np.linspace(0.0, 2 * np.pi, 48, endpoint=False)
+        cos, sin = np.cos(angle), np.sin(angle)
+        power = np.where(sin > 0, 2.0, FLAT_POWER)
+        radius = (np.abs(cos) ** power + np.abs(sin) ** power) ** (-1 / power)
+        outline = np.stack([cos * radius * self.width / 2, sin * radius * self.depth / 2], axis=1)
+        rings = np.stack(
+            [
+                np.column_stack([outline, np.full(48, z)])
+                for z in (-self.height / 2, self.height / 2)
+            ]
+        )
+        return _closed_tube(rings)
+
+
+@dataclass(frozen=True)
+class Pedicle:
+    """Elliptic cylinder from the body backwards, along y."""
+
+    x: float
+    z: float
+    width: float
+    height: float
+    y_front: float
+    y_back: float
+    name: str = "pedicle"
+
+    def distance(self, local: FloatArray) -> FloatArray:
+        """Signed distance, mm."""
+        side = superellipse_distance(
+            local[:, 0] - self.x, local[:, 2] - self.z, a=self.width / 2, b=self.height / 2
+        )
+        return _cap(side, np.maximum(local[:, 1] - self.y_front, self.y_back - local[:, 1]))
+
+    def mesh(self) -> tuple[FloatArray, IntArray]:
+        """Surface."""
+        angle = np.linspace(0.0, 2 * np.pi, 24, endpoint=False)
+        x = self.x + np.cos(angle) * self.width / 2
+        z = self.z + np.sin(angle) * self.height / 2
+        rings = [np.stack([x, np.full(24, y), z], axis=1) for y in (self.y_front, self.y_back)]
+        return _closed_tube(np.stack(rings))
+
+
+@dataclass(frozen=True)
+class Lamina:
+    """Both laminae: the hind half of a shell round the canal."""
+
+    y_centre: float
+    half_width: float
+    half_depth: float
+    thickness: float
+    z_low: float
+    z_high: float
+    name: str = "lamina"
+
+    def distance(self, local: FloatArray) -> FloatArray:
+        """Signed distance, mm."""
+        inner = superellipse_distance(
+            local[:, 0], local[:, 1] - self.y_centre, a=self.half_width, b=self.half_depth
+        )
+        outer = superellipse_distance(
+            local[:, 0],
+            local[:, 1] - self.y_centre,
+            a=self.half_width + self.thickness,
+            b=self.half_depth + self.thickness,
+        )
+        side = np.maximum(np.maximum(-inner, outer), local[:, 1] - self.y_centre)
+        return _cap(side, np.maximum(self.z_low - local[:, 2], local[:, 2] - self.z_high))
+
+    def mesh(self) -> tuple[FloatArray, IntArray]:
+        """Surface."""
+        angle = np.linspace(np.pi, 2 * np.pi, 25)
+        rings = np.empty((25, 4, 3))
+        corners = ((0, self.z_low), (1, self.z_low), (1, self.z_high), (0, self.z_high))
+        for i, (out, z) in enumerate(corners):
+            rings[:, i, 0] = np.cos(angle) * (self.half_width + out * self.thickness)
+            rings[:, i, 1] = self.y_centre + np.sin(angle) * (
+                self.half_depth + out * self.thickness
+            )
+            rings[:, i, 2] = z
+        return _closed_tube(rings)
+
+
+@dataclass(frozen=True)
+class Process:
+    """Spinous or transverse process: a rod with round ends."""
+
+    start: FloatArray
+    end: FloatArray
+    radius: float
+    name: str
+
+    def distance(self, local: FloatArray) -> FloatArray:
+        """Signed distance, mm."""
+        axis = self.end - self.start
+        along = np.clip((local - self.start) @ axis / (axis @ axis), 0.0, 1.0)
+        nearest = self.start + along[:, None] * axis
+        return np.asarray(np.linalg.norm(local - nearest, axis=1) - self.radius)
+
+    def mesh(self) -> tuple[FloatArray, IntArray]:
+        """Surface."""
+        axis = (self.end - self.start) / np.linalg.norm(self.end - self.start)
+        across = np.cross(axis, [0.0, 0.0, 1.0])
+        across /= np.linalg.norm(across)
+        other = np.cross(axis, across)
+        angle = np.linspace(0.0, 2 * np.pi, 16, endpoint=False)
+        circle = np.cos(angle)[:, None] * across + np.sin(angle)[:, None] * other
+        cap = np.radians([80.0, 55.0, 30.0, 0.0])
+        stations = [(self.start, -np.sin(c), np.cos(c)) for c in cap]
+        stations += [(self.end, np.sin(c), np.cos(c)) for c in cap[::-1]]
+        rings = [p + self.radius * (along * axis + out * circle) for p, along, out in stations]
+        return _closed_tube(np.stack(rings))
+
+
+def build_bones(vertebra: Vertebra) -> tuple[Solid, ...]:
+    """Solids of one vertebra in its frame."""
+    size = vertebra.size
+    wall, centre = vertebra.posterior_wall_y, vertebra.canal_centre_y
+    back = wall - PEDICLE_REACH * vertebra.canal_depth
+    low, high = (f * vertebra.body_height for f in LAMINA_SPAN)
+    solids: list[Solid] = []
+    if vertebra.has_body:
+        solids.append(Body(vertebra.body_width, vertebra.body_depth, vertebra.body_height))
+    solids.append(
+        Lamina(
+            centre, vertebra.canal_width / 2, vertebra.canal_depth / 2, size.lamina_thickness,
+            low, high,
+        )
+    )  # fmt: skip
+    root = np.array(
+        [0.0, wall - vertebra.canal_depth - size.lamina_thickness / 2, (low + high) / 2]
+    )
+    tilt = np.radians(size.spinous_tilt_deg)
+    tip = root + size.spinous_length * np.array([0.0, -np.cos(tilt), -np.sin(tilt)])
+    solids.append(Process(root, tip, PROCESS_RADIUS_MM, "spinous_process"))
+    lateral = np.radians(TRANSVERSE_BACK_DEG)
+    for side in SIDES:
+        x = side * vertebra.pedicle_x
+        solids.append(
+            Pedicle(
+                x, vertebra.pedicle_z, vertebra.pedicle_width, vertebra.pedicle_height,
+                wall + PEDICLE_ROOT_MM, back,
+            )
+        )  # fmt: skip
+        base = np.array([x, back, vertebra.pedicle_z])
+        out = size.transverse_length * np.array([side * np.cos(lateral), -np.sin(lateral), 0.0])
+        solids.append(Process(base, base + out, PROCESS_RADIUS_MM, "transverse_process"))
+    return tuple(solids)
+
+
+@dataclass(frozen=True)
+class Bones:
+    """All solids of a spine, each with the box that bounds it in its vertebra's frame.
+
+    Attributes
+    ----------
+    vertebrae : frames by level
+    solids : by level, in the frame of the vertebra
+    """
+
+    vertebrae: dict[Level, Vertebra]
+    solids: dict[Level, tuple[Solid, ...]]
+
+    @cached_property
+    def _boxes(self) -> dict[Level, FloatArray]:
+        """Lower and upper corners of the solids' boxes, (s, 2, 3) per level."""
+        return {
+            level: np.array(
+                [(v.min(axis=0), v.max(axis=0)) for v, _ in (solid.mesh() for solid in solids)]
+            )
+            for level, solids in self.solids.items()
+        }
+
+    def distance(self, xyz: FloatArray) -> FloatArray:
+        """Signed distance (k,) of world points (k, 3) to the nearest bone, mm.
+
+        To first order within 10 mm of a bone; a lower bound further off.
+        """
+        distance = np.full(len(xyz), np.inf)
+        for level, solids in self.solids.items():
+            vertebra, boxes = self.vertebrae[level], self._boxes[level]
+            local = vertebra.local(xyz)
+            gap = _box_gap(local, boxes[:, 0].min(axis=0), boxes[:, 1].max(axis=0))
+            near = np.flatnonzero(gap < NEAR_MM)
+            local = local[near]
+            for solid, (lower, upper) in zip(solids, boxes, strict=True):
+                solid_gap = _box_gap(local, lower, upper)
+                close = solid_gap < NEAR_MM
+                solid_gap[close] = solid.distance(local[close])
+                distance[near] = np.minimum(distance[near], solid_gap)
+            gap[near] = np.inf
+            np.minimum(distance, gap, out=distance)
+        return distance
+
+    def mesh(self, level: Level) -> tuple[FloatArray, IntArray]:
+        """Surface of one vertebra: world vertices (v, 3) and triangles (t, 3)."""
+        vertices, triangles, first = [], [], 0
+        for solid in self.solids[level]:
+            points, faces = solid.mesh()
+            vertices.append(self.vertebrae[level].world(points))
+            triangles.append(faces + first)
+            first += len(points)
+        return np.vstack(vertices), np.vstack(triangles)
+
+
+def _box_gap(local: FloatArray, lower: FloatArray, upper: FloatArray) -> FloatArray:
+    """Largest distance along an axis from points to a box: never more than the distance."""
+    gap = np.maximum(lower[0] - local[:, 0], local[:, 0] - upper[0])
+    for i in (1, 2):
+        np.maximum(gap, lower[i] - local[:, i], out=gap)
+        np.maximum(gap, local[:, i] - upper[i], out=gap)
+    return gap
