@@ -1,0 +1,190 @@
+"""The way a catheter lies in the network, from its tip to the great veins."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import dijkstra
+
+from geometry.errors import GeometryError
+from geometry.levels import Level, Side
+from geometry.network import FloatArray, IntArray, TerminalKind, VesselNetwork
+from geometry.structures import Compartment, Structure
+
+Leg = tuple[int, float, float]
+"""Branch, and mm from its start where the leg begins and ends."""
+Source = tuple[int, float, tuple[Leg, ...]]
+"""Node, cost to reach it, and the way there."""
+Via = tuple[Structure, Level | None, Side | None]
+
+NO_CATHETER = (Compartment.VERTEBRAL_BODY, Compartment.HAZARD)
+"""Compartments that no route may cross: veins inside bone, and the way into the dura."""
+
+
+@dataclass(frozen=True)
+class CatheterRoute:
+    """Path of a catheter.
+
+    Attributes
+    ----------
+    path : (branch, arc_from, arc_to) in mm from each branch's start, from the tip outwards;
+        each leg begins at the node where the one before it ended
+    diameter_mm : outer diameter
+    """
+
+    path: tuple[tuple[int, float, float], ...]
+    diameter_mm: float
+
+    def __post_init__(self) -> None:
+        if not self.path:
+            raise GeometryError("catheter route: the path is empty")
+        if not (np.isfinite(self.diameter_mm) and self.diameter_mm > 0):
+            raise GeometryError(f"catheter diameter {self.diameter_mm} mm must be finite and > 0")
+
+
+def find_route(
+    network: VesselNetwork,
+    tip: tuple[int, float],
+    *,
+    diameter_mm: float,
+    via: Sequence[Via] = (),
+    goal: str = "right_atrium",
+) -> CatheterRoute:
+    """Find the cheapest way from `tip` to the terminal named `goal`.
+
+    The cost of a branch is the integral of ds / R^2 with R^2 = a b (mm^-1): a vein of twice
+    the calibre is worth four times the way. Routes do not cross bone or the dura.
+
+    Parameters
+    ----------
+    tip
+        Branch and mm from its start.
+    via
+        (structure, level, side) that the route must run through, in order from the tip;
+        None stands for any.  A condition that the tip's own branch meets counts as met.
+
+    Raises
+    ------
+    GeometryError
+        No such goal, no such vein, or no way.
+    """
+    branch, arc = tip
+    if not 0 <= branch < network.n_branches:
+        raise GeometryError(f"catheter tip: branch {branch} does not exist")
+    length = float(network.branch_length()[branch])
+    if not 0 <= arc <= length:
+        raise GeometryError(f"catheter tip: {arc} mm is outside branch {branch} (0..{length:.2f})")
+    goals = [
+        int(node)
+        for node, kind, name in zip(
+            network.terminal_node, network.terminal_kind, network.terminal_name, strict=True
+        )
+        if kind == TerminalKind.OUTLET and name == goal
+    ]
+    if not goals:
+        raise GeometryError(f"catheter route: the network has no outlet named {goal!r}")
+
+    cost = _branch_cost(network)
+    share = arc / length
+    sources: list[Source] = [
+        (int(network.branch_start[branch]), share * cost[branch], ((branch, arc, 0.0),)),
+        (int(network.branch_end[branch]), (1 - share) * cost[branch], ((branch, arc, length),)),
+    ]
+    graph = _Graph(network, cost)
+    for structure, level, side in via:
+        wanted = network.branches(structure, level, side)
+        if branch in wanted:
+            continue
+        if not len(wanted):
+            names = [part.name.lower() for part in (level, side) if part is not None]
+            raise GeometryError(
+                f"catheter route: no vein {' '.join([structure.label, *names])} to go through"
+            )
+        sources = graph.through(sources, wanted)
+    distance, trace = graph.spread(sources)
+    end = min(goals, key=lambda node: float(distance[node]))
+    if not np.isfinite(distance[end]):
+        raise GeometryError(f"catheter route: no way from branch {branch} to {goal!r}")
+    path = trace(end)
+    if len({leg[0] for leg in path}) != len(path):
+        raise GeometryError("catheter route: it would run through one vein twice; change `via`")
+    return CatheterRoute(path=path, diameter_mm=diameter_mm)
+
+
+def _branch_cost(network: VesselNetwork) -> FloatArray:
+    """Integral of ds / (a b) along every branch (inf where no catheter goes), (b,) mm^-1."""
+    step = np.linalg.norm(np.diff(network.point_xyz, axis=0), axis=1)
+    step[network.point_offset[1:-1] - 1] = 0.0
+    inverse = 1 / (network.point_radius * network.point_radius_minor)
+    piece = np.concatenate([0.5 * step * (inverse[1:] + inverse[:-1]), [0.0]])
+    cost = np.add.reduceat(piece, network.point_offset[:-1])
+    closed = [s for s in Structure if s.compartment in NO_CATHETER]
+    cost[np.isin(network.branch_structure, closed)] = np.inf
+    return np.asarray(cost)
+
+
+class _Graph:
+    """Nodes joined by the cheapest branch between each two."""
+
+    def __init__(self, network: VesselNetwork, cost: FloatArray) -> None:
+        self.start: IntArray = network.branch_start
+        self.end: IntArray = network.branch_end
+        self.cost = cost
+        self.length = network.branch_length()
+        self.n = network.n_nodes
+        self.branch_between: dict[tuple[int, int], int] = {}
+        for b in np.argsort(-cost, kind="stable"):
+            if np.isfinite(cost[b]) and self.start[b] != self.end[b]:
+                self.branch_between[int(self.start[b]), int(self.end[b])] = int(b)
+                self.branch_between[int(self.end[b]), int(self.start[b])] = int(b)
+
+    def spread(
+        self, sources: Sequence[Source]
+    ) -> tuple[FloatArray, Callable[[int], tuple[Leg, ...]]]:
+        """Cost from the sources to every node, and a function that gives the legs to a node."""
+        best: dict[int, Source] = {}
+        for source in sources:
+            if source[0] not in best or source[1] < best[source[0]][1]:
+                best[source[0]] = source
+        ends = np.array(list(self.branch_between), dtype=np.int64).reshape(-1, 2)
+        cost = self.cost[list(self.branch_between.values())]
+        # a node beyond the last one stands for all sources; a tip on a node costs nothing
+        rows = np.concatenate([ends[:, 0], np.full(len(best), self.n)])
+        columns = np.concatenate([ends[:, 1], np.array(list(best))])
+        offset = 1.0
+        first = np.array([source[1] for source in best.values()]) + offset
+        matrix = coo_array(
+            (np.concatenate([cost, first]), (rows, columns)), shape=(self.n + 1, self.n + 1)
+        ).tocsr()
+        distance, before = dijkstra(matrix, indices=self.n, return_predecessors=True)
+
+        def trace(node: int) -> tuple[Leg, ...]:
+            legs: list[Leg] = []
+            while before[node] != self.n:
+                previous = int(before[node])
+                legs.append(self._leg(previous, self.branch_between[previous, node]))
+                node = previous
+            return best[node][2] + tuple(reversed(legs))
+
+        return np.asarray(distance[: self.n] - offset), trace
+
+    def through(self, sources: Sequence[Source], wanted: IntArray) -> list[Source]:
+        """Sources at the far ends of the wanted branches, reached from `sources` across them."""
+        distance, trace = self.spread(sources)
+        found: list[Source] = []
+        for b in (int(b) for b in wanted):
+            if not np.isfinite(self.cost[b]):
+                continue
+            for near, far in ((self.start[b], self.end[b]), (self.end[b], self.start[b])):
+                if not np.isfinite(distance[near]):
+                    continue
+                legs = trace(int(near))
+                if b not in {leg[0] for leg in legs}:
+                    total = float(distance[near] + self.cost[b])
+                    found.append((int(far), total, (*legs, self._leg(int(near), b))))
+        return found
+
+    def _leg(self, near: int, branch: int) -> Leg:
+        length = float(self.length[branch])
+        return (branch, 0.0, length) if self.start[branch] == near else (branch, length, 0.0)
