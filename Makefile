@@ -1,0 +1,75 @@
+# castsim: two commands do everything on a machine with python3 (3.11 or newer), python3-venv and make.
+#
+#   make run     set up .venv if needed, then predict the cast of the scenario right-t9
+#   make test    set up .venv if needed, then run the fast tests
+#
+# Everything is written into .venv and casts/; `make clean` takes both away. Safe to repeat or to interrupt:
+# a set-up counts as done only once its stamp is written.
+
+PYTHON   ?= python3
+SCENARIO ?= right-t9
+
+VENV := .venv
+BIN  := $(VENV)/bin
+USE  := $(VENV)/set-up-to-run
+DEV  := $(VENV)/set-up-to-test
+
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.DEFAULT_GOAL := help
+.PHONY: help run test test-slow lint types check format clean
+
+help:
+	@echo 'make run        predict the cast of SCENARIO=$(SCENARIO) into casts/$(SCENARIO)/'
+	@echo 'make test       fast tests'
+	@echo 'make test-slow  the tests marked slow (paired ensembles; many minutes)'
+	@echo 'make lint       ruff: rules and format'
+	@echo 'make types      mypy --strict'
+	@echo 'make check      lint, types and test'
+	@echo 'make format     let ruff rewrite what it can'
+	@echo 'make clean      remove .venv, casts/ and caches'
+
+run: $(USE)
+	$(BIN)/castsim run $(SCENARIO)
+
+test: $(DEV)
+	$(BIN)/python -m pytest
+
+test-slow: $(DEV)
+	$(BIN)/python -m pytest -m slow
+
+lint: $(DEV)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(DEV)
+	$(BIN)/mypy
+
+check: lint types test
+
+format: $(DEV)
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+clean:
+	rm -rf $(VENV) casts build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .benchmarks
+	find castsim geometry scenarios tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# When the Python it was made with is gone, the virtual environment is made afresh.
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	  || { echo 'castsim needs Python 3.11 or newer: install it, or name it with `make PYTHON=python3.x …`'; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null \
+	  || { echo 'castsim needs the venv module: on Debian or Ubuntu `apt-get install python3-venv`'; exit 1; }
+	@echo 'Making the virtual environment $(VENV)'
+	@$(PYTHON) -m venv --clear $(VENV)
+
+$(USE): pyproject.toml $(BIN)/python
+	@echo 'Installing castsim and what it needs into $(VENV) (from wheels: no compiler; a few minutes the first time)'
+	@$(BIN)/python -m pip install --quiet --only-binary :all: --editable .
+	@touch $@
+
+$(DEV): $(USE)
+	@echo 'Installing the test and lint tools into $(VENV)'
+	@$(BIN)/python -m pip install --quiet --only-binary :all: --editable '.[test,lint]'
+	@touch $@
