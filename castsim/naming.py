@@ -9,7 +9,9 @@ from castsim.errors import ScenarioError
 def did_you_mean(given: str, known: Iterable[str]) -> str:
     """Return ``"; did you mean 'x'?"`` for the nearest known name, or nothing."""
     by_fold = {name.casefold(): name for name in known}
-    near = get_close_matches(given.casefold(), by_fold, n=1, cutoff=0.6)
+    plain = given.casefold()
+    near = get_close_matches(plain, by_fold, n=1, cutoff=0.6)
+    near = near or [fold for fold in by_fold if len(plain) > 2 and fold.startswith(plain)]
     return f"; did you mean {by_fold[near[0]]!r}?" if near else ""
 
 

@@ -11,6 +11,7 @@ S_PER_MIN = 60.0
 GRAVITY_MM_S2 = 9806.65
 MM_PER_INCH = 25.4
 MM_PER_FRENCH = 1.0 / 3.0
+BYTES_PER_MB = 1_000_000
 
 
 def uL_from_mL(volume_mL: float) -> float:
@@ -71,3 +72,18 @@ def mm_from_cm(length_cm: float) -> float:
 def mm_from_French(diameter_F: float) -> float:
     """Diameter, French to mm."""
     return diameter_F * MM_PER_FRENCH
+
+
+def kPa_from_Pa(pressure_Pa: float) -> float:
+    """Pressure, Pa to kPa."""
+    return pressure_Pa / 1000.0
+
+
+def mPa_s_from_Pa_s(viscosity_Pa_s: float) -> float:
+    """Viscosity, Pa·s to mPa·s."""
+    return viscosity_Pa_s * 1000.0
+
+
+def g_mL_from_g_mm3(density_g_mm3: float) -> float:
+    """Density, g/mm³ to g/mL."""
+    return density_g_mm3 * 1000.0

@@ -1,0 +1,1 @@
+"""The scenarios that come with castsim: one commented TOML file a case."""
