@@ -17,6 +17,7 @@ from pydantic import (
     Discriminator,
     Field,
     Tag,
+    WithJsonSchema,
     model_validator,
 )
 
@@ -67,13 +68,22 @@ def _agent(value: Any) -> Any:
         raise ValueError(str(error)) from error
 
 
-LevelName = Annotated[str, _named("level", tuple(level.name for level in Level))]
-RootName = Annotated[str, _named("root", tuple(root.name for root in ROOTS))]
-VeinName = Annotated[str, _named("vein", TIP_STRUCTURES)]
-BodySide = Annotated[str, _named("side", ("right", "left"))]
-AnySide = Annotated[str, _named("side", ("right", "left", "midline"))]
-CatheterName = Annotated[str, _named("catheter", CATHETER_NAMES)]
-AgentName = Annotated[str, BeforeValidator(_agent)]
+def _enum(known: tuple[str, ...]) -> WithJsonSchema:
+    return WithJsonSchema({"type": "string", "enum": list(known)})
+
+
+_LEVELS = tuple(level.name for level in Level)
+_ROOTS = tuple(root.name for root in ROOTS)
+_BODY_SIDES = ("right", "left")
+_SIDES = (*_BODY_SIDES, "midline")
+
+LevelName = Annotated[str, _named("level", _LEVELS), _enum(_LEVELS)]
+RootName = Annotated[str, _named("root", _ROOTS), _enum(_ROOTS)]
+VeinName = Annotated[str, _named("vein", TIP_STRUCTURES), _enum(TIP_STRUCTURES)]
+BodySide = Annotated[str, _named("side", _BODY_SIDES), _enum(_BODY_SIDES)]
+AnySide = Annotated[str, _named("side", _SIDES), _enum(_SIDES)]
+CatheterName = Annotated[str, _named("catheter", CATHETER_NAMES), _enum(CATHETER_NAMES)]
+AgentName = Annotated[str, BeforeValidator(_agent), _enum(AGENT_NAMES)]
 Positive = Annotated[float, Field(gt=0.0)]
 NotNegative = Annotated[float, Field(ge=0.0)]
 
