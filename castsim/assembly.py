@@ -1,0 +1,178 @@
+"""FlowMesh and agent to the arrays that the kernels read."""
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.sparse import coo_array, csc_matrix
+from scipy.sparse.linalg import splu
+
+from castsim.agents import AgentModel
+from castsim.disorder import gate_disorder
+from castsim.kernels.arrays import Agent, Graph, State
+from castsim.kernels.connectivity import neighbours_first
+from castsim.kernels.factor import Pattern, symbolic
+from geometry.flowmesh import FlowMesh
+
+FloatArray = NDArray[np.float64]
+IntArray = NDArray[np.int64]
+
+FIXED_PRESSURE_SHARE = 1e-9
+"""A terminal without resistance gets this share of the least resistance at its cell."""
+
+
+def build_graph(
+    mesh: FlowMesh,
+    agent: AgentModel,
+    *,
+    blood_viscosity: ArrayLike,
+    blood_density: float,
+    gravity: ArrayLike,
+    rest_flow: ArrayLike = 0.0,
+    seed: int = 0,
+) -> Graph:
+    """Arrays of one mesh for one agent.
+
+    Parameters
+    ----------
+    blood_viscosity : (n,) or scalar, Pa s
+    blood_density : g/mm3
+    gravity : (3,) mm/s2 in the frame of the mesh
+    rest_flow : (n,) or scalar, mm3/s of blood through each cell at rest (for sweeping)
+    seed : of the gates' disorder
+    """
+    n, m, t = mesh.n_cells, mesh.n_faces, mesh.n_terminals
+    g = np.asarray(gravity, dtype=float)
+    contrast = agent.density - blood_density
+    cell_weight = contrast * (mesh.cell_centroid @ g)
+    viscosity = np.broadcast_to(np.asarray(blood_viscosity, dtype=float), n).copy()
+    owner = np.concatenate([mesh.face_owner, mesh.terminal_cell]).astype(np.int64)
+    neighbour = np.concatenate([mesh.face_neighbour, n + np.arange(t)]).astype(np.int64)
+    half = np.vstack([mesh.half_resistance, np.zeros((t, 2))])
+    resistance = (
+        mesh.half_resistance[:, 0] * viscosity[mesh.face_owner]
+        + mesh.half_resistance[:, 1] * viscosity[mesh.face_neighbour]
+    )
+    least = np.full(n, np.inf)
+    np.minimum.at(least, mesh.face_owner, resistance)
+    np.minimum.at(least, mesh.face_neighbour, resistance)
+    least[~np.isfinite(least)] = 1.0
+    end = np.where(
+        mesh.terminal_resistance > 0,
+        mesh.terminal_resistance,
+        FIXED_PRESSURE_SHARE * least[mesh.terminal_cell],
+    )
+    gate = np.concatenate([mesh.face_gate, mesh.terminal_gate]).astype(np.int64)
+    order = np.argsort(gate, kind="stable")
+    order = order[gate[order] >= 0]
+    gate_first = np.searchsorted(gate[order], np.arange(mesh.n_gates + 1)).astype(np.int64)
+    first, around = neighbours_first(n, owner, neighbour)
+    return Graph(
+        owner=owner,
+        neighbour=neighbour,
+        half_owner=half[:, 0].copy(),
+        half_neighbour=half[:, 1].copy(),
+        extra=np.concatenate([np.zeros(m), end]),
+        valve=np.concatenate([mesh.face_valve, np.zeros(t, dtype=np.int64)]).astype(np.int64),
+        gate=gate,
+        face_weight=np.concatenate(
+            [contrast * (mesh.face_centroid @ g), cell_weight[mesh.terminal_cell]]
+        ),
+        cell_weight=cell_weight,
+        volume=np.array(mesh.cell_volume),
+        gel_radius=gel_radius(mesh),
+        annular=(mesh.cell_gap > 0).astype(np.uint8),
+        blood_viscosity=viscosity,
+        rest_flow=np.broadcast_to(np.asarray(rest_flow, dtype=float), n).copy(),
+        terminal_pressure=np.array(mesh.terminal_pressure),
+        gate_radius=np.array(mesh.gate_radius),
+        gate_disorder=gate_disorder(
+            mesh.gate_branch, mesh.gate_stretch, seed=seed, spread=agent.disorder
+        ),
+        first=first,
+        around=around,
+        gate_first=gate_first,
+        gate_faces=order.astype(np.int64),
+    )
+
+
+def gel_radius(mesh: FlowMesh) -> FloatArray:
+    """R of the gel number, mm: the circle that loses solvent as fast as the lumen does.
+
+    1/R^2 = (1/a^2 + 1/b^2)/2 is the lowest mode of an ellipse to first order (exact for a circle);
+    in an annulus it is half the gap.
+    """
+    lumen = np.sqrt(2.0 / (mesh.cell_radius**-2.0 + mesh.cell_radius_minor**-2.0))
+    return np.where(mesh.cell_gap > 0, 0.5 * mesh.cell_gap, lumen)
+
+
+def build_pattern(graph: Graph) -> Pattern:
+    """Elimination order (multiple minimum degree, SuperLU) and symbolic factor of the mesh."""
+    n = len(graph.volume)
+    inner = graph.neighbour < n
+    i, j = graph.owner[inner], graph.neighbour[inner]
+    ones = np.ones(len(i))
+    laplacian = coo_array((-ones, (i, j)), shape=(n, n))
+    laplacian = laplacian + laplacian.T
+    degree = -np.asarray(laplacian.sum(axis=0)).ravel()
+    matrix = csc_matrix(laplacian + coo_array((degree + 1.0, (np.arange(n),) * 2), shape=(n, n)))
+    rank = splu(
+        matrix,
+        permc_spec="MMD_AT_PLUS_A",
+        diag_pivot_thresh=0.0,
+        options={"SymmetricMode": True},
+    ).perm_c.astype(np.int64)
+    column, row, target, face_entry = symbolic(n, rank, graph.owner, graph.neighbour)
+    return Pattern(np.argsort(rank).astype(np.int64), rank, column, row, target, face_entry)
+
+
+def kernel_agent(agent: AgentModel) -> Agent:
+    """The agent's numbers that the kernels need."""
+    return Agent(
+        viscosity=agent.viscosity,
+        diffusivity=agent.diffusivity,
+        swept_factor=agent.diffusivity_swept_factor,
+        enclosed_factor=agent.diffusivity_enclosed_factor,
+        onset=agent.skin_onset,
+        skin_yield=agent.skin_yield,
+        wall_hold=agent.wall_hold,
+        tension=agent.tension,
+        healing_time=agent.healing_time,
+        healing_travel=agent.healing_travel,
+        sweep_ratio=agent.sweep_ratio,
+    )
+
+
+def empty_state(graph: Graph) -> State:
+    """No agent anywhere."""
+    n, m = len(graph.volume), len(graph.owner)
+    t, g = len(graph.terminal_pressure), len(graph.gate_radius)
+
+    def flags(size: int) -> NDArray[np.uint8]:
+        return np.zeros(size, dtype=np.uint8)
+
+    def never(size: int) -> FloatArray:
+        return np.full(size, np.inf)
+
+    return State(
+        agent_volume=np.zeros(n),
+        full=flags(n),
+        gel=np.zeros(n),
+        first_volume=never(n),
+        full_volume=never(n),
+        first_time=never(n),
+        full_time=never(n),
+        swept=np.zeros(n),
+        first_swept=never(n),
+        torn=np.zeros(n),
+        terminal_out=np.zeros(t),
+        reached=flags(g),
+        broken=flags(g),
+        age=np.zeros(g),
+        skin=np.zeros(g),
+        moved=np.zeros(g),
+        window=np.zeros(g),
+        pressure=np.zeros(n),
+        flow=np.zeros(m),
+        diode=np.ones(m, dtype=np.uint8),
+        fed=flags(n),
+        drains=flags(n),
+    )

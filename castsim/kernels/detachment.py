@@ -1,0 +1,113 @@
+"""Bodies of agent that blood tears off.
+
+Blood pressure is handed through a body of agent less what the gelled wall holds on the way,
+Sum (2/R) tau_w min(1, shell/0.1) dx. Where what arrives still exceeds the blood pressure at another
+front, the way between the two gives: its fluid core is carried off, its shell stays.
+"""
+
+import heapq
+
+import numba as nb
+import numpy as np
+
+from castsim.kernels.arrays import Agent, FloatArray, Graph, State
+from castsim.kernels.connectivity import other_end
+from castsim.kernels.laws import FULL_HOLD_SHELL, shell_fraction
+
+
+@nb.njit(cache=True, inline="always")
+def wall_hold(graph: Graph, agent: Agent, state: State, cell: int, length: float) -> float:
+    """Pressure that the gelled wall of `length` mm of a cell holds, Pa."""
+    part = min(1.0, shell_fraction(state.gel[cell]) / FULL_HOLD_SHELL)
+    return 2.0 / graph.gel_radius[cell] * agent.wall_hold * part * length
+
+
+@nb.njit(cache=True)
+def tear_off(graph: Graph, agent: Agent, state: State, length: FloatArray, tip: int) -> float:
+    """Tear off what the blood pressure takes; return the volume carried away, mm3.
+
+    The highest pressure that reaches each full cell is spread by Dijkstra's algorithm from all
+    fronts at once. The tip's own cell is held by the catheter.
+    """
+    n = len(graph.volume)
+    best = np.full(n, -np.inf)
+    come_from = np.full(n, -1, dtype=np.int64)
+    heap = [(0.0, 0)]
+    heap.pop()
+    highest = -np.inf
+    lowest = np.inf
+    for c in range(n):
+        if state.full[c] == 0:
+            continue
+        for e in range(graph.first[c], graph.first[c + 1]):
+            far = other_end(graph, graph.around[e], c)
+            if far < n and state.full[far] == 0 and state.drains[far] == 1:
+                p = state.pressure[far]
+                highest = max(highest, p)
+                lowest = min(lowest, p)
+                if p > best[c]:
+                    best[c] = p
+        if best[c] > -np.inf:
+            heap.append((-best[c], c))
+    if highest <= lowest:
+        return 0.0
+    heapq.heapify(heap)
+    while len(heap) > 0:
+        negative, c = heapq.heappop(heap)
+        if -negative < best[c]:
+            continue
+        for e in range(graph.first[c], graph.first[c + 1]):
+            f = graph.around[e]
+            far = other_end(graph, f, c)
+            if far >= n or state.full[far] == 0 or graph.gate[f] < 0:
+                continue
+            half = 0.5 * length[f]
+            p = best[c] - wall_hold(graph, agent, state, c, half)
+            p -= wall_hold(graph, agent, state, far, half)
+            if p > best[far]:
+                best[far] = p
+                come_from[far] = c
+                heapq.heappush(heap, (-p, far))
+    torn = 0.0
+    for c in range(n):
+        if state.full[c] == 0 or come_from[c] < 0:
+            continue
+        gives = False
+        for e in range(graph.first[c], graph.first[c + 1]):
+            f = graph.around[e]
+            far = other_end(graph, f, c)
+            if far < n and state.full[far] == 0 and state.drains[far] == 1:
+                hold = wall_hold(graph, agent, state, c, 0.5 * length[f])
+                if best[c] - hold > state.pressure[far]:
+                    gives = True
+        if not gives:
+            continue
+        piece = c
+        while piece >= 0:
+            if state.full[piece] == 1 and piece != tip:
+                torn += tear_cell(graph, state, piece)
+            piece = come_from[piece]
+    return torn
+
+
+@nb.njit(cache=True)
+def tear_cell(graph: Graph, state: State, cell: int) -> float:
+    """Carry the fluid core of one cell away; its gates are bare again. Returns mm3."""
+    open_part = 1.0 - shell_fraction(state.gel[cell])
+    core = state.agent_volume[cell] * (
+        open_part if graph.annular[cell] == 1 else open_part * open_part
+    )
+    if core <= 0.0:
+        return 0.0
+    state.agent_volume[cell] -= core
+    state.torn[cell] += core
+    state.full[cell] = 0
+    state.full_volume[cell] = np.inf
+    state.full_time[cell] = np.inf
+    for e in range(graph.first[cell], graph.first[cell + 1]):
+        g = graph.gate[graph.around[e]]
+        if g >= 0:
+            state.broken[g] = 0
+            state.age[g] = 0.0
+            state.skin[g] = 0.0
+    return core

@@ -1,0 +1,56 @@
+"""The scalar physics of skin, gel and core: one body of it, called by every kernel.
+
+Sources: DESIGN notes in ``docs/theory.md`` §§4-5. The skin and shell constants are
+solutions of radial diffusion of the solvent (Crank, The Mathematics of Diffusion, 2nd ed.,
+ch. 5): planar front at 15 % water, cylinder centre at 20 % water.
+"""
+
+import math
+
+import numba as nb
+
+SKIN_FACTOR = 2.04
+"""Skin thickness over sqrt(D t), planar front: 2 erfc^-1(0.15)."""
+GEL_NUMBER = 0.113
+"""Fourier number at which a cylinder's centre has gelled."""
+SHELL_TAIL = 1.0 - SKIN_FACTOR * math.sqrt(GEL_NUMBER)
+"""What the planar law lacks of the whole radius at the gel number (0.314)."""
+FULL_HOLD_SHELL = 0.1
+"""Shell over radius at which the gelled wall holds with its whole strength."""
+
+
+@nb.njit(cache=True, inline="always")
+def skin_thickness(radius: float, skin: float) -> float:
+    """Skin of a stalled front, mm: min(r, 2.04 sqrt(integral of D dt))."""
+    return min(radius, SKIN_FACTOR * math.sqrt(skin))
+
+
+@nb.njit(cache=True, inline="always")
+def burst_pressure(
+    radius: float, disorder: float, skin: float, tension: float, skin_yield: float
+) -> float:
+    """Pressure that breaks a gate, Pa: thin cap (2/r)(sigma_0 + Y delta) xi."""
+    return 2.0 / radius * (tension + skin_yield * skin_thickness(radius, skin)) * disorder
+
+
+@nb.njit(cache=True, inline="always")
+def shell_fraction(gel: float) -> float:
+    """Gelled shell over radius, 0 to 1, at the gel number `gel`."""
+    if gel >= GEL_NUMBER:
+        return 1.0
+    return min(1.0, SKIN_FACTOR * math.sqrt(gel) + SHELL_TAIL * (gel / GEL_NUMBER) ** 6)
+
+
+@nb.njit(cache=True, inline="always")
+def core_mobility(gel: float, annular: bool) -> float:
+    """Flow through the open core over flow through the open lumen (0: solid).
+
+    (1 - delta/R)^4 in a tube, (1 - 2 delta/h)^3 in an annulus of gap h, where the gel
+    number is that of half the gap, so that both read 1 - shell.
+    """
+    if gel >= GEL_NUMBER:
+        return 0.0
+    open_part = 1.0 - shell_fraction(gel)
+    if annular:
+        return open_part**3
+    return open_part**4

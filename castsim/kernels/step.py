@@ -1,0 +1,183 @@
+"""One step of an injection: connect, solve, fill, let time pass."""
+
+import math
+from typing import NamedTuple
+
+import numba as nb
+
+from castsim.kernels.arrays import Agent, FloatArray, Graph, Source, State
+from castsim.kernels.connectivity import find_drains, find_fed
+from castsim.kernels.detachment import tear_off
+from castsim.kernels.factor import Pattern
+from castsim.kernels.filling import fill, stamp_times
+from castsim.kernels.pressure import Work, solve
+from castsim.kernels.solidification import age_gates, age_gel
+
+RATE_CHANGE = 0.1
+"""Largest relative change of the inflow within one step (hub pressure charging or discharging)."""
+RATE_FLOOR = 0.02
+"""Of the last pushed rate: inflow changes below it need no step of their own."""
+CLOSED_STEP = 0.25
+"""s, step in which a closed cast waits for the hub pressure to burst it."""
+
+
+class Drive(NamedTuple):
+    """What the operator does during a step."""
+
+    tip: int
+    catheter_resistance: float  # Pa s mm^-3
+    compliance: float  # mm3/Pa of syringe and catheter; 0: incompliant
+    hub_limit: float  # Pa
+    push_rate: float  # mm3/s at the syringe; 0: a pause
+    last_rate: float  # mm3/s of the last push, a scale for the discharge
+    step_volume: float  # mm3, at most injected in one step
+    step_time: float  # s, at most
+
+
+class StepResult(NamedTuple):
+    """What one step did."""
+
+    injected: float  # mm3 out of the tip
+    dt: float  # s
+    pushed: float  # mm3 at the syringe
+    hub_pressure: float  # Pa at the end
+    tip_pressure: float  # Pa, reduced, in this step (burst pressures included)
+    inflow: float  # mm3/s at the start
+    torn: float  # mm3 broken off by blood
+    solves: int
+    stalled: bool  # nothing can open below the pressure limit
+    converged: bool
+
+
+@nb.njit(cache=True)
+def volume_after(dt: float, inflow: float, settled: float, tau: float) -> float:
+    """Volume out of the tip in `dt` while the inflow relaxes to `settled` with time constant `tau`."""
+    if tau <= 0.0:
+        return inflow * dt
+    return settled * dt - (inflow - settled) * tau * math.expm1(-dt / tau)
+
+
+@nb.njit(cache=True)
+def time_for(volume: float, inflow: float, settled: float, tau: float, most: float) -> float:
+    """Inverse of :func:`volume_after` by bisection-guarded Newton steps, at most `most` s."""
+    if tau <= 0.0:
+        return min(most, volume / inflow)
+    low = 0.0
+    high = most
+    if volume_after(high, inflow, settled, tau) <= volume:
+        return high
+    dt = min(most, volume / max(inflow, settled))
+    for _ in range(100):
+        excess = volume_after(dt, inflow, settled, tau) - volume
+        if excess > 0.0:
+            high = dt
+        else:
+            low = dt
+        if abs(excess) <= 1e-14 * volume:
+            break
+        speed = settled + (inflow - settled) * math.exp(-dt / tau)
+        dt = dt - excess / speed if speed > 0.0 else 0.5 * (low + high)
+        if not low < dt < high:
+            dt = 0.5 * (low + high)
+    return dt
+
+
+@nb.njit(cache=True)
+def advance(
+    graph: Graph,
+    agent: Agent,
+    state: State,
+    work: Work,
+    pattern: Pattern,
+    length: FloatArray,
+    drive: Drive,
+    hub_pressure: float,
+    injected: float,
+    time: float,
+) -> StepResult:
+    """One step from (`injected`, `time`, `hub_pressure`); changes `state`.
+
+    Its length never looks at the final volume: only at `drive.step_volume`, `drive.step_time` (the end
+    of the protocol's present line, or the healing time) and the hub's own relaxation.
+    """
+    find_fed(graph, state, drive.tip, work.stack)
+    find_drains(graph, state, work.stack)
+    rate = math.nan
+    if drive.compliance <= 0.0:
+        rate = drive.push_rate
+    source = Source(drive.tip, hub_pressure, drive.catheter_resistance, rate, drive.hub_limit)
+    found = solve(graph, agent, state, work, pattern, source)
+    inflow = max(0.0, found.inflow)
+    hub = found.hub_pressure
+    tip_pressure = max(found.tip_pressure, found.burst_pressure)
+    open_front = state.full[drive.tip] == 0
+    for e in range(found.specials):
+        f = work.special[e]
+        if work.front[f] != 0 and state.flow[f] != 0.0:
+            open_front = True
+    if not open_front:
+        inflow = 0.0
+
+    dt = drive.step_time
+    tau = 0.0
+    settled = inflow
+    at_limit = hub >= drive.hub_limit * (1.0 - 1e-12)
+    if drive.compliance > 0.0 and open_front:
+        if at_limit and drive.push_rate > inflow:
+            settled = inflow  # the thumb holds the limit
+        else:
+            tau = drive.compliance / found.slope
+            settled = drive.push_rate
+            change = abs(settled - inflow)
+            allowed = RATE_CHANGE * max(inflow, settled, RATE_FLOOR / RATE_CHANGE * drive.last_rate)
+            if change > allowed:
+                dt = min(dt, -tau * math.log1p(-allowed / change))
+            hub_end = (settled - found.intercept) / found.slope
+            if hub_end > drive.hub_limit:
+                share = (drive.hub_limit - hub) / (hub_end - hub)
+                dt = min(dt, max(-tau * math.log1p(-share), 1e-9 * tau))
+    stalled = False
+    done = 0.0
+    count = 0
+    if open_front and inflow > 0.0:
+        volume = min(drive.step_volume, volume_after(dt, inflow, settled, tau))
+        work.added[:] = 0.0
+        work.rate[:] = 0.0
+        work.degree[:] = 0
+        done, count = fill(
+            graph, agent, state, work, drive.tip, inflow, found.specials, injected, volume
+        )
+        dt = time_for(done, inflow, settled, tau, dt)
+    elif drive.push_rate > 0.0:
+        if at_limit or drive.compliance <= 0.0:
+            stalled = True
+        else:
+            wait = (min(found.next_burst, drive.hub_limit) - hub) * drive.compliance
+            dt = min(dt, CLOSED_STEP, max(wait / drive.push_rate, 0.0) + 1e-3)
+    stamp_times(state, work, count, injected, done, time, dt)
+    if dt > 0.0:
+        scale = done / (inflow * dt) if inflow > 0.0 else 0.0
+        age_gel(graph, agent, state, work, drive.tip, count, scale, dt)
+        age_gates(graph, agent, state, scale, dt)
+    pushed = drive.push_rate * dt
+    if drive.compliance > 0.0:
+        after = hub + (pushed - done) / drive.compliance
+        if after > drive.hub_limit:
+            after = drive.hub_limit
+            pushed = done + (after - hub) * drive.compliance
+        hub = after
+    else:
+        pushed = done
+    torn = tear_off(graph, agent, state, length, drive.tip)
+    return StepResult(
+        done,
+        dt,
+        pushed,
+        hub,
+        tip_pressure,
+        inflow,
+        torn,
+        found.solves,
+        stalled,
+        found.converged,
+    )
