@@ -118,6 +118,7 @@ class Injection:
     burst_pressure: float
     longest_pause: float
     largest_rate: float
+    first_rate: float
     steps: int
     solves: int
 
@@ -415,6 +416,7 @@ class _Run:
             burst_pressure=self.burst,
             longest_pause=self.longest_pause,
             largest_rate=self.protocol.largest_rate,
+            first_rate=self.protocol.first_rate,
             steps=self.steps,
             solves=self.solves,
         )

@@ -1,0 +1,143 @@
+"""The cast: what one injection left on the whole spine, and every curve read from it.
+
+First and full volumes of the cells and the log of the run are enough for any volume: a cell fills
+linearly between the two, so a cast at volume V is a threshold.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from castsim.injection import Injection
+from castsim.kernels.laws import GEL_NUMBER, SKIN_FACTOR, SHELL_TAIL
+from geometry.anatomy import Anatomy
+from geometry.centerline_mesh import CentrelineMesh
+from geometry.coverage import RootCoverage, root_coverage
+from geometry.levels import Level, Side
+from geometry.structures import Compartment, Structure
+
+if TYPE_CHECKING:
+    from castsim.scenario import Scenario
+    from castsim.venous_flow import VenousFlow
+
+FloatArray = NDArray[np.float64]
+IntArray = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Cast:
+    """One simulated injection. Research and education, not a medical device.
+
+    Arrays run over the cells of the whole spine; volumes in mm3 (= uL), inf: never.
+
+    Attributes
+    ----------
+    scenario : resolved; running it again gives this cast again
+    seed : of the gates' disorder
+    version : of castsim
+    anatomy, mesh, rest : the patient, the flow mesh with catheter, the resting flow
+    first_volume, full_volume : (n,) mm3 out of the tip when agent came, and when it filled the cell
+    first_time, full_time : (n,) s after the first push of agent
+    saturation : (n,) share of the cell's volume that is agent at the end
+    solid_fraction : (n,) share of the lumen that has gelled at the end, 0 without agent
+    swept_volume : (n,) mm3 of agent that blood carried off from the cell
+    first_swept : (n,) mm3 out of the tip when that began
+    injection : balances, log, stop reason and what else the run tells (on its window of cells)
+    timing : s of wall clock for geometry, mesh, flow and injection
+    """
+
+    scenario: "Scenario"
+    seed: int
+    version: str
+    anatomy: Anatomy
+    mesh: CentrelineMesh
+    rest: "VenousFlow"
+    first_volume: FloatArray
+    full_volume: FloatArray
+    first_time: FloatArray
+    full_time: FloatArray
+    saturation: FloatArray
+    solid_fraction: FloatArray
+    swept_volume: FloatArray
+    first_swept: FloatArray
+    injection: Injection
+    timing: Mapping[str, float]
+
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            value = getattr(self, field.name)
+            if isinstance(value, np.ndarray):
+                value.setflags(write=False)
+
+    @property
+    def injected(self) -> float:
+        """Agent out of the tip, mm3."""
+        return self.injection.injected
+
+    @cached_property
+    def coverage(self) -> RootCoverage:
+        """Arcs of the foraminal cells about the target root."""
+        target = self.scenario.target
+        return foramen_coverage(self.anatomy, self.mesh, target.root, target.side_code)
+
+    def saturation_at(self, volume: float) -> FloatArray:
+        """Share of every cell that is agent when `volume` (mm3) has left the tip, (n,)."""
+        last = np.where(np.isfinite(self.full_volume), self.full_volume, self.injected)
+        held = np.where(np.isfinite(self.full_volume), 1.0, self.saturation)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            part = (volume - self.first_volume) / (last - self.first_volume)
+        part = np.where(volume >= last, 1.0, np.where(volume <= self.first_volume, 0.0, part))
+        return np.where(np.isfinite(self.first_volume), held * np.clip(part, 0.0, 1.0), 0.0)
+
+    def full_at(self, volume: float) -> NDArray[np.bool_]:
+        """Cells that agent fills when `volume` (mm3) has left the tip, (n,)."""
+        return self.full_volume <= volume
+
+    def coverage_at(self, volume: float, station: int | None = None) -> float:
+        """Degrees of the target root wrapped by `volume` (mm3), in one third or in all."""
+        return self.coverage.degrees(self.full_at(volume), station)
+
+    def log_at(self, column: str, volume: FloatArray) -> FloatArray:
+        """A cumulative column of the log at injected volumes, mm3."""
+        log = self.injection.log
+        return np.interp(volume, log["volume"], log[column])
+
+    def in_compartment(self, *compartments: Compartment) -> NDArray[np.bool_]:
+        """Cells of these compartments, (n,)."""
+        return in_compartment(self.mesh, *compartments)
+
+
+def in_compartment(mesh: CentrelineMesh, *compartments: Compartment) -> NDArray[np.bool_]:
+    """Cells of a mesh that belong to these compartments, (n,)."""
+    codes = [s.value for s in Structure if s.compartment in compartments]
+    return np.isin(mesh.flow.cell_structure, codes)
+
+
+def foramen_coverage(
+    anatomy: Anatomy, mesh: CentrelineMesh, root: Level, side: Side
+) -> RootCoverage:
+    """Arcs of the foraminal cells of one root about its sleeve."""
+    flow = mesh.flow
+    cell = np.flatnonzero(
+        (flow.cell_structure == Structure.FORAMINAL)
+        & (flow.cell_level == root)
+        & (flow.cell_side == side)
+    )
+    return root_coverage(
+        anatomy.skeleton.root_sleeve(root, side),
+        cell,
+        flow.cell_centroid[cell],
+        flow.cell_radius[cell],
+        flow.cell_radius_minor[cell],
+    )
+
+
+def solid_share(gel: FloatArray, annular: NDArray[np.bool_]) -> FloatArray:
+    """Share of the lumen that has gelled: the shell's area, or its part of the gap."""
+    shell = SKIN_FACTOR * np.sqrt(gel) + SHELL_TAIL * (gel / GEL_NUMBER) ** 6
+    open_part = 1.0 - np.where(gel >= GEL_NUMBER, 1.0, np.minimum(shell, 1.0))
+    return np.where(annular, 1.0 - open_part, 1.0 - open_part**2)
