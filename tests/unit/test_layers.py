@@ -3,7 +3,6 @@
 import ast
 import csv
 import re
-import shutil
 import subprocess
 import sys
 import tomllib
@@ -16,47 +15,46 @@ ROOT = Path(__file__).resolve().parents[2]
 PACKAGES = ("castsim", "geometry", "scenarios")
 MAX_LINES = 600
 
-KERNEL_IMPORTS = {"numpy", "numba", "math", "typing", "enum"}
+KERNEL_IMPORTS = {"numpy", "numba", "math", "heapq", "typing", "enum"}
 GEOMETRY_IMPORTS = {"numpy", "scipy", "numba"} | set(sys.stdlib_module_names)
 
 HEAVY = {"pyvista", "vtk", "vtkmodules", "rich", "typer", "trame", "trame_vtk", "dask"}
 LEAVES = {
-    # Leaf modules and the heavy packages that each may load; no other module may import these.
-    "castsim.cli": {"typer", "rich"},
+    # Leaf modules and the heavy packages that each imports itself (none: it imports a leaf).
+    # No other module imports these, and nobody imports a leaf before it is needed.
+    "castsim.cli": {"typer"},
+    "castsim.console": {"rich"},
     "castsim.rendering": {"pyvista"},
+    "castsim.scene": set(),
     "castsim.surfaces": {"pyvista"},
     "castsim.vtp": {"pyvista"},
 }
 
+IMPORT_NAMES = {"pillow": "PIL"}
+"""Packages that are imported by another name than they are installed by."""
+
 STATUS_WORDS = ("seen", "recalled", "estimate", "interpolated", "definition")
 """How a number is known; a status may say which part is which: "seen(height) estimate(width)"."""
 
-FOREIGN_PATHS = re.compile(r"/work/|\.\./shared|\bshared/(data|reference|seeds)|DESIGN\.md|/tmp/")
-"""Places on one machine; the project reads nothing outside itself."""
+FOREIGN_PATHS = re.compile(r"/work/|/tmp/|\.\./shared|\bshared/(data|reference|seeds)|\bDESIGN\b")
+"""Places on one machine, and papers that are not in the repository."""
 
 
-def tracked_files() -> list[Path]:
-    """Files under version control; all files but hidden and made ones where git is not at hand."""
-    if shutil.which("git") and (ROOT / ".git").exists():
-        listed = subprocess.run(
-            ["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=False
-        )
-        if listed.returncode == 0:
-            paths = [ROOT / name for name in listed.stdout.split("\0") if name]
-            return [path for path in paths if path.is_file()]
+def project_files() -> list[Path]:
+    """Every file of the working tree but hidden and made ones; git need not be at hand."""
     made = {"__pycache__", "casts", "build", "dist"}
     return [
         path
-        for path in ROOT.rglob("*")
+        for path in sorted(ROOT.rglob("*"))
         if path.is_file()
         and not any(
-            part.startswith(".") or part in made or part.endswith(".egg-info")
-            for part in path.relative_to(ROOT).parts[:-1]
+            part in made or part.endswith(".egg-info") or (part.startswith(".") and part != ".ci")
+            for part in path.relative_to(ROOT).parts
         )
     ]
 
 
-FILES = tracked_files()
+FILES = project_files()
 SOURCES = {
     ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): path
     for path in FILES
@@ -119,6 +117,7 @@ def test_leaves_are_imported_late(module: str) -> None:
 def test_no_exception_is_stale(leaf: str) -> None:
     assert leaf in SOURCES
     assert packages_imported(leaf) & HEAVY == LEAVES[leaf]
+    assert LEAVES[leaf] or set(imports(TREES[leaf], deferred=False)) & set(LEAVES)
 
 
 def test_importing_castsim_loads_nothing_heavy() -> None:
@@ -131,13 +130,17 @@ def test_importing_castsim_loads_nothing_heavy() -> None:
     assert child.stdout.split() == []
 
 
-def test_every_package_imported_is_declared_and_explained() -> None:
+def test_every_package_is_imported_declared_and_explained() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
-    declared = {re.split(r"[<>=!~\[ ]", line)[0] for line in project["dependencies"]}
+    declared = {
+        IMPORT_NAMES.get(name, name.replace("-", "_"))
+        for line in project["dependencies"]
+        for name in [re.split(r"[<>=!~\[ ]", line)[0]]
+    }
     imported = set().union(*(packages_imported(module) for module in SOURCES))
     foreign = imported - set(sys.stdlib_module_names) - set(PACKAGES)
     # vtk comes with pyvista.
-    assert foreign - {"vtkmodules"} <= {name.replace("-", "_") for name in declared}
+    assert foreign - {"vtkmodules"} == declared
     explained = (ROOT / "docs" / "dependencies.md").read_text("utf-8")
     extras = project["optional-dependencies"]
     for line in [*project["dependencies"], *(line for extra in extras.values() for line in extra)]:
@@ -166,7 +169,7 @@ def test_files_are_short() -> None:
 
 
 def test_no_file_names_places_outside_the_project() -> None:
-    text = {".py", ".md", ".toml", ".csv", ".json", ".js", ".html", ""}
+    text = {".py", ".md", ".toml", ".csv", ".json", ""}
     found = {
         f"{path.relative_to(ROOT)}:{number}"
         for path in FILES
