@@ -1,0 +1,423 @@
+"""Resting venous flow before injection.
+
+Equation, for every cell i (reduced pressure P = p - rho_b g.x, so blood needs no gravity)::
+
+    sum_j (P_i - P_j) / (mu_i h_ij + mu_j h_ji) = q_i          Poiseuille faces
+    q_i = (P_terminal - P_i) / R_terminal                       Thevenin terminals
+
+Signs: `face_flow` is positive from owner to neighbour, `terminal_flow` positive out of the
+network.
+
+Ends. OUTLETs hold their pressure. Every TRIBUTARY or HAZARD without a resistance of its own
+becomes a Thevenin source: upstream pressure P_up behind R_i = (P_up - P_i) / q_i*, with P_i
+from a pre-solve in which the wanted inflows q_i* are all but imposed. So a pocket without outflow
+rises to P_up at most, where an imposed inflow would drive it to any pressure.
+
+Azygos. Its outflow (into veins that are not azygos) is A = A_0 + sum_i w_i q_i*, linear in the
+inflows: A_0 is the shunt from the held pressures (iliac veins by the ascending lumbar veins),
+w_i the share of q_i* that leaves that way (one adjoint solve). Terminals with w_i > 1/2 are
+its territory T; their q_i* are scaled by f = (A* - A_0 - sum_{not T} w q*) / sum_T w q*.
+
+Upper IVC. Taken as a plain tube the IVC would carry 15 L/min under 0.5 mmHg. What holds the
+infrarenal pressure up is the intrahepatic and diaphragmatic passage (a Starling resistor), so
+the IVC's faces above L1 (all of them, if none lies there) get one common factor, with which
+the IVC as a chain carries its measured flow at the outlet pressures of the moment.
+
+Valves conduct one way; an active set of closed faces is found by repeated solves.
+"""
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
+from scipy.sparse.linalg import spsolve_triangular
+
+from castsim.errors import SolverError
+from castsim.laplacian import Laplacian
+from castsim.physiology import Physiology, is_abdominal, shear_viscosity, wanted_inflow
+from geometry.flowmesh import FloatArray, FlowMesh, IntArray
+from geometry.levels import Level
+from geometry.network import TerminalKind
+from geometry.structures import Structure
+
+BoolArray = NDArray[np.bool_]
+
+AZYGOS_SYSTEM = (
+    Structure.AZYGOS,
+    Structure.AZYGOS_ARCH,
+    Structure.HEMIAZYGOS,
+    Structure.ACCESSORY_HEMIAZYGOS,
+)
+"""The azygos system in the sense of reflux. Superior and supreme intercostal and ascending
+lumbar veins are feeders: part of their blood goes elsewhere, and the tracer says how much."""
+
+LEAST_DROP = 0.1
+"""A tributary keeps at least this part of P_up - P_right_atrium across its resistance."""
+SMALLEST_FACTOR, LARGEST_FACTOR = 0.05, 20.0
+"""Bounds of the factor on the azygos territory, so that no draw can turn a tributary round."""
+STIFFNESS = 100.0
+"""Upstream pressure of the pre-solve, in units of P_up - P_right_atrium."""
+VALVE_ROUNDS = 200
+PATIENT_ROUNDS = 20
+SHEAR_ROUNDS = 60
+SHEAR_TOLERANCE = 1e-6
+CALIBRATION_PASSES = 3
+
+
+@dataclass(frozen=True)
+class VenousFlow:
+    """Blood at rest.
+
+    Attributes
+    ----------
+    mesh : the mesh with calibrated terminals (and upper IVC)
+    pressure : (n,) Pa, reduced
+    face_flow : (m,) uL/s, owner to neighbour
+    terminal_flow : (t,) uL/s, out of the network
+    cell_flow : (n,) uL/s through each cell (sum of its inflows)
+    viscosity : (n,) Pa s of the blood in each cell
+    valve_open : (m,) False only where a valve is shut
+    azygos_fraction : (n,) share of the blood leaving each cell that goes through the azygos
+        system; 1 in that system itself
+    """
+
+    mesh: FlowMesh
+    pressure: FloatArray
+    face_flow: FloatArray
+    terminal_flow: FloatArray
+    cell_flow: FloatArray
+    viscosity: FloatArray
+    valve_open: BoolArray
+    azygos_fraction: FloatArray
+
+    def __post_init__(self) -> None:
+        for value in vars(self).values():
+            if isinstance(value, np.ndarray):
+                value.setflags(write=False)
+
+    @property
+    def azygos_outflow(self) -> float:
+        """Flow out of the azygos system into other veins, net, uL/s."""
+        return float(np.sum(_azygos_gate(self.mesh) * self.face_flow))
+
+
+def face_conductance(mesh: FlowMesh, viscosity: FloatArray) -> FloatArray:
+    """Conductance 1 / (mu_o h_o + mu_n h_n) of every face, uL s^-1 Pa^-1."""
+    half = mesh.half_resistance
+    return np.asarray(
+        1 / (viscosity[mesh.face_owner] * half[:, 0] + viscosity[mesh.face_neighbour] * half[:, 1])
+    )
+
+
+def resting_flow(mesh: FlowMesh, physiology: Physiology) -> VenousFlow:
+    """Solve for the blood at rest and calibrate the terminals.
+
+    OUTLETs named ``right_atrium`` are held at the right atrium's pressure, other named outlets
+    at `ivc_excess` and the abdominal rise above it; outlets without names keep their own.
+    Terminals that have a resistance keep it and their pressure. Resistances are calibrated
+    without the abdominal rise and then kept: a patient who strains has the same tissue.
+
+    Raises
+    ------
+    SolverError
+        When no terminal holds a pressure, or the valves find no state.
+    """
+    kind, named = mesh.terminal_kind, bool(mesh.terminal_name)
+    outlet = kind == TerminalKind.OUTLET
+    given = mesh.terminal_resistance > 0
+    if not (outlet | given | (kind == TerminalKind.CUT)).any():
+        raise SolverError("resting flow: no terminal holds a pressure; add an outlet")
+    sourced = ~outlet & ~given & (kind != TerminalKind.CUT)
+    at_heart = np.array([name == "right_atrium" for name in mesh.terminal_name], dtype=bool)
+    pressure, raised = mesh.terminal_pressure.copy(), np.zeros(mesh.n_terminals)
+    if named:
+        pressure[outlet & at_heart] = physiology.right_atrium_Pa
+        lower = outlet & ~at_heart
+        pressure[lower] = physiology.right_atrium_Pa + physiology.ivc_excess_Pa
+        raised[lower] = physiology.abdominal_pressure_Pa
+        raised += sourced * is_abdominal(mesh) * physiology.abdominal_pressure_Pa
+    pressure[sourced] = physiology.upstream_Pa
+    mesh = replace(mesh, terminal_pressure=pressure)
+    blood = np.full(mesh.n_cells, physiology.blood_viscosity_Pa_s)
+
+    plain = mesh.half_resistance
+    mesh = _with_ivc_flow(mesh, physiology, blood)
+    solver = _Solver(mesh)
+    mesh = _calibrate(mesh, physiology, blood, solver, sourced)
+    if raised.any():
+        mesh = replace(
+            mesh, terminal_pressure=mesh.terminal_pressure + raised, half_resistance=plain
+        )
+        mesh = _with_ivc_flow(mesh, physiology, blood)
+    state = solver.solve(mesh, blood)
+    if physiology.blood_model == "shear":
+        blood, state = _shear_thinned(mesh, blood, state, solver)
+    return _venous_flow(mesh, blood, state)
+
+
+@dataclass(frozen=True)
+class _State:
+    """Pressures (n,) Pa, conductances (m,) with 0 at shut valves, and the valves."""
+
+    pressure: FloatArray
+    conductance: FloatArray
+    valve_open: BoolArray
+
+
+class _Solver:
+    """Thevenin solves on one mesh topology, valves by active set."""
+
+    def __init__(self, mesh: FlowMesh) -> None:
+        self.laplacian = Laplacian(mesh.n_cells, mesh.face_owner, mesh.face_neighbour)
+        self.valve_open = np.ones(mesh.n_faces, dtype=bool)
+
+    def solve(self, mesh: FlowMesh, viscosity: FloatArray) -> _State:
+        """Pressures for the terminals and viscosity of the moment.
+
+        Cells with a terminal of no resistance hold its pressure exactly.
+        """
+        cell, n = mesh.terminal_cell, mesh.n_cells
+        owner, neighbour, valve = mesh.face_owner, mesh.face_neighbour, mesh.face_valve
+        # pressures above the lowest held one keep their digits in wide veins
+        base = float(mesh.terminal_pressure.min())
+        excess = mesh.terminal_pressure - base
+        fixes = mesh.terminal_resistance == 0
+        fixed = np.zeros(n, dtype=bool)
+        fixed[cell[fixes]] = True
+        fixed_pressure = np.zeros(n)
+        fixed_pressure[cell[fixes]] = excess[fixes]
+        grip = np.where(fixes, 0.0, 1 / np.where(fixes, 1.0, mesh.terminal_resistance))
+        ground = np.where(fixed, 1.0, _sum(cell, grip, n))
+        source = np.where(fixed, fixed_pressure, _sum(cell, grip * excess, n))
+        inner = ~(fixed[owner] | fixed[neighbour])
+        to_fixed = fixed[owner] ^ fixed[neighbour]
+        free = np.where(fixed[owner], neighbour, owner)
+        held = np.where(fixed[owner], owner, neighbour)
+        full = face_conductance(mesh, viscosity)
+        opened = self.valve_open.copy()
+        for round_ in range(VALVE_ROUNDS):
+            conductance = np.where(opened, full, 0.0)
+            edge = np.where(to_fixed, conductance, 0.0)
+            self.laplacian.factorise(
+                np.where(inner, conductance, 0.0), ground + _sum(free, edge, n)
+            )
+            pressure = self.laplacian.solve(source + _sum(free, edge * fixed_pressure[held], n))
+            forward = valve * (pressure[owner] - pressure[neighbour])
+            slack = 1e-12 * float(np.abs(pressure).max())
+            wanted = (valve == 0) | np.where(opened, forward >= -slack, forward > slack)
+            if round_ >= PATIENT_ROUNDS and (wanted != opened).any():
+                # all at once may swing for ever; one at a time descends the dissipation
+                worst = np.argmax(np.where(wanted != opened, np.abs(forward), -1.0))
+                wanted = opened.copy()
+                wanted[worst] = not opened[worst]
+            wanted |= _last_way_out(mesh, wanted, ground > 0)
+            if (wanted == opened).all():
+                self.valve_open = opened
+                return _State(pressure + base, conductance, opened)
+            opened = wanted
+        raise SolverError(f"resting flow: the valves found no state in {VALVE_ROUNDS} rounds")
+
+
+def _sum(index: IntArray, values: NDArray[Any], size: int) -> FloatArray:
+    """Sum of the values with each index, (size,)."""
+    return np.bincount(index, weights=values, minlength=size).astype(np.float64)
+
+
+def _last_way_out(mesh: FlowMesh, opened: BoolArray, grounded: BoolArray) -> BoolArray:
+    """Shut faces that must stay open lest cells lose every way to a held pressure.
+
+    Such a face carries no flow at the end, so that open and shut are the same state.
+    """
+    saved = np.zeros(mesh.n_faces, dtype=bool)
+    while not (opened | saved).all():
+        faces = np.flatnonzero(opened | saved)
+        graph = coo_array(
+            (np.ones(len(faces)), (mesh.face_owner[faces], mesh.face_neighbour[faces])),
+            shape=(mesh.n_cells, mesh.n_cells),
+        )
+        label = connected_components(graph, directed=False)[1]
+        held = np.zeros(label.max() + 1, dtype=bool)
+        held[label[grounded]] = True
+        shut = np.flatnonzero(~(opened | saved))
+        owner_held, other_held = (
+            held[label[mesh.face_owner[shut]]],
+            held[label[mesh.face_neighbour[shut]]],
+        )
+        bridge = shut[owner_held != other_held]
+        if not len(bridge):
+            break
+        saved[bridge[0]] = True
+    return saved
+
+
+def _azygos_gate(mesh: FlowMesh) -> FloatArray:
+    """+1 on faces out of the azygos system into the SVC or another great vein, -1 reversed.
+
+    Counted are faces into SVC, brachiocephalic vein or right atrium; feeders do not count.
+    """
+    azygos = np.isin(mesh.cell_structure, AZYGOS_SYSTEM)
+    great = np.isin(
+        mesh.cell_structure, (Structure.SVC, Structure.BRACHIOCEPHALIC, Structure.RIGHT_ATRIUM)
+    )
+    out = azygos[mesh.face_owner] & great[mesh.face_neighbour]
+    back = great[mesh.face_owner] & azygos[mesh.face_neighbour]
+    return out.astype(float) - back.astype(float)
+
+
+def _calibrate(
+    mesh: FlowMesh,
+    physiology: Physiology,
+    blood: FloatArray,
+    solver: _Solver,
+    sourced: BoolArray,
+) -> FlowMesh:
+    """Give the `sourced` terminals their resistances."""
+    if not sourced.any():
+        return mesh
+    wanted = np.where(sourced, wanted_inflow(mesh), 0.0)
+    cell, owner, neighbour = mesh.terminal_cell, mesh.face_owner, mesh.face_neighbour
+    span = physiology.upstream_Pa - physiology.right_atrium_Pa
+
+    def sources(upstream: float, pressure: FloatArray, inflow: FloatArray) -> FlowMesh:
+        drop = np.maximum(upstream - pressure[cell], LEAST_DROP * span)
+        resistance = mesh.terminal_resistance.copy()
+        resistance[sourced] = drop[sourced] / inflow[sourced]
+        held = np.where(sourced, upstream, mesh.terminal_pressure)
+        return replace(mesh, terminal_resistance=resistance, terminal_pressure=held)
+
+    # so far upstream that the wanted flows are as good as imposed, yet never without a solution
+    stiff = physiology.right_atrium_Pa + STIFFNESS * span
+    rest = np.full(mesh.n_cells, physiology.right_atrium_Pa)
+    state = solver.solve(sources(stiff, rest, wanted), blood)
+
+    gate = _azygos_gate(mesh)
+    pull = _sum(owner, gate * state.conductance, mesh.n_cells)
+    pull -= _sum(neighbour, gate * state.conductance, mesh.n_cells)
+    share = solver.laplacian.solve(pull)[cell]
+    territory = sourced & (share > 0.5)
+    from_territory = float((share * wanted)[territory].sum())
+
+    factor = 1.0
+    for _ in range(CALIBRATION_PASSES):
+        if territory.any() and physiology.azygos_outflow_uL_s > 0:
+            flow = state.conductance * (state.pressure[owner] - state.pressure[neighbour])
+            missing = physiology.azygos_outflow_uL_s - float(gate @ flow)
+            factor = np.clip(factor + missing / from_territory, SMALLEST_FACTOR, LARGEST_FACTOR)
+        scaled = np.where(territory, factor * wanted, wanted)
+        calibrated = sources(physiology.upstream_Pa, state.pressure, scaled)
+        state = solver.solve(calibrated, blood)
+    return calibrated
+
+
+def _with_ivc_flow(mesh: FlowMesh, physiology: Physiology, blood: FloatArray) -> FlowMesh:
+    """Raise the resistance of the upper IVC so that it carries its measured flow."""
+    inside = mesh.cell_structure == Structure.IVC
+    chain = inside[mesh.face_owner] & inside[mesh.face_neighbour]
+    outlet = mesh.terminal_kind == TerminalKind.OUTLET
+    if not chain.any() or not outlet.any() or physiology.ivc_flow_uL_s <= 0:
+        return mesh
+    drop = float(np.ptp(mesh.terminal_pressure[outlet]))
+    upper = chain & (mesh.cell_level[mesh.face_owner] < Level.L1)
+    upper = upper if upper.any() else chain
+    resistance = 1 / face_conductance(mesh, blood)
+    lower_part = float(resistance[chain & ~upper].sum())
+    needed = drop / physiology.ivc_flow_uL_s - lower_part
+    factor = max(1.0, needed / float(resistance[upper].sum()))
+    return replace(
+        mesh,
+        half_resistance=np.where(upper[:, None], factor, 1.0) * mesh.half_resistance,
+    )
+
+
+def _shear_thinned(
+    mesh: FlowMesh, viscosity: FloatArray, state: _State, solver: _Solver
+) -> tuple[FloatArray, _State]:
+    """Viscosity by wall shear rate, as a damped fixed point with the terminals kept.
+
+    Wall shear rate 4 Q / (pi R^3) with R = sqrt(ab), or 6 u / gap round a catheter.
+    """
+    radius = np.sqrt(mesh.cell_radius * mesh.cell_radius_minor)
+    gap = np.maximum(mesh.cell_gap, np.finfo(float).tiny)
+    inner = radius - mesh.cell_gap
+    per_flow = np.where(
+        mesh.cell_gap > 0,
+        6 / (np.pi * np.maximum(radius**2 - inner**2, np.finfo(float).tiny) * gap),
+        4 / (np.pi * radius**3),
+    )
+    for _ in range(SHEAR_ROUNDS):
+        flow = _venous_flow(mesh, viscosity, state).cell_flow
+        # the geometric mean of old and new damps the swing between parallel strands
+        updated = np.sqrt(viscosity * shear_viscosity(per_flow * flow))
+        change = float(np.abs(np.log(updated / viscosity)).max())
+        viscosity = updated
+        state = solver.solve(mesh, viscosity)
+        if change < SHEAR_TOLERANCE:
+            return viscosity, state
+    raise SolverError(f"resting flow: shear viscosity did not settle in {SHEAR_ROUNDS} rounds")
+
+
+def _venous_flow(mesh: FlowMesh, viscosity: FloatArray, state: _State) -> VenousFlow:
+    """Flows, and the tracer, from a state."""
+    n, owner, neighbour = mesh.n_cells, mesh.face_owner, mesh.face_neighbour
+    pressure = state.pressure
+    face_flow = state.conductance * (pressure[owner] - pressure[neighbour])
+    cell, fixes = mesh.terminal_cell, mesh.terminal_resistance == 0
+    resistance = np.where(fixes, np.inf, mesh.terminal_resistance)
+    terminal_flow = (pressure[cell] - mesh.terminal_pressure) / resistance
+    surplus = _sum(neighbour, face_flow, n) - _sum(owner, face_flow, n)
+    surplus -= _sum(cell, terminal_flow, n)
+    # what a cell of held pressure has too much leaves by its (evenly shared) open ends
+    terminal_flow[fixes] = (surplus / np.maximum(_sum(cell, fixes, n), 1))[cell[fixes]]
+    upstream = np.where(face_flow >= 0, owner, neighbour)
+    downstream = np.where(face_flow >= 0, neighbour, owner)
+    size = np.abs(face_flow)
+    inflow = _sum(downstream, size, n) + _sum(cell, np.maximum(-terminal_flow, 0), n)
+    return VenousFlow(
+        mesh=mesh,
+        pressure=pressure,
+        face_flow=face_flow,
+        terminal_flow=terminal_flow,
+        cell_flow=inflow,
+        viscosity=viscosity,
+        valve_open=state.valve_open,
+        azygos_fraction=_azygos_fraction(mesh, pressure, terminal_flow, upstream, downstream, size),
+    )
+
+
+def _azygos_fraction(
+    mesh: FlowMesh,
+    pressure: FloatArray,
+    terminal_flow: FloatArray,
+    upstream: IntArray,
+    downstream: IntArray,
+    size: FloatArray,
+) -> FloatArray:
+    """Backward tracer: out_i phi_i = sum over outgoing faces q_ij phi_j; phi = 1 in the azygos.
+
+    Blood runs down the pressure, so that cells sorted by pressure make a triangular system.
+    """
+    n = mesh.n_cells
+    azygos = np.isin(mesh.cell_structure, AZYGOS_SYSTEM)
+    leaving = _sum(upstream, size, n) + _sum(mesh.terminal_cell, np.maximum(terminal_flow, 0), n)
+    if not azygos.any():
+        return np.zeros(n)
+    rank = np.empty(n, dtype=np.int64)
+    rank[np.argsort(pressure, kind="stable")] = np.arange(n)
+    flows = (size > 0) & ~azygos[upstream]
+    share = size[flows] / leaving[upstream[flows]]
+    matrix = coo_array(
+        (
+            np.concatenate([np.ones(n), -share]),
+            (
+                np.concatenate([rank, rank[upstream[flows]]]),
+                np.concatenate([rank, rank[downstream[flows]]]),
+            ),
+        ),
+        shape=(n, n),
+    ).tocsr()
+    known = np.zeros(n)
+    known[rank[azygos]] = 1.0
+    return np.asarray(spsolve_triangular(matrix, known, lower=True))[rank]
