@@ -119,6 +119,7 @@ class Injection:
     longest_pause: float
     largest_rate: float
     first_rate: float
+    slips: int
     steps: int
     solves: int
 
@@ -225,7 +226,7 @@ class _Run:
         self.last_rate = protocol.first_rate
         self.tau = source.compliance * source.resistance
         self.rows: list[tuple[float, ...]] = []
-        self.steps = self.solves = 0
+        self.steps = self.solves = self.slips = 0
         self.burst = 0.0
         self.stop_reason = "protocol complete"
         self.lines = self._lines(protocol)
@@ -308,6 +309,7 @@ class _Run:
             self.work,
             self.pattern,
             self.length,
+            self.watch.route,
             drive,
             self.hub,
             self.injected,
@@ -321,6 +323,7 @@ class _Run:
         self.hub = result.hub_pressure
         self.steps += 1
         self.solves += result.solves
+        self.slips += int(result.slipped)
         self.burst = max(self.burst, result.tip_pressure)
         self._log(result.tip_pressure)
         return result
@@ -417,6 +420,7 @@ class _Run:
             longest_pause=self.longest_pause,
             largest_rate=self.protocol.largest_rate,
             first_rate=self.protocol.first_rate,
+            slips=self.slips,
             steps=self.steps,
             solves=self.solves,
         )

@@ -4,9 +4,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from castsim.cast import Cast
-from castsim.kernels.laws import GEL_NUMBER
 from castsim.schema import CastReport
 from castsim.units import PA_PER_MMHG, UL_PER_ML, mL_min_from_uL_s
+from castsim.venous_flow import AZYGOS_SYSTEM
 from geometry.coverage import STATIONS
 from geometry.levels import Level, Side
 from geometry.structures import Compartment, Structure
@@ -77,7 +77,7 @@ def first_azygos(cast: Cast) -> tuple[float, float] | None:
     if len(rows) == 0:
         return None
     row = int(rows[0])
-    azygos = cast.in_compartment(Compartment.AZYGOS)
+    azygos = np.isin(cast.mesh.flow.cell_structure, AZYGOS_SYSTEM)
     swept = (cast.swept_volume > 0) & (cast.rest.azygos_fraction > 0)
     began = np.concatenate([cast.first_volume[azygos], cast.first_swept[swept], [np.inf]]).min()
     low, high = log["volume"][row - 1], log["volume"][row]
@@ -160,6 +160,8 @@ def warnings(cast: Cast) -> list[str]:
             f"rupture risk: the tip reached {run.burst_pressure / PA_PER_MMHG:.0f} mmHg, a small "
             f"vein bears about {agent.wall_strength / PA_PER_MMHG:.0f} mmHg"
         )
+    if run.slips:
+        lines.append(f"the plug round the catheter slipped {run.slips} times")
     distended = len(cast.mesh.distended_cells)
     if distended:
         narrow = float(

@@ -142,6 +142,7 @@ def inject_quasistatic(
         longest_pause=0.0,
         largest_rate=protocol.largest_rate,
         first_rate=rate,
+        slips=0,
         steps=len(run.order),
         solves=0,
     )

@@ -1,4 +1,4 @@
-"""Bodies of agent that blood tears off.
+"""Bodies of agent that give way as a whole: torn off by blood, or slipping along the catheter.
 
 Blood pressure is handed through a body of agent less what the gelled wall holds on the way,
 Sum (2/R) tau_w min(1, shell/0.1) dx. Where what arrives still exceeds the blood pressure at another
@@ -10,9 +10,9 @@ import heapq
 import numba as nb
 import numpy as np
 
-from castsim.kernels.arrays import Agent, FloatArray, Graph, State
+from castsim.kernels.arrays import Agent, FloatArray, Graph, IntArray, State
 from castsim.kernels.connectivity import other_end
-from castsim.kernels.laws import FULL_HOLD_SHELL, shell_fraction
+from castsim.kernels.laws import FULL_HOLD_SHELL, GEL_NUMBER, shell_fraction
 
 
 @nb.njit(cache=True, inline="always")
@@ -111,3 +111,44 @@ def tear_cell(graph: Graph, state: State, cell: int) -> float:
             state.age[g] = 0.0
             state.skin[g] = 0.0
     return core
+
+
+@nb.njit(cache=True)
+def slip_plug(
+    graph: Graph, agent: Agent, state: State, length: FloatArray, route: IntArray, pressure: float
+) -> bool:
+    """Let the plug round the catheter slip when the tip's pressure passes what its wall holds.
+
+    The plug is the run of full cells along `route` from the tip; only one with a solid cell in it
+    is pushed as a whole (through an open core agent would flow). It holds Sum (2/R) tau_w dx
+    against the blood at its far end. Where it slips its skin is torn and begins anew.
+    """
+    hold = 0.0
+    solid = False
+    for k in range(len(route) - 1):
+        cell = route[k]
+        if state.full[cell] == 0:
+            return False
+        if graph.annular[cell] == 1 and state.gel[cell] >= GEL_NUMBER:
+            solid = True
+        after = route[k + 1]
+        for e in range(graph.first[cell], graph.first[cell + 1]):
+            f = graph.around[e]
+            if other_end(graph, f, cell) != after:
+                continue
+            hold += wall_hold(graph, agent, state, cell, 0.5 * length[f])
+            if state.full[after] == 1:
+                hold += wall_hold(graph, agent, state, after, 0.5 * length[f])
+                break
+            if not solid or state.drains[after] == 0 or pressure - state.pressure[after] <= hold:
+                return False
+            for j in range(k + 1):
+                state.gel[route[j]] = 0.0
+            g = graph.gate[f]
+            state.broken[g] = 1
+            state.age[g] = 0.0
+            state.skin[g] = 0.0
+            state.moved[g] = 0.0
+            state.window[g] = 0.0
+            return True
+    return False

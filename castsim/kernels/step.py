@@ -5,9 +5,9 @@ from typing import NamedTuple
 
 import numba as nb
 
-from castsim.kernels.arrays import Agent, FloatArray, Graph, Source, State
+from castsim.kernels.arrays import Agent, FloatArray, Graph, IntArray, Source, State
 from castsim.kernels.connectivity import find_drains, find_fed
-from castsim.kernels.detachment import tear_off
+from castsim.kernels.detachment import slip_plug, tear_off
 from castsim.kernels.factor import Pattern
 from castsim.kernels.filling import fill, stamp_times
 from castsim.kernels.pressure import Work, solve
@@ -44,6 +44,7 @@ class StepResult(NamedTuple):
     tip_pressure: float  # Pa, reduced, in this step (burst pressures included)
     inflow: float  # mm3/s at the start
     torn: float  # mm3 broken off by blood
+    slipped: bool  # the plug round the catheter gave way
     solves: int
     stalled: bool  # nothing can open below the pressure limit
     converged: bool
@@ -90,6 +91,7 @@ def advance(
     work: Work,
     pattern: Pattern,
     length: FloatArray,
+    route: IntArray,
     drive: Drive,
     hub_pressure: float,
     injected: float,
@@ -169,6 +171,7 @@ def advance(
     else:
         pushed = done
     torn = tear_off(graph, agent, state, length, drive.tip)
+    slipped = slip_plug(graph, agent, state, length, route, tip_pressure)
     return StepResult(
         done,
         dt,
@@ -177,6 +180,7 @@ def advance(
         tip_pressure,
         inflow,
         torn,
+        slipped,
         found.solves,
         stalled,
         found.converged,
