@@ -1,3 +1,43 @@
-"""castsim: where a liquid embolic agent goes in the veins of the spine."""
+"""castsim: where a liquid embolic agent goes when it is injected into the veins of the spine.
+
+>>> import castsim
+>>> cast = castsim.run("right-t9", seed=0)  # doctest: +SKIP
+>>> castsim.write_cast(cast, "casts/right-t9")  # doctest: +SKIP
+
+Read scenario.py (what is injected where), simulate.py (one run), cast.py and metrics.py (what
+came of it). Importing castsim loads none of them; a name is loaded when it is first used.
+"""
+
+from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from castsim.cast import Cast as Cast
+    from castsim.metrics import summarise as summarise
+    from castsim.results import write_cast as write_cast
+    from castsim.scenario import Scenario as Scenario
+    from castsim.scenario_file import load_scenario as load_scenario
+    from castsim.simulate import run as run
+
+_WHERE = {
+    "Cast": "cast",
+    "Scenario": "scenario",
+    "load_scenario": "scenario_file",
+    "run": "simulate",
+    "summarise": "metrics",
+    "write_cast": "results",
+}
+
+__all__ = ["Cast", "Scenario", "__version__", "load_scenario", "run", "summarise", "write_cast"]
+
+
+def __getattr__(name: str) -> Any:
+    """Load the module of a public name when it is first used."""
+    if name not in _WHERE:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    value = getattr(import_module(f"{__name__}.{_WHERE[name]}"), name)
+    globals()[name] = value
+    return value

@@ -13,6 +13,7 @@ from pydantic import Field, model_validator
 
 from castsim.agents import AgentModel, load_agent
 from castsim.catheters import Catheter, load_catheter
+from castsim.physiology import Physiology
 from castsim.scenario_sections import (
     DEFAULT_RATE_ML_MIN,
     DEFAULT_VOLUME_ML,
@@ -33,8 +34,10 @@ from castsim.units import (
     g_mL_from_g_mm3,
     g_mm3_from_g_mL,
     kPa_from_Pa,
+    mL_min_from_uL_s,
     mmHg_from_Pa,
     mPa_s_from_Pa_s,
+    uL_s_from_mL_min,
 )
 
 
@@ -151,6 +154,23 @@ class Scenario(Section):
             catheter = replace(catheter, pressure_limit=pressure, thumb_pressure=pressure)
         return catheter
 
+    def physiology(self) -> Physiology:
+        """Return the patient's resting state, in Pa and µL/s."""
+        patient = self.patient
+        given: dict[str, Any] = {}
+        if patient.right_atrium_mmHg is not None:
+            given["right_atrium_Pa"] = Pa_from_mmHg(patient.right_atrium_mmHg)
+        if patient.azygos_outflow_mL_min is not None:
+            given["azygos_outflow_uL_s"] = uL_s_from_mL_min(patient.azygos_outflow_mL_min)
+        if patient.csf_pressure_mmHg is not None:
+            given["csf_pressure_Pa"] = Pa_from_mmHg(patient.csf_pressure_mmHg)
+        return replace(
+            Physiology.default(),
+            blood_model=patient.blood,
+            abdominal_pressure_Pa=Pa_from_mmHg(patient.abdominal_pressure_mmHg),
+            **given,
+        )
+
     def resolved(self) -> "Scenario":
         """Return this scenario with every None that has a tabulated value filled in.
 
@@ -163,6 +183,12 @@ class Scenario(Section):
         model = {
             key: _short(back(getattr(agent, name)))
             for key, (name, _, back) in _MODEL_FIELDS.items()
+        }
+        rest = self.physiology()
+        patient = {
+            "right_atrium_mmHg": _short(mmHg_from_Pa(rest.right_atrium_Pa)),
+            "azygos_outflow_mL_min": _short(mL_min_from_uL_s(rest.azygos_outflow_uL_s)),
+            "csf_pressure_mmHg": _short(mmHg_from_Pa(rest.csf_pressure_Pa)),
         }
         hub: dict[str, object] = {
             "hub_compliance_uL_kPa": _short(catheter.hub_compliance * Pa_from_kPa(1.0)),
@@ -178,6 +204,7 @@ class Scenario(Section):
             update={
                 "injection": _filled(self.injection, {} if self.injection.steps else one_push),
                 "catheter": filled_catheter,
+                "patient": _filled(self.patient, patient),
                 "model": _filled(self.model, model),
             }
         )

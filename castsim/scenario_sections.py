@@ -132,8 +132,10 @@ class Waypoint(Section):
 class Tip(Waypoint):
     """Where the microcatheter ends."""
 
-    station: Literal["medial", "middle", "lateral"] = Field(
-        "middle", description="third of the vein, from the canal outwards, in which the tip lies"
+    station: Literal["medial", "middle", "lateral", "lower", "upper"] = Field(
+        "middle",
+        description="third of the vein in which the tip lies: medial, middle or lateral; "
+        "lower, middle or upper in veins that run up and down",
     )
 
 
@@ -355,7 +357,7 @@ class Patient(Section):
         "nominal", description="viscosity of blood: one value, or by shear rate"
     )
     right_atrium_mmHg: float | None = Field(
-        None, ge=-20.0, le=60.0, description="pressure in the right atrium"
+        None, ge=-10.0, le=15.0, description="pressure in the right atrium"
     )
     abdominal_pressure_mmHg: float = Field(
         0.0, ge=-20.0, le=200.0, description="rise of abdominal pressure, as in straining"

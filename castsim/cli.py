@@ -1,0 +1,224 @@
+"""The command line: ``castsim run``, ``scenarios``, ``show``, ``anatomy``.
+
+Results go to stdout, everything else to stderr. Exit codes: 0 done; 1 a fault in castsim or an
+answer that is no; 2 bad input, nothing written; 3 something missing on this machine;
+130 interrupted, nothing half-written.
+"""
+
+import json
+import signal
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from types import FrameType
+from typing import Annotated
+
+import typer
+
+from castsim import __version__
+from castsim.errors import CastsimError
+from geometry.errors import GeometryError
+
+DEFAULT_FOLDER = Path("casts")
+_GEOMETRY_EXIT_CODE = 2
+_SIGNAL_EXIT_CODE = 128
+
+app = typer.Typer(
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    help="Predict where a liquid embolic agent goes in the veins of the spine. "
+    "Research and education, not a medical device.",
+)
+
+ScenarioArgument = Annotated[
+    str, typer.Argument(metavar="SCENARIO", help="Name of a bundled scenario, or a TOML file.")
+]
+SetOption = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="FIELD=VALUE", help="Set any field; may be repeated."),
+]
+SeedOption = Annotated[
+    int | None,
+    typer.Option("--seed", metavar="N", min=0, help="Seed of the injection; the scenario's own."),
+]
+JsonOption = Annotated[
+    bool, typer.Option("--json", help="Print JSON on stdout, and nothing else there.")
+]
+NoRenderOption = Annotated[
+    bool, typer.Option("--no-render", help="Draw nothing: no picture and no page.")
+]
+QuietOption = Annotated[
+    bool, typer.Option("--quiet", help="Print no table and no progress; errors are still told.")
+]
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"castsim {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_print_version, is_eager=True, help="Print the version."
+        ),
+    ] = False,
+) -> None:
+    """Options that need no command."""
+
+
+@app.command()
+def run(
+    scenario: ScenarioArgument,
+    output: Annotated[
+        Path | None,
+        typer.Option("-o", "--output", metavar="DIR", help="Result folder; casts/SCENARIO."),
+    ] = None,
+    seed: SeedOption = None,
+    overrides: SetOption = None,
+    as_json: JsonOption = False,
+    no_render: NoRenderOption = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Inject, and write the predicted cast into a folder."""
+    from castsim.scenario_file import load_scenario
+
+    planned = load_scenario(scenario, overrides or ())
+    folder = output if output is not None else DEFAULT_FOLDER / planned.name
+
+    from castsim.console import print_cast, progress_bar, talk
+    from castsim.results import check_folder, report_text, write_cast
+    from castsim.simulate import run as simulate
+
+    check_folder(folder)
+    with progress_bar(not quiet) as progress:
+        cast = simulate(planned, seed=seed, progress=progress)
+        if progress is not None:
+            progress("writing", 0.0)
+        written = write_cast(cast, folder, render=not no_render)
+    for note in written.notes:
+        talk().print(f"castsim: {note}", markup=False, soft_wrap=True)
+    if as_json:
+        sys.stdout.write(report_text(written.report))
+    elif not quiet:
+        files = sorted(entry.name for entry in written.folder.iterdir())
+        print_cast(written.report, files, str(written.folder))
+
+
+@app.command()
+def scenarios(as_json: JsonOption = False, quiet: QuietOption = False) -> None:
+    """List the scenarios that come with castsim."""
+    from castsim.scenario_file import bundled_names, load_scenario
+
+    titles = {name: load_scenario(name).title for name in bundled_names()}
+    if as_json:
+        _print_json(titles)
+    elif not quiet:
+        from castsim.console import print_scenarios
+
+        print_scenarios(titles)
+
+
+@app.command()
+def show(
+    scenario: ScenarioArgument,
+    overrides: SetOption = None,
+    as_json: JsonOption = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Print a scenario with every default filled in, as a TOML file that can be run."""
+    from castsim.scenario_file import load_scenario
+    from castsim.scenario_text import scenario_text
+
+    resolved = load_scenario(scenario, overrides or ()).resolved()
+    if as_json:
+        _print_json(resolved.model_dump(mode="json"))
+    elif not quiet:
+        sys.stdout.write(scenario_text(resolved))
+
+
+@app.command()
+def anatomy(
+    export: Annotated[
+        Path | None,
+        typer.Option("--export", metavar="FILE.vtp", help="Write the veins as polylines."),
+    ] = None,
+    drawn: Annotated[
+        bool, typer.Option("--drawn", help="A random patient instead of the commonest anatomy.")
+    ] = False,
+    seed: Annotated[
+        int, typer.Option("--seed", metavar="N", min=0, help="Which patient (patient.seed).")
+    ] = 0,
+    as_json: JsonOption = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Tabulate the veins of an anatomy, and export them for ParaView or 3D Slicer."""
+    from castsim.inventory import inventory
+    from castsim.results import check_file
+    from castsim.simulate import build_anatomy
+
+    if export is not None:
+        check_file(export, ".vtp")
+    kind = "drawn" if drawn else "typical"
+    patient = build_anatomy(kind, seed)
+    if export is not None:
+        from castsim.results import write_anatomy
+
+        write_anatomy(patient, export)
+    totals = inventory(patient.network)
+    if as_json:
+        from castsim.units import mL_from_uL
+
+        _print_json(
+            [
+                {
+                    "structure": total.structure.label,
+                    "compartment": total.structure.compartment.value,
+                    "count": total.count,
+                    "length_mm": total.length,
+                    "volume_mL": mL_from_uL(total.volume),
+                }
+                for total in totals
+            ]
+        )
+    elif not quiet:
+        from castsim.console import print_inventory
+
+        print_inventory(totals, f"Veins of the {kind} anatomy, seed {seed}")
+
+
+def _print_json(content: object) -> None:
+    sys.stdout.write(json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def _terminate(number: int, frame: FrameType | None) -> None:
+    """End as on Ctrl-C, so that half-written folders are taken away."""
+    raise SystemExit(_SIGNAL_EXIT_CODE + number)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line and return its exit code; errors become one line on stderr."""
+    signal.signal(signal.SIGTERM, _terminate)
+    try:
+        app(args=arguments, prog_name="castsim")
+    except CastsimError as error:
+        return _fail(error, error.exit_code)
+    except GeometryError as error:
+        return _fail(error, _GEOMETRY_EXIT_CODE)
+    except SystemExit as done:
+        return done.code if isinstance(done.code, int) else int(bool(done.code))
+    return 0
+
+
+def _fail(error: Exception, code: int) -> int:
+    typer.echo("castsim: " + " ".join(str(error).split()), err=True)
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,160 @@
+"""What people see in the terminal: tables on stdout, progress and notes on stderr."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from castsim.inventory import StructureTotal
+from castsim.schema import DISCLAIMER
+from castsim.units import mL_from_uL
+from geometry.levels import Level
+
+StageProgress = Callable[[str, float], None]
+
+FOLDED_WARNINGS = 6
+"""Warnings shown in the table; the others are in cast.json."""
+
+
+def out() -> Console:
+    """Return the console for results."""
+    return Console(highlight=False)
+
+
+def talk() -> Console:
+    """Return the console for everything that is no result."""
+    return Console(stderr=True, highlight=False)
+
+
+@contextmanager
+def progress_bar(shown: bool) -> Iterator[StageProgress | None]:
+    """Show what a run is doing and the time left, when stderr is a terminal."""
+    console = talk()
+    if not (shown and console.is_terminal):
+        yield None
+        return
+    columns = (
+        TextColumn("{task.description:<18}"),
+        BarColumn(),
+        TextColumn("{task.percentage:>3.0f} %"),
+        TimeRemainingColumn(compact=True),
+    )
+    with Progress(*columns, console=console, transient=True) as bar:
+        task = bar.add_task("", total=1.0)
+        stage = ""
+
+        def update(name: str, done: float) -> None:
+            nonlocal stage
+            if name != stage:
+                stage = name
+                bar.reset(task, total=1.0, description=name)
+            bar.update(task, completed=min(max(done, 0.0), 1.0))
+
+        yield update
+
+
+def print_cast(report: Mapping[str, Any], files: Sequence[str], folder: str) -> None:
+    """Print the short table of one result, where it lies, and what it is not."""
+    scenario = report["scenario"]
+    table = Table(title=escape(scenario["title"] or scenario["name"]), title_justify="left")
+    table.add_column("quantity")
+    table.add_column("value")
+    for quantity, value in _cast_rows(report):
+        table.add_row(quantity, escape(value))
+    console = out()
+    console.print(table)
+    warnings = report["warnings"]
+    for warning in warnings[:FOLDED_WARNINGS]:
+        console.print(f"Warning: {escape(warning)}", soft_wrap=True)
+    if len(warnings) > FOLDED_WARNINGS:
+        console.print(f"and {len(warnings) - FOLDED_WARNINGS} more warnings in cast.json")
+    console.print(f"Wrote {escape(folder)}: {', '.join(files)}", soft_wrap=True)
+    console.print(DISCLAIMER)
+
+
+def _cast_rows(report: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    coverage, reflux = report["coverage"], report["reflux"]
+    target = report["scenario"]["target"]
+    yield "agent", f"{report['scenario']['agent']}, {report['scenario']['catheter']['name']}"
+    yield "injected (out of the tip)", f"{report['injected_mL']:.3f} mL"
+    yield "cast", f"{report['cast_mL']:.3f} mL"
+    yield "embolised", f"{report['embolised_mL']:.3f} mL"
+    yield (
+        f"coverage of root {target['level']} {target['side']}",
+        f"{coverage['deg']:.0f}° of {coverage['coverable_deg']:.0f}° that can be covered",
+    )
+    yield "azygos reflux", _azygos(reflux)
+    yield "reflux along the catheter", f"{reflux['catheter_mm']:.1f} mm"
+    yield "levels touched", levels_touched(report["structures"]) or "none"
+    yield "foramina touched", ", ".join(report["foramina_touched"]) or "none"
+    pressure = report["tip_pressure_mmHg"]
+    yield "tip pressure", f"{pressure['max']:.0f} mmHg at most, {pressure['final']:.0f} at the end"
+    yield "simulated time", f"{report['duration_s']:.0f} s"
+    yield "stopped", report["stop_reason"]
+    if report["truncated"]:
+        yield "truncated", "agent reached the edge of the window: raise mesh.window_levels"
+
+
+def _azygos(reflux: Mapping[str, Any]) -> str:
+    first = reflux["first_azygos_mL"]
+    if first is None:
+        return "none"
+    return f"{reflux['azygos_mL']:.3f} mL, from {first:.3f} mL injected"
+
+
+def levels_touched(structures: Sequence[Mapping[str, Any]]) -> str:
+    """Return the levels of all veins that hold agent, neighbours joined: ``T8-T10, L1``."""
+    codes = sorted({Level[s["level"]] for s in structures if s["volume_mL"] > 0.0})
+    runs: list[list[Level]] = []
+    for level in codes:
+        if runs and _follows(runs[-1][-1], level):
+            runs[-1].append(level)
+        else:
+            runs.append([level])
+    return ", ".join(
+        run[0].name if len(run) == 1 else f"{run[0].name}-{run[-1].name}" for run in runs
+    )
+
+
+def _follows(upper: Level, lower: Level) -> bool:
+    """Tell neighbours; C8, a root only, is no gap between C7 and T1."""
+    return lower == upper + 1 or (upper is Level.C7 and lower is Level.T1)
+
+
+def print_scenarios(titles: Mapping[str, str]) -> None:
+    """Print one line for each bundled scenario."""
+    width = max(map(len, titles))
+    for name, title in titles.items():
+        out().print(f"{name:<{width}}  {title}", markup=False, soft_wrap=True)
+
+
+def print_inventory(totals: Sequence[StructureTotal], title: str) -> None:
+    """Print count, length and volume of each structure."""
+    table = Table(title=escape(title), title_justify="left")
+    table.add_column("structure")
+    table.add_column("compartment")
+    for heading in ("veins", "length (mm)", "volume (mL)"):
+        table.add_column(heading, justify="right")
+    for total in totals:
+        table.add_row(
+            total.structure.label,
+            total.structure.compartment.value,
+            str(total.count),
+            f"{total.length:.0f}",
+            f"{mL_from_uL(total.volume):.2f}",
+        )
+    table.add_section()
+    table.add_row(
+        "all",
+        "",
+        str(sum(total.count for total in totals)),
+        f"{sum(total.length for total in totals):.0f}",
+        f"{mL_from_uL(sum(total.volume for total in totals)):.2f}",
+    )
+    console = out()
+    console.print(table)
+    console.print(DISCLAIMER)

@@ -1,0 +1,275 @@
+"""Result folders: every file or none.
+
+All files go into a hidden folder beside the wanted one, are flushed to the disk, and the
+folder is then renamed whole. An earlier result is replaced; anything else is left alone.
+"""
+
+import json
+import os
+import secrets
+import shutil
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from pydantic import ValidationError
+
+from castsim.errors import MissingError, ResultError, SolverError
+from castsim.schema import SCHEMA, CastReport
+
+if TYPE_CHECKING:
+    from castsim.cast import Cast
+    from geometry.anatomy import Anatomy
+
+REPORT = "cast.json"
+FILES = (REPORT, "cast.vtp", "cast.png", "scene.html")
+"""What a result folder may hold; with anything else in it, it is not replaced."""
+
+_FORMAT = SCHEMA.partition("/")[0]
+
+
+@dataclass(frozen=True)
+class Written:
+    """A written result.
+
+    Attributes
+    ----------
+    folder : where it lies
+    report : what ``cast.json`` holds
+    notes : one line for each file that could not be made on this machine
+    """
+
+    folder: Path
+    report: dict[str, Any]
+    notes: tuple[str, ...]
+
+
+def check_folder(folder: Path) -> None:
+    """Make sure, before anything is computed, that a result can be written to `folder`.
+
+    Raises
+    ------
+    ResultError
+        If something that is no castsim result is in the way, or no folder can be made there.
+    """
+    target = _resolved(folder)
+    try:
+        if target.is_dir():
+            _check_replaceable(target, folder)
+        elif target.exists():
+            raise ResultError(f"{folder}: is a file; the result is a folder: choose another -o")
+        place = next(parent for parent in target.parents if parent.exists())
+        if not place.is_dir():
+            raise ResultError(f"{folder}: cannot be made, {place} is a file: choose another -o")
+        if not os.access(place, os.W_OK | os.X_OK):
+            raise ResultError(f"{folder}: cannot be made, {place} is not writable")
+    except OSError as error:
+        raise ResultError(f"{folder}: cannot be used: {error.strerror or error}") from error
+
+
+def check_file(path: Path, suffix: str) -> None:
+    """Make sure, before anything is computed, that a file can be written to `path`.
+
+    Raises
+    ------
+    ResultError
+        If its name does not end in `suffix`, or it cannot be made there.
+    """
+    if path.suffix.lower() != suffix:
+        raise ResultError(f"{path}: the name must end in {suffix}")
+    if path.is_dir():
+        raise ResultError(f"{path}: is a folder; name a file")
+    if not path.parent.is_dir():
+        raise ResultError(f"{path}: there is no folder {path.parent}")
+    if not os.access(path.parent, os.W_OK | os.X_OK):
+        raise ResultError(f"{path}: {path.parent} is not writable")
+
+
+def write_anatomy(anatomy: "Anatomy", path: Path) -> None:
+    """Write the veins of an anatomy as polylines (VTP), whole or not at all.
+
+    Raises
+    ------
+    ResultError
+        If the file cannot be written.
+    """
+    from castsim.vtp import network_polydata, write_vtp
+
+    check_file(path, ".vtp")
+    part = path.with_name(f".{path.stem}.{secrets.token_hex(4)}.part{path.suffix}")
+    try:
+        write_vtp(network_polydata(anatomy.network), part)
+        _flush(part)
+        part.replace(path)
+    except OSError as error:
+        raise ResultError(f"{path}: cannot be written: {error.strerror or error}") from error
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def write_cast(cast: "Cast", folder: str | Path, *, render: bool = True) -> Written:
+    """Write ``cast.json``, ``cast.vtp`` and, if `render`, ``cast.png`` and ``scene.html``.
+
+    Parameters
+    ----------
+    cast : the result of :func:`castsim.run`
+    folder : made with its parents; an earlier result in it is replaced
+    render : whether to draw
+
+    Raises
+    ------
+    ResultError
+        If the folder cannot be written; nothing is left behind.
+    """
+    from castsim.metrics import summarise
+    from castsim.vtp import cast_polydata, write_vtp
+
+    began = time.perf_counter()
+    folder = Path(folder)
+    check_folder(folder)
+    report: dict[str, Any] = dict(summarise(cast))
+    notes: list[str] = []
+    with _renamed_whole(folder) as part:
+        write_vtp(cast_polydata(cast), part / "cast.vtp")
+        if render:
+            from castsim.rendering import export_html, render_png
+
+            draw: tuple[tuple[Callable[..., object], str], ...] = (
+                (render_png, "cast.png"),
+                (export_html, "scene.html"),
+            )
+            for write, name in draw:
+                try:
+                    write(cast, part / name, summary=report)
+                except MissingError as error:
+                    notes.append(str(error))
+        output = report["timing_s"]["output"] + time.perf_counter() - began
+        report["timing_s"] = {**report["timing_s"], "output": output}
+        report = checked_report(report)
+        (part / REPORT).write_text(report_text(report), encoding="utf-8")
+    return Written(folder, report, tuple(dict.fromkeys(notes)))
+
+
+def checked_report(report: Mapping[str, Any]) -> dict[str, Any]:
+    """Return `report` in the declared order, checked against ``castsim.cast/1``.
+
+    Raises
+    ------
+    SolverError
+        If a quantity is missing, undeclared, not finite or out of its range.
+    """
+    try:
+        checked = CastReport.model_validate(_plain(report))
+    except ValidationError as error:
+        fault = error.errors(include_url=False)[0]
+        field = ".".join(str(key) for key in fault["loc"])
+        raise SolverError(f"result does not fit {SCHEMA}: {field}: {fault['msg']}") from error
+    return checked.model_dump(mode="json", by_alias=True)
+
+
+def report_text(report: Mapping[str, Any]) -> str:
+    """Return the text of ``cast.json``: floats by their shortest exact form, no NaN."""
+    return json.dumps(report, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def _plain(value: Any) -> Any:
+    """Turn arrays and numpy scalars into lists and numbers."""
+    if isinstance(value, Mapping):
+        return {key: _plain(inner) for key, inner in value.items()}
+    if isinstance(value, np.ndarray | np.generic):
+        return value.tolist()
+    if isinstance(value, list | tuple):
+        return [_plain(inner) for inner in value]
+    return value
+
+
+def _resolved(folder: Path) -> Path:
+    """Follow symbolic links, so that the folder meant is replaced and not a link to it."""
+    try:
+        return folder.resolve()
+    except (OSError, RuntimeError, ValueError) as error:
+        raise ResultError(f"{folder}: cannot be used: {error}") from error
+
+
+def _check_replaceable(target: Path, shown: Path) -> None:
+    names = sorted(entry.name for entry in target.iterdir())
+    if not names:
+        return
+    if not _is_result(target / REPORT):
+        raise ResultError(
+            f"{shown}: exists and is not a castsim result; it is left alone: choose another -o"
+        )
+    strange = [name for name in names if name not in FILES]
+    if strange:
+        raise ResultError(
+            f"{shown}: holds files that castsim did not write ({', '.join(strange[:3])}); "
+            "move them or choose another -o"
+        )
+
+
+def _is_result(report: Path) -> bool:
+    """Tell whether `report` is a ``cast.json`` of any version."""
+    try:
+        content = json.loads(report.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return False
+    return isinstance(content, dict) and str(content.get("schema")).partition("/")[0] == _FORMAT
+
+
+@contextmanager
+def _renamed_whole(folder: Path) -> Iterator[Path]:
+    """Give a new hidden folder beside `folder` and put it in its place when all is well."""
+    target = _resolved(folder)
+    key = secrets.token_hex(4)
+    part = target.with_name(f".{target.name}.{key}.part")
+    old = target.with_name(f".{target.name}.{key}.old")
+    made: list[Path] = []
+    try:
+        made = _make_parents(target.parent)
+        part.mkdir()
+        yield part
+        for entry in part.iterdir():
+            _flush(entry)
+        _flush(part)
+        if target.exists():
+            check_folder(folder)
+            target.rename(old)
+        try:
+            part.rename(target)
+        except BaseException:
+            if old.exists():
+                old.rename(target)
+            raise
+        _flush(target.parent)
+        shutil.rmtree(old, ignore_errors=True)
+    except BaseException as error:
+        shutil.rmtree(part, ignore_errors=True)
+        for parent in reversed(made):
+            if not any(parent.iterdir()):
+                parent.rmdir()
+        if isinstance(error, OSError):
+            reason = error.strerror or error
+            raise ResultError(f"{folder}: cannot be written: {reason}") from error
+        raise
+
+
+def _make_parents(folder: Path) -> list[Path]:
+    """Make `folder` and what is missing above it; return what was made, outermost first."""
+    missing = [folder, *folder.parents]
+    made = [path for path in missing if not path.exists()][::-1]
+    for path in made:
+        path.mkdir(exist_ok=True)
+    return made
+
+
+def _flush(path: Path) -> None:
+    """Have the system put a file or folder on the disk."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

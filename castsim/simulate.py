@@ -1,0 +1,278 @@
+"""One run from scenario to cast: anatomy, tip, mesh, resting flow, injection.
+
+Stages in order, each a line of :func:`run`; every one of them is a public function of its own
+module, so that other drivers can start or stop anywhere.
+"""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from castsim import __version__
+from castsim.cast import Cast, foramen_coverage, solid_share
+from castsim.errors import ScenarioError
+from castsim.far_field import Window, window
+from castsim.injection import Injection, TipSource, Watch, inject
+from castsim.scenario import Scenario
+from castsim.scenario_file import load_scenario
+from castsim.tip import find_vein, locate_tip
+from castsim.venous_flow import AZYGOS_SYSTEM, VenousFlow, resting_flow
+from geometry.anatomy import Anatomy
+from geometry.catheter_route import CatheterRoute, find_route
+from geometry.centerline_mesh import CentrelineMesh, centreline_mesh
+from geometry.errors import GeometryError
+from geometry.flowmesh import NO_GATE, FloatArray, FlowMesh, IntArray
+from geometry.levels import Level
+
+Progress = Callable[[str, float], None]
+"""Called with the name of the stage and the share of it that is done."""
+
+SHUT_FACTOR = 1e9
+"""By which an inflated balloon raises the resistance of the vein that it shuts."""
+
+
+def run(
+    scenario: Scenario | str | Path,
+    *,
+    seed: int | None = None,
+    progress: Progress | None = None,
+) -> Cast:
+    """Simulate one injection.
+
+    Parameters
+    ----------
+    scenario : or its name, or the path of its file
+    seed : of everything random in the injection; None: the scenario's own
+    progress : told what is being done
+
+    Returns
+    -------
+    Cast
+        The same for the same scenario and seed, bit for bit, but for its `timing`.
+
+    Raises
+    ------
+    ScenarioError
+        If the tip, the target or the catheter's way do not exist in this anatomy.
+    """
+    planned = scenario if isinstance(scenario, Scenario) else load_scenario(scenario)
+    planned = planned.resolved()
+    if seed is not None:
+        planned = planned.model_copy(update={"seed": seed})
+    clock = _Clock(progress)
+
+    with clock.stage("geometry"):
+        anatomy = build_anatomy(planned.patient.anatomy, planned.patient.seed)
+        route = catheter_route(anatomy, planned)
+    with clock.stage("mesh"):
+        mesh = centreline_mesh(anatomy.network, planned.mesh.cell_mm, route)
+        mesh = replace(mesh, flow=with_balloon(mesh, planned))
+    with clock.stage("flow"):
+        rest = resting_flow(mesh.flow, planned.physiology())
+        part = window(rest.mesh, rest, levels_near(planned))
+    with clock.stage("injection"):
+        injection = _inject(planned, anatomy, mesh, rest, part, clock)
+    return _cast(planned, anatomy, mesh, rest, part, injection, clock.seconds)
+
+
+def build_anatomy(kind: str, seed: int) -> Anatomy:
+    """Return the commonest anatomy (``typical``) or a random patient (``drawn``)."""
+    if kind == "typical":
+        return Anatomy.typical(seed)
+    return Anatomy.draw(np.random.default_rng(seed))
+
+
+def catheter_route(anatomy: Anatomy, scenario: Scenario) -> CatheterRoute:
+    """Find the catheter's way from the tip to the heart, through the veins of ``via``.
+
+    Raises
+    ------
+    ScenarioError
+        If tip or waypoint do not exist, or there is no way.
+    """
+    section = scenario.catheter
+    tip = locate_tip(anatomy, scenario.tip)
+    for number, waypoint in enumerate(section.via):
+        find_vein(anatomy, waypoint, f"catheter.via.{number}")
+    try:
+        return find_route(
+            anatomy.network,
+            tip,
+            diameter_mm=scenario.catheter_model().outer_diameter,
+            via=[waypoint.code for waypoint in reversed(section.via)],
+        )
+    except GeometryError as error:
+        raise ScenarioError(f"catheter: no way to the tip ({scenario.tip}): {error}") from error
+
+
+def with_balloon(mesh: CentrelineMesh, scenario: Scenario) -> FlowMesh:
+    """Shut the veins beside an inflated balloon to blood, and to agent for good."""
+    balloon = scenario.catheter.balloon
+    if balloon is None:
+        return mesh.flow
+    length = balloon.length_mm or 0.0
+    arc = route_arc(mesh)
+    beside = mesh.route_cells[(arc >= balloon.distance_mm) & (arc <= balloon.distance_mm + length)]
+    if not len(beside):
+        raise ScenarioError(
+            f"catheter.balloon: {balloon.distance_mm} mm from the tip there is no vein left; "
+            f"the catheter lies in {arc[-1]:.0f} mm of vein"
+        )
+    flow = mesh.flow
+    shut = np.isin(flow.face_owner, beside) | np.isin(flow.face_neighbour, beside)
+    return replace(
+        flow,
+        half_resistance=np.where(shut[:, None], SHUT_FACTOR, 1.0) * flow.half_resistance,
+        face_gate=np.where(shut, NO_GATE, flow.face_gate),
+    )
+
+
+def route_arc(mesh: CentrelineMesh) -> FloatArray:
+    """Distance from the tip to the centre of each cell along the catheter, (r,) mm."""
+    step = np.diff(mesh.flow.cell_centroid[mesh.route_cells], axis=0)
+    return np.concatenate([[0.0], np.cumsum(np.linalg.norm(step, axis=1))])
+
+
+def levels_near(scenario: Scenario) -> tuple[Level, ...]:
+    """Return the levels that agent can reach: those about target and tip."""
+    reach = scenario.mesh.window_levels
+    ends = (scenario.target.root, Level[scenario.tip.level])
+    first, last = max(min(ends) - reach, Level.C1), min(max(ends) + reach, Level.S1)
+    return tuple(Level(code) for code in range(first, last + 1))
+
+
+def _inject(
+    scenario: Scenario,
+    anatomy: Anatomy,
+    mesh: CentrelineMesh,
+    rest: VenousFlow,
+    part: Window,
+    clock: "_Clock",
+) -> Injection:
+    agent, catheter = scenario.agent_model(), scenario.catheter_model()
+    inside = _index_inside(part.cells, mesh.flow.n_cells)
+    source = TipSource(
+        cell=int(inside[mesh.tip_cell]),
+        resistance=catheter.resistance(agent.viscosity),
+        compliance=catheter.hub_compliance,
+        pressure_limit=catheter.hub_pressure_limit,
+        dead_space=catheter.dead_space,
+    )
+    return inject(
+        part.mesh,
+        agent,
+        source,
+        scenario.injection.protocol(),
+        blood_viscosity=rest.viscosity[part.cells],
+        blood_density=scenario.physiology().blood_density,
+        gravity=scenario.patient.gravity(),
+        rest_flow=rest.cell_flow[part.cells],
+        watch=_watch(scenario, anatomy, mesh, rest, part, inside),
+        seed=scenario.seed,
+        eta=scenario.mesh.eta,
+        progress=clock.injected,
+    )
+
+
+def _watch(
+    scenario: Scenario,
+    anatomy: Anatomy,
+    mesh: CentrelineMesh,
+    rest: VenousFlow,
+    part: Window,
+    inside: IntArray,
+) -> Watch:
+    """Say which of the window's cells rules and log look at."""
+    target = scenario.target
+    cover = foramen_coverage(anatomy, mesh, target.root, target.side_code)
+    kept = inside[cover.cell] >= 0
+    cover = replace(
+        cover,
+        cell=inside[cover.cell[kept]],
+        start=cover.start[kept],
+        stop=cover.stop[kept],
+        station=cover.station[kept],
+    )
+    flow = part.mesh
+    # agent cannot pass a cell outside the window, so the watched route ends before it
+    beyond = inside[mesh.route_cells] < 0
+    length = int(beyond.argmax()) if beyond.any() else len(beyond)
+    return Watch(
+        azygos=np.isin(flow.cell_structure, AZYGOS_SYSTEM),
+        azygos_fraction=rest.azygos_fraction[part.cells],
+        visible_radius=np.sqrt(flow.cell_radius * flow.cell_radius_minor),
+        route=inside[mesh.route_cells[:length]],
+        route_arc=route_arc(mesh)[:length],
+        coverage=cover.degrees,
+    )
+
+
+def _index_inside(cells: IntArray, n_cells: int) -> IntArray:
+    """Index of each cell of the whole spine in the window, -1 outside, (n,)."""
+    inside = np.full(n_cells, -1, dtype=np.int64)
+    inside[cells] = np.arange(len(cells))
+    return inside
+
+
+def _cast(
+    scenario: Scenario,
+    anatomy: Anatomy,
+    mesh: CentrelineMesh,
+    rest: VenousFlow,
+    part: Window,
+    injection: Injection,
+    timing: dict[str, float],
+) -> Cast:
+    """Spread the window's result over the whole spine."""
+    state, graph = injection.state, injection.graph
+    n = mesh.flow.n_cells
+
+    def whole(values: FloatArray, elsewhere: float) -> FloatArray:
+        spread = np.full(n, elsewhere)
+        spread[part.cells] = values
+        return spread
+
+    saturation = state.agent_volume / graph.volume
+    solid = np.where(saturation > 0.0, solid_share(state.gel, graph.annular == 1), 0.0)
+    return Cast(
+        scenario=scenario,
+        seed=scenario.seed,
+        version=__version__,
+        anatomy=anatomy,
+        mesh=mesh,
+        rest=rest,
+        first_volume=whole(state.first_volume, np.inf),
+        full_volume=whole(state.full_volume, np.inf),
+        first_time=whole(state.first_time, np.inf),
+        full_time=whole(state.full_time, np.inf),
+        saturation=whole(saturation, 0.0),
+        solid_fraction=whole(solid, 0.0),
+        swept_volume=whole(state.swept + state.torn, 0.0),
+        first_swept=whole(state.first_swept, np.inf),
+        injection=injection,
+        timing=timing,
+    )
+
+
+class _Clock:
+    """Wall clock of the stages, and what the progress bar is told."""
+
+    def __init__(self, progress: Progress | None) -> None:
+        self.seconds: dict[str, float] = {}
+        self._progress = progress
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        if self._progress is not None:
+            self._progress(name, 0.0)
+        began = time.perf_counter()
+        yield
+        self.seconds[name] = time.perf_counter() - began
+
+    def injected(self, done: float, planned: float) -> None:
+        if self._progress is not None:
+            self._progress("injection", done / planned)
