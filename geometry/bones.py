@@ -254,13 +254,27 @@ class Bones:
             for level, solids in self.solids.items()
         }
 
+    @cached_property
+    def _world_boxes(self) -> dict[Level, tuple[FloatArray, FloatArray]]:
+        """Lower and upper corner of every vertebra's box, in world."""
+        corners = {level: self.mesh(level)[0] for level in self.solids}
+        return {level: (v.min(axis=0), v.max(axis=0)) for level, v in corners.items()}
+
     def distance(self, xyz: FloatArray) -> FloatArray:
         """Signed distance (k,) of world points (k, 3) to the nearest bone, mm.
 
         To first order within 10 mm of a bone; a lower bound further off.
         """
         distance = np.full(len(xyz), np.inf)
+        if len(xyz) == 0:
+            return distance
+        low, high = xyz.min(axis=0), xyz.max(axis=0)
         for level, solids in self.solids.items():
+            lower, upper = self._world_boxes[level]
+            apart = float(np.maximum(low - upper, lower - high).max())
+            if apart > NEAR_MM:
+                np.minimum(distance, apart, out=distance)
+                continue
             vertebra, boxes = self.vertebrae[level], self._boxes[level]
             local = vertebra.local(xyz)
             gap = _box_gap(local, boxes[:, 0].min(axis=0), boxes[:, 1].max(axis=0))
@@ -292,4 +306,4 @@ def _box_gap(local: FloatArray, lower: FloatArray, upper: FloatArray) -> FloatAr
     for i in (1, 2):
         np.maximum(gap, lower[i] - local[:, i], out=gap)
         np.maximum(gap, local[:, i] - upper[i], out=gap)
-    return gap
+    return np.asarray(gap)

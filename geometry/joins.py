@@ -19,8 +19,11 @@ deep_cervical      roots C2..C8          trunks node on the deep cervical vein a
                                                 (posterior external plexus of the neck drains here)
 jugular_bulb       C1                    trunks top of the internal jugular, where the condylar
                                                 vein begins
-condylar           C1                    trunks lower end of the condylar vein at C0-C1, for the
-                                                foramen magnum network
+condylar           C1                    trunks lower end of the posterior condylar vein at C0-C1,
+                                                for the foramen magnum network (the suboccipital
+                                                node where that vein is absent)
+anterior_condylar  C1                    trunks inner end of the anterior condylar vein, in the
+                                                hypoglossal canal, for the foramen magnum network
 epidural_top       C1                    epidural  topmost anterior epidural node
 foramen_medial     root                  foraminal strands' medial ends
 foramen_lateral    root                  foraminal strands' lateral ends
@@ -57,7 +60,8 @@ class Joins:
         found = self.nodes(name, level, side)
         if len(found) != 1:
             raise GeometryError(
-                f"join {name} {level.name} {side.name.lower()}: one node expected, {len(found)} found"
+                f"join {name} {level.name} {side.name.lower()}: "
+                f"one node expected, {len(found)} found"
             )
         return found[0]
 

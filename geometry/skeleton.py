@@ -26,6 +26,8 @@ BoolArray = NDArray[np.bool_]
 
 FORAMEN_BEYOND_PEDICLE_MM = 2.0
 """How far lateral of the pedicle the foramen's outer mouth lies (landmark table)."""
+SKIN_BEYOND_MM = 170.0
+"""How far the skin goes on above C1 and below S1, to the femoral puncture."""
 ABOVE_C1_MM = 12.0
 """Distance from the centre of C1 to the foramen magnum, where sac and canal begin."""
 
@@ -220,7 +222,7 @@ def _along_canal(
 
 
 def _skin(vertebrae: dict[Level, Vertebra]) -> SweptEllipse:
-    """Trunk and neck, from ``data/trunk_envelope.csv``, continued 120 mm up and down."""
+    """Trunk and neck, from ``data/trunk_envelope.csv``, continued up and down."""
     text = files("geometry").joinpath("data/trunk_envelope.csv").read_text("utf-8")
     rows = list(csv.DictReader(text.splitlines()))
     code = np.array([Level[row["level"]] for row in rows], dtype=float)
@@ -229,10 +231,9 @@ def _skin(vertebrae: dict[Level, Vertebra]) -> SweptEllipse:
         np.interp(levels, code, [float(row[name]) for row in rows])
         for name in ("half_width", "front", "back")
     )
-    centre = np.array(
-        [v.origin + [0.0, (front[i] - back[i]) / 2, 0.0] for i, v in enumerate(vertebrae.values())]
-    )
+    centre = np.array([v.origin for v in vertebrae.values()])
+    centre[:, 1] += (front - back) / 2
     semi = np.stack([half_width, (front + back) / 2], axis=1)
-    beyond = np.array([0.0, 0.0, 120.0])
+    beyond = np.array([0.0, 0.0, SKIN_BEYOND_MM])
     centre = np.vstack([centre[0] + beyond, centre, centre[-1] - beyond])
     return SweptEllipse.through(centre, np.vstack([semi[0], semi, semi[-1]]))

@@ -1,0 +1,179 @@
+"""Variant: the anatomical choices of one patient, modal or drawn by prevalence.
+
+To add a variant: a field here, its row in ``data/variants.csv``, and the room that honours it.
+"""
+
+import csv
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import cache
+from importlib.resources import files
+
+import numpy as np
+
+from geometry.errors import GeometryError
+from geometry.levels import SIDES, VERTEBRAE, Level, Side
+
+LevelSide = tuple[Level, Side]
+
+AZYGOS_SHIFT_SD_MM = 5.0
+"""Spread of the azygos about its modal path, from the landmark table (estimate)."""
+
+_SEGMENTAL = tuple(level for level in Level if Level.T1 <= level <= Level.L5)
+
+
+class AzygosCourse(StrEnum):
+    """Where the azygos lies on the bodies."""
+
+    MIDLINE = "midline"
+    RIGHT = "right"
+
+
+class SupremeEnd(StrEnum):
+    """Where the supreme intercostal vein (T1) ends."""
+
+    BRACHIOCEPHALIC = "brachiocephalic"
+    SUPERIOR_INTERCOSTAL = "superior_intercostal"
+    VERTEBRAL = "vertebral"
+
+
+@dataclass(frozen=True)
+class Variant:
+    """Choices of one anatomy; sets hold the sides or levels where a thing is present.
+
+    Attributes
+    ----------
+    azygos_course : modal drift to the midline, or wholly right
+    azygos_shift_mm : sideways shift of the whole azygos, + right
+    arch_entry : vertebra at whose height the arch opens into the SVC
+    hemiazygos_crossing, accessory_crossing : where they cross to the azygos; None: they do not
+    supreme_intercostal_right, supreme_intercostal_left : where the T1 vein ends
+    arch_valve, left_superior_intercostal_link, hemiazygos_continuity, left_renal_link : present
+    vertebral_valves, jugular_valves, condylar : sides that have one
+    lumbar_roots : sides whose ascending lumbar vein reaches the azygos or hemiazygos
+    ascending_lumbar_interrupted : sides where it is missing at L3 (else thin there)
+    strand_probability : of each plexus strand to be there (bond dilution by the rooms)
+    intersegmental : levels n and sides whose segmental veins n and n+1 are joined
+    segmental_valves : segmental veins with a valve at their mouth
+    basivertebral_count : (vertebra, number of basivertebral veins)
+    """
+
+    azygos_course: AzygosCourse
+    azygos_shift_mm: float
+    arch_entry: Level
+    hemiazygos_crossing: Level | None
+    accessory_crossing: Level | None
+    supreme_intercostal_right: SupremeEnd
+    supreme_intercostal_left: SupremeEnd
+    arch_valve: bool
+    left_superior_intercostal_link: bool
+    hemiazygos_continuity: bool
+    left_renal_link: bool
+    vertebral_valves: frozenset[Side]
+    jugular_valves: frozenset[Side]
+    condylar: frozenset[Side]
+    lumbar_roots: frozenset[Side]
+    ascending_lumbar_interrupted: frozenset[Side]
+    strand_probability: float
+    intersegmental: frozenset[LevelSide]
+    segmental_valves: frozenset[LevelSide]
+    basivertebral_count: tuple[tuple[Level, int], ...]
+
+    @classmethod
+    def modal(cls) -> "Variant":
+        """The most frequent choice of each; what is present in more than half is present.
+
+        Every strand is there.
+        """
+        return _compose(_modal_choice, lambda name: _presence(name) > 0.5, 0.0, 1.0)
+
+    @classmethod
+    def draw(cls, rng: np.random.Generator) -> "Variant":
+        """Every choice by its prevalence, independently."""
+
+        def choose(name: str) -> str:
+            choices = _choices(name)
+            weights = np.array([weight for _, weight in choices])
+            return choices[int(rng.choice(len(choices), p=weights / weights.sum()))][0]
+
+        shift = float(rng.normal(0.0, AZYGOS_SHIFT_SD_MM))
+        return _compose(
+            choose, lambda name: bool(rng.random() < _presence(name)), shift, _presence("strand")
+        )
+
+    def supreme_intercostal(self, side: Side) -> SupremeEnd:
+        """Where the supreme intercostal vein of a side ends."""
+        right = side is Side.RIGHT
+        return self.supreme_intercostal_right if right else self.supreme_intercostal_left
+
+    def basivertebral_veins(self, level: Level) -> int:
+        """Number of basivertebral veins of a vertebra."""
+        return dict(self.basivertebral_count)[level]
+
+
+def _compose(
+    choose: Callable[[str], str],
+    present: Callable[[str], bool],
+    azygos_shift_mm: float,
+    strand_probability: float,
+) -> Variant:
+    """Ask for every choice, in a fixed order: the draw depends on it."""
+
+    def level(name: str) -> Level | None:
+        choice = choose(name)
+        return None if choice == "none" else Level[choice]
+
+    def sides(name: str) -> frozenset[Side]:
+        return frozenset(side for side in SIDES if present(f"{name}_{side.name.lower()}"))
+
+    def bonds(name: str, levels: Sequence[Level]) -> frozenset[LevelSide]:
+        return frozenset((at, side) for at in levels for side in SIDES if present(name))
+
+    return Variant(
+        azygos_course=AzygosCourse(choose("azygos_course")),
+        azygos_shift_mm=azygos_shift_mm,
+        arch_entry=Level[choose("arch_entry")],
+        hemiazygos_crossing=level("hemiazygos_crossing"),
+        accessory_crossing=level("accessory_crossing"),
+        supreme_intercostal_right=SupremeEnd(choose("supreme_intercostal_right")),
+        supreme_intercostal_left=SupremeEnd(choose("supreme_intercostal_left")),
+        arch_valve=present("arch_valve"),
+        left_superior_intercostal_link=present("left_superior_intercostal_link"),
+        hemiazygos_continuity=present("hemiazygos_continuity"),
+        left_renal_link=present("left_renal_link"),
+        vertebral_valves=sides("vertebral_valve"),
+        jugular_valves=sides("jugular_valve"),
+        condylar=sides("condylar"),
+        lumbar_roots=sides("lumbar_root"),
+        ascending_lumbar_interrupted=sides("ascending_lumbar_interrupted"),
+        strand_probability=strand_probability,
+        intersegmental=bonds("intersegmental", _SEGMENTAL[:-1]),
+        segmental_valves=bonds("segmental_valve", _SEGMENTAL),
+        basivertebral_count=tuple(
+            (at, int(choose("basivertebral_count"))) for at in VERTEBRAE if at is not Level.C1
+        ),
+    )
+
+
+@cache
+def _table() -> dict[str, tuple[tuple[str, float], ...]]:
+    text = files("geometry").joinpath("data/variants.csv").read_text("utf-8")
+    table: dict[str, list[tuple[str, float]]] = {}
+    for row in csv.DictReader(text.splitlines()):
+        table.setdefault(row["variant"], []).append((row["choice"], float(row["prevalence"])))
+    return {name: tuple(choices) for name, choices in table.items()}
+
+
+def _choices(name: str) -> tuple[tuple[str, float], ...]:
+    if name not in _table():
+        raise GeometryError(f"variants.csv: no variant {name!r}")
+    return _table()[name]
+
+
+def _presence(name: str) -> float:
+    return dict(_choices(name))["present"]
+
+
+def _modal_choice(name: str) -> str:
+    return max(_choices(name), key=lambda choice: choice[1])[0]
