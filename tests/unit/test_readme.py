@@ -1,0 +1,59 @@
+"""What the README promises exists: targets of make, files, commands and the Python example."""
+
+import ast
+import importlib
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+README = (ROOT / "README.md").read_text("utf-8")
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+
+
+def test_every_make_target_named_exists() -> None:
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE))
+    named = {
+        target for page in PAGES for target in re.findall(r"`?make ([a-z-]+)", page.read_text())
+    }
+    assert {"run", "test"} <= named & targets
+    block = re.findall(r"^make ([a-z-]+)", README, re.MULTILINE)
+    assert block == ["run", "test"]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda path: path.name)
+def test_every_link_leads_somewhere(page: Path) -> None:
+    links = re.findall(r"\]\(([^)#:\s]+)(?:#[^)]*)?\)", page.read_text("utf-8"))
+    assert [link for link in links if not (page.parent / link).exists()] == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda path: path.name)
+def test_every_section_linked_exists(page: Path) -> None:
+    text = page.read_text("utf-8")
+    headings = re.findall(r"^#+ (.+)$", text, re.MULTILINE)
+    anchors = {re.sub(r"[^\w\- ]", "", head.lower()).replace(" ", "-") for head in headings}
+    assert set(re.findall(r"\]\(#([^)]+)\)", text)) <= anchors
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda path: path.name)
+def test_every_file_named_exists(page: Path) -> None:
+    named = re.findall(r"`((?:castsim|geometry|scenarios|docs)/[\w./-]+)`", page.read_text("utf-8"))
+    assert [name for name in named if not (ROOT / name).exists()] == []
+
+
+def test_the_python_example_names_what_exists() -> None:
+    (block,) = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+    tree = ast.parse(block)
+    assert len(tree.body) <= 4
+    imports = [node for node in tree.body if isinstance(node, ast.ImportFrom)]
+    assert imports
+    for node in imports:
+        module = importlib.import_module(node.module or "")
+        for alias in node.names:
+            assert callable(getattr(module, alias.name))
+
+
+def test_the_disclaimer_is_there() -> None:
+    assert "research and education" in README.lower()
+    assert "not a medical device" in README.lower()
