@@ -39,7 +39,7 @@ from castsim.errors import SolverError
 from castsim.laplacian import Laplacian
 from castsim.physiology import Physiology, is_abdominal, shear_viscosity, wanted_inflow
 from geometry.flowmesh import FloatArray, FlowMesh, IntArray
-from geometry.levels import Level
+from geometry.levels import Level, Side
 from geometry.network import TerminalKind
 from geometry.structures import Structure
 
@@ -65,6 +65,7 @@ PATIENT_ROUNDS = 20
 SHEAR_ROUNDS = 60
 SHEAR_TOLERANCE = 1e-6
 CALIBRATION_PASSES = 3
+IVC_PASSES = 2
 
 
 @dataclass(frozen=True)
@@ -74,6 +75,7 @@ class VenousFlow:
     Attributes
     ----------
     mesh : the mesh with calibrated terminals (and upper IVC)
+    physiology : what it was calibrated to
     pressure : (n,) Pa, reduced
     face_flow : (m,) uL/s, owner to neighbour
     terminal_flow : (t,) uL/s, out of the network
@@ -85,6 +87,7 @@ class VenousFlow:
     """
 
     mesh: FlowMesh
+    physiology: Physiology
     pressure: FloatArray
     face_flow: FloatArray
     terminal_flow: FloatArray
@@ -144,18 +147,17 @@ def resting_flow(mesh: FlowMesh, physiology: Physiology) -> VenousFlow:
     blood = np.full(mesh.n_cells, physiology.blood_viscosity_Pa_s)
 
     plain = mesh.half_resistance
-    mesh = _with_ivc_flow(mesh, physiology, blood)
     solver = _Solver(mesh)
     mesh = _calibrate(mesh, physiology, blood, solver, sourced)
     if raised.any():
         mesh = replace(
             mesh, terminal_pressure=mesh.terminal_pressure + raised, half_resistance=plain
         )
-        mesh = _with_ivc_flow(mesh, physiology, blood)
+        mesh = _with_ivc_flow(mesh, physiology, blood, solver)
     state = solver.solve(mesh, blood)
     if physiology.blood_model == "shear":
         blood, state = _shear_thinned(mesh, blood, state, solver)
-    return _venous_flow(mesh, blood, state)
+    return _venous_flow(mesh, physiology, blood, state)
 
 
 @dataclass(frozen=True)
@@ -221,6 +223,12 @@ class _Solver:
         raise SolverError(f"resting flow: the valves found no state in {VALVE_ROUNDS} rounds")
 
 
+def _face_flow(mesh: FlowMesh, state: _State) -> FloatArray:
+    """Flow from owner to neighbour of each face, uL/s."""
+    drop = state.pressure[mesh.face_owner] - state.pressure[mesh.face_neighbour]
+    return np.asarray(state.conductance * drop)
+
+
 def _sum(index: IntArray, values: NDArray[Any], size: int) -> FloatArray:
     """Sum of the values with each index, (size,)."""
     return np.bincount(index, weights=values, minlength=size).astype(np.float64)
@@ -276,12 +284,14 @@ def _calibrate(
 ) -> FlowMesh:
     """Give the `sourced` terminals their resistances."""
     if not sourced.any():
-        return mesh
+        return _with_ivc_flow(mesh, physiology, blood, solver)
     wanted = np.where(sourced, wanted_inflow(mesh), 0.0)
     cell, owner, neighbour = mesh.terminal_cell, mesh.face_owner, mesh.face_neighbour
     span = physiology.upstream_Pa - physiology.right_atrium_Pa
 
-    def sources(upstream: float, pressure: FloatArray, inflow: FloatArray) -> FlowMesh:
+    def sources(
+        mesh: FlowMesh, upstream: float, pressure: FloatArray, inflow: FloatArray
+    ) -> FlowMesh:
         drop = np.maximum(upstream - pressure[cell], LEAST_DROP * span)
         resistance = mesh.terminal_resistance.copy()
         resistance[sourced] = drop[sourced] / inflow[sourced]
@@ -291,7 +301,8 @@ def _calibrate(
     # so far upstream that the wanted flows are as good as imposed, yet never without a solution
     stiff = physiology.right_atrium_Pa + STIFFNESS * span
     rest = np.full(mesh.n_cells, physiology.right_atrium_Pa)
-    state = solver.solve(sources(stiff, rest, wanted), blood)
+    mesh = _with_ivc_flow(sources(mesh, stiff, rest, wanted), physiology, blood, solver)
+    state = solver.solve(mesh, blood)
 
     gate = _azygos_gate(mesh)
     pull = _sum(owner, gate * state.conductance, mesh.n_cells)
@@ -303,18 +314,19 @@ def _calibrate(
     factor = 1.0
     for _ in range(CALIBRATION_PASSES):
         if territory.any() and physiology.azygos_outflow_uL_s > 0:
-            flow = state.conductance * (state.pressure[owner] - state.pressure[neighbour])
-            missing = physiology.azygos_outflow_uL_s - float(gate @ flow)
+            missing = physiology.azygos_outflow_uL_s - float(gate @ _face_flow(mesh, state))
             factor = np.clip(factor + missing / from_territory, SMALLEST_FACTOR, LARGEST_FACTOR)
         scaled = np.where(territory, factor * wanted, wanted)
-        calibrated = sources(physiology.upstream_Pa, state.pressure, scaled)
+        calibrated = sources(mesh, physiology.upstream_Pa, state.pressure, scaled)
         state = solver.solve(calibrated, blood)
     return calibrated
 
 
-def _with_ivc_flow(mesh: FlowMesh, physiology: Physiology, blood: FloatArray) -> FlowMesh:
-    """Raise the resistance of the upper IVC so that it carries its measured flow."""
-    inside = mesh.cell_structure == Structure.IVC
+def _with_ivc_flow(
+    mesh: FlowMesh, physiology: Physiology, blood: FloatArray, solver: _Solver
+) -> FlowMesh:
+    """Raise the resistance of the upper IVC so that its lower end carries its measured flow."""
+    inside = (mesh.cell_structure == Structure.IVC) & (mesh.cell_side == Side.MIDLINE)
     chain = inside[mesh.face_owner] & inside[mesh.face_neighbour]
     outlet = mesh.terminal_kind == TerminalKind.OUTLET
     if not chain.any() or not outlet.any() or physiology.ivc_flow_uL_s <= 0:
@@ -322,14 +334,21 @@ def _with_ivc_flow(mesh: FlowMesh, physiology: Physiology, blood: FloatArray) ->
     drop = float(np.ptp(mesh.terminal_pressure[outlet]))
     upper = chain & (mesh.cell_level[mesh.face_owner] < Level.L1)
     upper = upper if upper.any() else chain
+    height = mesh.cell_centroid[:, 2]
+    upwards = np.sign(height[mesh.face_neighbour] - height[mesh.face_owner])
+    lowest = np.argmin(np.where(chain, mesh.face_centroid[:, 2], np.inf))
+    plain = mesh.half_resistance
     resistance = 1 / face_conductance(mesh, blood)
-    lower_part = float(resistance[chain & ~upper].sum())
-    needed = drop / physiology.ivc_flow_uL_s - lower_part
-    factor = max(1.0, needed / float(resistance[upper].sum()))
-    return replace(
-        mesh,
-        half_resistance=np.where(upper[:, None], factor, 1.0) * mesh.half_resistance,
-    )
+    for _ in range(IVC_PASSES):
+        state = solver.solve(mesh, blood)
+        flow = upwards * _face_flow(mesh, state)
+        # renal and hepatic inflows stay as they are, the flow from the legs becomes the wanted
+        flow += physiology.ivc_flow_uL_s - flow[lowest]
+        needed = drop - float((resistance * flow)[chain & ~upper].sum())
+        plain_drop = float((resistance * flow)[upper].sum())
+        factor = max(1.0, needed / plain_drop) if plain_drop > 0 else 1.0
+        mesh = replace(mesh, half_resistance=np.where(upper[:, None], factor, 1.0) * plain)
+    return mesh
 
 
 def _shear_thinned(
@@ -348,7 +367,7 @@ def _shear_thinned(
         4 / (np.pi * radius**3),
     )
     for _ in range(SHEAR_ROUNDS):
-        flow = _venous_flow(mesh, viscosity, state).cell_flow
+        flow = _through_flow(mesh, state)
         # the geometric mean of old and new damps the swing between parallel strands
         updated = np.sqrt(viscosity * shear_viscosity(per_flow * flow))
         change = float(np.abs(np.log(updated / viscosity)).max())
@@ -359,41 +378,49 @@ def _shear_thinned(
     raise SolverError(f"resting flow: shear viscosity did not settle in {SHEAR_ROUNDS} rounds")
 
 
-def _venous_flow(mesh: FlowMesh, viscosity: FloatArray, state: _State) -> VenousFlow:
+def _venous_flow(
+    mesh: FlowMesh, physiology: Physiology, viscosity: FloatArray, state: _State
+) -> VenousFlow:
     """Flows, and the tracer, from a state."""
-    n, owner, neighbour = mesh.n_cells, mesh.face_owner, mesh.face_neighbour
-    pressure = state.pressure
-    face_flow = state.conductance * (pressure[owner] - pressure[neighbour])
-    cell, fixes = mesh.terminal_cell, mesh.terminal_resistance == 0
-    resistance = np.where(fixes, np.inf, mesh.terminal_resistance)
-    terminal_flow = (pressure[cell] - mesh.terminal_pressure) / resistance
-    surplus = _sum(neighbour, face_flow, n) - _sum(owner, face_flow, n)
-    surplus -= _sum(cell, terminal_flow, n)
-    # what a cell of held pressure has too much leaves by its (evenly shared) open ends
-    terminal_flow[fixes] = (surplus / np.maximum(_sum(cell, fixes, n), 1))[cell[fixes]]
-    upstream = np.where(face_flow >= 0, owner, neighbour)
-    downstream = np.where(face_flow >= 0, neighbour, owner)
-    size = np.abs(face_flow)
-    inflow = _sum(downstream, size, n) + _sum(cell, np.maximum(-terminal_flow, 0), n)
+    face_flow, terminal_flow = _face_flow(mesh, state), _terminal_flow(mesh, state)
     return VenousFlow(
         mesh=mesh,
-        pressure=pressure,
+        physiology=physiology,
+        pressure=state.pressure,
         face_flow=face_flow,
         terminal_flow=terminal_flow,
-        cell_flow=inflow,
+        cell_flow=_through_flow(mesh, state),
         viscosity=viscosity,
         valve_open=state.valve_open,
-        azygos_fraction=_azygos_fraction(mesh, pressure, terminal_flow, upstream, downstream, size),
+        azygos_fraction=_azygos_fraction(mesh, state.pressure, face_flow, terminal_flow),
+    )
+
+
+def _terminal_flow(mesh: FlowMesh, state: _State) -> FloatArray:
+    """Flow out of the network at each terminal, uL/s."""
+    n, cell, fixes = mesh.n_cells, mesh.terminal_cell, mesh.terminal_resistance == 0
+    face_flow = _face_flow(mesh, state)
+    resistance = np.where(fixes, np.inf, mesh.terminal_resistance)
+    flow = (state.pressure[cell] - mesh.terminal_pressure) / resistance
+    surplus = _sum(mesh.face_neighbour, face_flow, n) - _sum(mesh.face_owner, face_flow, n)
+    surplus -= _sum(cell, flow, n)
+    # what a cell of held pressure has too much leaves by its (evenly shared) open ends
+    flow[fixes] = (surplus / np.maximum(_sum(cell, fixes, n), 1))[cell[fixes]]
+    return flow
+
+
+def _through_flow(mesh: FlowMesh, state: _State) -> FloatArray:
+    """Sum of the inflows of each cell, uL/s."""
+    flow = _face_flow(mesh, state)
+    downstream = np.where(flow >= 0, mesh.face_neighbour, mesh.face_owner)
+    entering = np.maximum(-_terminal_flow(mesh, state), 0.0)
+    return _sum(downstream, np.abs(flow), mesh.n_cells) + _sum(
+        mesh.terminal_cell, entering, mesh.n_cells
     )
 
 
 def _azygos_fraction(
-    mesh: FlowMesh,
-    pressure: FloatArray,
-    terminal_flow: FloatArray,
-    upstream: IntArray,
-    downstream: IntArray,
-    size: FloatArray,
+    mesh: FlowMesh, pressure: FloatArray, face_flow: FloatArray, terminal_flow: FloatArray
 ) -> FloatArray:
     """Backward tracer: out_i phi_i = sum over outgoing faces q_ij phi_j; phi = 1 in the azygos.
 
@@ -401,6 +428,9 @@ def _azygos_fraction(
     """
     n = mesh.n_cells
     azygos = np.isin(mesh.cell_structure, AZYGOS_SYSTEM)
+    upstream = np.where(face_flow >= 0, mesh.face_owner, mesh.face_neighbour)
+    downstream = np.where(face_flow >= 0, mesh.face_neighbour, mesh.face_owner)
+    size = np.abs(face_flow)
     leaving = _sum(upstream, size, n) + _sum(mesh.terminal_cell, np.maximum(terminal_flow, 0), n)
     if not azygos.any():
         return np.zeros(n)
