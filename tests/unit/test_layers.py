@@ -26,6 +26,7 @@ LEAVES = {
     "castsim.console": {"rich"},
     "castsim.rendering": {"pyvista"},
     "castsim.scene": set(),
+    "castsim.scene_page": set(),
     "castsim.surfaces": {"pyvista"},
     "castsim.vtp": {"pyvista"},
 }

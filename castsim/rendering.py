@@ -1,0 +1,288 @@
+"""The picture of a cast: from the front and obliquely from the target's side.
+
+Drawn with PyVista, off screen. Translucency is put together from opaque images, one for
+each veil, so that only the nearest wall of a veil shows and the pixels do not depend on
+the order of triangles.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyvista as pv
+from numpy.typing import NDArray
+from PIL import Image
+
+from castsim import graphics
+from castsim.scene import (
+    DISCLAIMER,
+    LETTER_THRESHOLD,
+    OBLIQUE_RISE_DEG,
+    OBLIQUE_TURN_DEG,
+    Part,
+    Scene,
+    build_scene,
+)
+from castsim.scene_page import write_page
+
+if TYPE_CHECKING:
+    from castsim.cast import Cast
+
+Picture = NDArray[np.uint8]
+FloatArray = NDArray[np.float64]
+
+SIZE = (1600, 1000)
+"""Width and height of the picture, pixels."""
+
+INK = "#1b1f27"
+SCALE_BAR_MM = 10.0
+HEADING_SHARE = 0.11
+FOOT_SHARE = 0.05
+LABEL_MARGIN = 0.05
+EYE_DISTANCE_MM = 500.0
+LEGEND_START = 0.32
+LEGEND_PATCH = 0.017
+
+
+@dataclass(frozen=True)
+class View:
+    """A direction of looking, in the parallel projection.
+
+    Attributes
+    ----------
+    name : under the picture
+    focus : (3,) mm, what lies in the middle
+    towards_eye : (3,) unit vector from the scene to the eye, RAS
+    """
+
+    name: str
+    focus: FloatArray
+    towards_eye: FloatArray
+
+    @property
+    def right(self) -> FloatArray:
+        """Unit vector to the right in the picture, (3,) RAS."""
+        right = np.cross([0.0, 0.0, 1.0], self.towards_eye)
+        return np.asarray(right / np.linalg.norm(right))
+
+    @property
+    def up(self) -> FloatArray:
+        """Unit vector upwards in the picture, (3,) RAS."""
+        return np.cross(self.towards_eye, self.right)
+
+
+def view(name: str, focus: FloatArray, *, turn_deg: float, rise_deg: float = 0.0) -> View:
+    """View from the front, turned to the patient's right and raised."""
+    turn, rise = np.deg2rad([turn_deg, rise_deg])
+    flat = np.cos(rise)
+    return View(name, focus, np.array([flat * np.sin(turn), flat * np.cos(turn), np.sin(rise)]))
+
+
+def edge_letters(direction: FloatArray) -> str:
+    """Letters of the side of the body that lies in a direction, the strongest first.
+
+    Examples
+    --------
+    >>> edge_letters(np.array([-1.0, 0.0, 0.0])), edge_letters(np.array([0.6, 0.8, 0.0]))
+    ('L', 'AR')
+    """
+    order = np.argsort(-np.abs(direction))
+    return "".join(
+        ("LR", "PA", "IS")[axis][int(direction[axis] > 0)]
+        for axis in order
+        if abs(direction[axis]) >= LETTER_THRESHOLD
+    )
+
+
+def render_png(
+    cast: "Cast", path: Path, *, summary: Mapping[str, Any], size: tuple[int, int] = SIZE
+) -> None:
+    """Draw a cast and write the picture.
+
+    Parameters
+    ----------
+    cast : a run
+    path : of the PNG
+    summary : its metrics, as in ``cast.json``
+    size : width and height, pixels
+
+    Raises
+    ------
+    MissingError
+        No off-screen OpenGL on this machine; the message names what to install.
+    """
+    graphics.prepare()
+    scene = build_scene(cast, summary)
+    Image.fromarray(picture(scene, default_views(scene), size)).save(path, format="PNG")
+
+
+def export_html(cast: "Cast", path: Path, *, summary: Mapping[str, Any]) -> None:
+    """Write the scene of a cast as one interactive page; needs no OpenGL.
+
+    Parameters
+    ----------
+    cast : a run
+    path : of the page
+    summary : its metrics, as in ``cast.json``
+    """
+    write_page(build_scene(cast, summary), path)
+
+
+def default_views(scene: Scene) -> tuple[View, View]:
+    """From the front, and from the front and side of the target."""
+    return (
+        view("front", scene.focus, turn_deg=0.0),
+        view(
+            "oblique",
+            scene.target,
+            turn_deg=OBLIQUE_TURN_DEG * scene.side,
+            rise_deg=OBLIQUE_RISE_DEG,
+        ),
+    )
+
+
+def picture(scene: Scene, views: Sequence[View], size: tuple[int, int]) -> Picture:
+    """Image (height, width, 3) of a scene, the views side by side below one heading."""
+    plotter = _plotter(scene, views, size)
+    image = np.zeros(())
+    for opacity, parts in _layers(scene.parts):
+        for part in parts:
+            _draw(plotter, part, len(views))
+        plotter.render()  # without it a screenshot returns the frame before
+        drawn = np.asarray(plotter.screenshot(return_img=True), dtype=float)
+        image = (1.0 - opacity) * image + opacity * drawn
+    plotter.close()
+    return np.rint(image).astype(np.uint8)
+
+
+def _layers(parts: Sequence[Part]) -> Iterator[tuple[float, list[Part]]]:
+    """Opacity and parts of every image: opaque parts at once, a veil by itself."""
+    solid = [part for part in parts if part.opacity == 1.0]
+    yield 1.0, solid
+    for part in parts:
+        if part.opacity < 1.0:
+            yield part.opacity, [part]
+
+
+def _plotter(scene: Scene, views: Sequence[View], size: tuple[int, int]) -> pv.Plotter:
+    """Empty plotter with heading, foot, cameras, letters and scale bars."""
+    shape = (3, len(views))
+    body = 1.0 - HEADING_SHARE - FOOT_SHARE
+    plotter = pv.Plotter(
+        off_screen=True,
+        window_size=list(size),
+        shape=shape,
+        row_weights=[HEADING_SHARE, body, FOOT_SHARE],  # type: ignore[list-item]  # floats are meant
+        groups=[(0, slice(None)), (2, slice(None))],  # type: ignore[list-item]  # and slices
+        border=False,
+        lighting="none",
+        theme=pv.themes.DocumentTheme(),  # white, whatever the user's own theme
+    )
+    plotter.enable_anti_aliasing("ssaa")
+    # every view gets these
+    plotter.add_light(pv.Light(light_type="headlight", intensity=0.70))
+    plotter.add_light(
+        pv.Light(position=(-0.6, 0.9, 0.8), light_type="camera light", intensity=0.30)
+    )
+    unit = size[1] / 1000.0
+    plotter.subplot(0, 0)
+    _write(plotter, scene.title, (0.012, 0.52), 17.0 * unit)
+    _write(plotter, scene.facts, (0.012, 0.12), 13.0 * unit)
+    plotter.subplot(2, 0)
+    _write(plotter, DISCLAIMER, (0.012, 0.25), 10.0 * unit)
+    panel = (size[0] / len(views), size[1] * body)
+    for column, at in enumerate(views):
+        plotter.subplot(1, column)
+        _aim(plotter, scene, at)
+        _annotate(plotter, scene, at, panel, unit)
+    plotter.subplot(2, 0)
+    _legend(plotter, scene.parts, unit)
+    return plotter
+
+
+def _aim(plotter: pv.Plotter, scene: Scene, at: View) -> None:
+    camera = plotter.camera
+    camera.parallel_projection = True
+    camera.focal_point = tuple(at.focus)
+    camera.position = tuple(at.focus + EYE_DISTANCE_MM * at.towards_eye)
+    camera.up = (0.0, 0.0, 1.0)
+    camera.parallel_scale = scene.half_height
+    camera.clipping_range = (1.0, 2.0 * EYE_DISTANCE_MM)
+
+
+def _annotate(
+    plotter: pv.Plotter, scene: Scene, at: View, panel: tuple[float, float], unit: float
+) -> None:
+    """Write letters of the body's sides, names of vertebrae and the scale bar of one view."""
+    half = np.array([scene.half_height * panel[0] / panel[1], scene.half_height])
+    across = np.stack([at.right, at.up])
+    for direction, place in (
+        (-at.right, (0.015, 0.5)),
+        (at.right, (0.985, 0.5)),
+        (at.up, (0.5, 0.985)),
+        (-at.up, (0.5, 0.015)),
+    ):
+        _write(plotter, edge_letters(direction), place, 14.0 * unit, anchor=place, bold=True)
+    for label in scene.labels:
+        x, y = 0.5 + across @ (label.xyz - at.focus) / (2.0 * half)
+        if max(abs(x - 0.5), abs(y - 0.5)) < 0.5 - LABEL_MARGIN:
+            _write(plotter, label.text, (x, y), 11.0 * unit, anchor=(0.5, 0.5))
+    start = np.array([-0.94, -0.90]) * half
+    ends = np.stack([start, start + np.array([SCALE_BAR_MM, 0.0])]) @ across + at.focus
+    ends += 0.5 * EYE_DISTANCE_MM * at.towards_eye  # nearer to the eye than anything
+    plotter.add_mesh(pv.Line(*ends), color=INK, line_width=4.0 * unit, lighting=False)
+    caption = f"{SCALE_BAR_MM:g} mm, {at.name}"
+    _write(plotter, caption, (0.03, 0.06), 11.0 * unit)
+
+
+def _legend(plotter: pv.Plotter, parts: Sequence[Part], unit: float) -> None:
+    """Name the parts in one row, each after a patch of its colour."""
+    places = np.linspace(LEGEND_START, 1.0, len(parts), endpoint=False)
+    for place, part in zip(places, parts, strict=True):
+        patch = _write(plotter, "nn", (place, 0.3), 8.0 * unit)
+        patch.prop.color = patch.prop.background_color = part.colour
+        patch.prop.background_opacity = 1.0
+        _write(plotter, part.name, (place + LEGEND_PATCH, 0.3), 10.0 * unit)
+
+
+def _write(
+    plotter: pv.Plotter,
+    text: str,
+    place: tuple[float, float],
+    size: float,
+    *,
+    anchor: tuple[float, float] = (0.0, 0.0),
+    bold: bool = False,
+) -> pv.Text:
+    """Write at a place given in shares of the panel; `anchor` 0 to 1: that point of the text."""
+    actor = pv.Text(text)
+    actor.prop.font_size = round(1.6 * size)
+    actor.prop.color = INK
+    actor.prop.bold = bold
+    actor.prop.justification_horizontal = ("left", "center", "right")[round(2 * anchor[0])]
+    actor.prop.justification_vertical = ("bottom", "center", "top")[round(2 * anchor[1])]
+    actor.GetPositionCoordinate().SetCoordinateSystemToNormalizedViewport()
+    actor.position = place
+    plotter.add_actor(actor, reset_camera=False, render=False)
+    return actor
+
+
+def _draw(plotter: pv.Plotter, part: Part, columns: int) -> None:
+    """Add one part to every view."""
+    mesh = part.surface.polydata()
+    for column in range(columns):
+        plotter.subplot(1, column)
+        actor = plotter.add_mesh(
+            mesh,
+            color=part.colour,
+            specular=0.12,
+            specular_power=30.0,
+            ambient=0.30,
+            diffuse=0.76,
+            reset_camera=False,
+            render=False,
+        )
+        # smooth_shading would compute normals anew and round the edges of bones
+        actor.prop.interpolation = "phong"

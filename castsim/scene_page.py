@@ -1,0 +1,93 @@
+"""The scene as one interactive page that asks nothing of the network.
+
+The page holds its own small viewer (WebGL 2, in ``data/scene.html``) and the surfaces as
+base64: places as 16-bit and normals as 8-bit fractions, 12 bytes a vertex. It needs neither
+OpenGL nor VTK where it is made.
+"""
+
+import base64
+import html
+import json
+import re
+from importlib import resources
+from pathlib import Path
+
+import numpy as np
+
+from castsim.scene import (
+    DISCLAIMER,
+    LETTER_THRESHOLD,
+    OBLIQUE_RISE_DEG,
+    OBLIQUE_TURN_DEG,
+    Part,
+    Scene,
+)
+from geometry.network import FloatArray
+
+_VERTEX = np.dtype([("place", "<i2", 4), ("normal", "i1", 4)])
+_PLACE_STEPS, _NORMAL_STEPS = 32767, 127
+_DECIMALS = 3
+"""Of the millimetres in the page's text."""
+
+
+def page(scene: Scene) -> str:
+    """Text of the page."""
+    low = np.min([part.surface.points.min(axis=0) for part in scene.parts], axis=0)
+    high = np.max([part.surface.points.max(axis=0) for part in scene.parts], axis=0)
+    mesh = bytearray()
+    parts = [_append(mesh, part, low, high) for part in scene.parts]
+    turn, rise = np.deg2rad([OBLIQUE_TURN_DEG * scene.side, OBLIQUE_RISE_DEG])
+    facts = {
+        "low": _numbers(low),
+        "span": _numbers(high - low),
+        # every direction of looking, from every focus in the box, fits into this depth
+        "depth": round(2.0 * float(np.linalg.norm(high - low)), _DECIMALS),
+        "target": _numbers(scene.target),
+        "half_height": round(scene.half_height, _DECIMALS),
+        "oblique": [round(float(turn), 4), round(float(rise), 4)],
+        "letter_threshold": LETTER_THRESHOLD,
+        "labels": [{"text": at.text, "xyz": _numbers(at.xyz)} for at in scene.labels],
+        "parts": parts,
+    }
+    fill = {
+        "title": html.escape(scene.title),
+        "facts": html.escape(scene.facts),
+        "disclaimer": html.escape(DISCLAIMER),
+        # "<" could end the script element that holds the text
+        "scene": json.dumps(facts, ensure_ascii=True).replace("<", "\\u003c"),
+        "mesh": base64.b64encode(mesh).decode("ascii"),
+    }
+    text = (resources.files("castsim") / "data" / "scene.html").read_text(encoding="utf-8")
+    return re.sub(r"@(\w+)@", lambda name: fill[name[1]], text)
+
+
+def write_page(scene: Scene, path: Path) -> None:
+    """Write the page."""
+    path.write_text(page(scene), encoding="utf-8")
+
+
+def _append(mesh: bytearray, part: Part, low: FloatArray, high: FloatArray) -> dict[str, object]:
+    """Add one part to the binary mesh, and say where it lies."""
+    surface = part.surface
+    vertices = np.zeros(len(surface.points), dtype=_VERTEX)
+    share = 2.0 * (surface.points - low) / (high - low) - 1.0
+    vertices["place"][:, :3] = np.rint(_PLACE_STEPS * share)
+    vertices["normal"][:, :3] = np.rint(_NORMAL_STEPS * surface.normals)
+    start = len(mesh)
+    mesh += vertices.tobytes()
+    middle = len(mesh)
+    mesh += surface.triangles.astype("<u4").tobytes()
+    colour = part.colour
+    return {
+        "name": part.name,
+        "colour": colour,
+        "rgb": [round(int(colour[k : k + 2], 16) / 255.0, 4) for k in (1, 3, 5)],
+        "opacity": part.opacity,
+        "vertices": [start, middle],
+        "triangles": [middle, len(mesh)],
+        "count": 3 * surface.n_triangles,
+    }
+
+
+def _numbers(values: FloatArray) -> list[float]:
+    return [round(float(value), _DECIMALS) for value in values]

@@ -1,0 +1,158 @@
+"""Triangle surfaces for pictures: tubes along centrelines, marks, solids with their edges."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pyvista as pv
+
+from geometry.network import FloatArray, IntArray
+
+_CAP_LATITUDES = np.deg2rad([30.0, 60.0])
+"""Where the rounded end of a tube has its rings."""
+FEATURE_ANGLE_DEG = 45.0
+SPHERE_WAIST = 0.05
+"""Length of the tube between the two halves of a sphere, in radii: it needs some."""
+
+
+@dataclass(frozen=True)
+class Surface:
+    """Triangles with smooth normals that point outwards.
+
+    Attributes
+    ----------
+    points : (v, 3) mm
+    normals : (v, 3) unit vectors
+    triangles : (t, 3) indices of points, counter-clockwise from outside
+    """
+
+    points: FloatArray
+    normals: FloatArray
+    triangles: IntArray
+
+    @property
+    def n_triangles(self) -> int:
+        """Number of triangles."""
+        return len(self.triangles)
+
+    def polydata(self) -> pv.PolyData:
+        """Return the surface as PyVista draws it."""
+        mesh = _polydata(self.points, self.triangles)
+        mesh.point_data["Normals"] = self.normals
+        mesh.point_data.active_normals_name = "Normals"
+        return mesh
+
+    @classmethod
+    def joined(cls, surfaces: Sequence["Surface"]) -> "Surface":
+        """All surfaces as one; none gives a surface without triangles."""
+        if not surfaces:
+            return cls(np.empty((0, 3)), np.empty((0, 3)), np.empty((0, 3), dtype=np.int64))
+        first = np.cumsum([0, *(len(s.points) for s in surfaces[:-1])])
+        return cls(
+            np.vstack([s.points for s in surfaces]),
+            np.vstack([s.normals for s in surfaces]),
+            np.vstack([s.triangles + k for s, k in zip(surfaces, first, strict=True)]),
+        )
+
+
+def tube(points: FloatArray, radius: FloatArray, sides: int) -> Surface:
+    """Round tube with rounded ends along a polyline.
+
+    Parameters
+    ----------
+    points : (k, 3) mm, k >= 2, neighbours apart
+    radius : (k,) mm
+    sides : corners of the cross-section
+    """
+    across, normal = _frames(points)
+    tangent = np.cross(across, normal)
+    turn = np.linspace(0.0, 2.0 * np.pi, sides, endpoint=False)
+    # rows of rings: (ring, side, 3)
+    radial = (
+        np.cos(turn)[None, :, None] * across[:, None]
+        + np.sin(turn)[None, :, None] * normal[:, None]
+    )
+    rings = points[:, None] + radius[:, None, None] * radial
+    start, start_normal = _cap(points[0], -tangent[0], radial[0], radius[0])
+    end, end_normal = _cap(points[-1], tangent[-1], radial[-1], radius[-1])
+    rings = np.concatenate([start[::-1], rings, end])
+    normals = np.concatenate([start_normal[::-1], radial, end_normal])
+    poles = np.stack([points[0] - radius[0] * tangent[0], points[-1] + radius[-1] * tangent[-1]])
+    count = len(rings)
+    return Surface(
+        np.vstack([rings.reshape(-1, 3), poles]),
+        np.vstack([normals.reshape(-1, 3), -tangent[0], tangent[-1]]),
+        _ring_triangles(count, sides),
+    )
+
+
+def sphere(centre: FloatArray, radius: float, sides: int) -> Surface:
+    """Small sphere, for a mark."""
+    axis = np.array([0.0, 0.0, SPHERE_WAIST])
+    return tube(centre + radius * np.stack([-axis, axis]), np.full(2, radius), sides)
+
+
+def smooth(points: FloatArray, triangles: IntArray) -> Surface:
+    """Give triangles (t, 3) over points (v, 3) normals that break at edges only."""
+    mesh = _polydata(points, triangles).compute_normals(
+        cell_normals=False, split_vertices=True, feature_angle=FEATURE_ANGLE_DEG
+    )
+    return Surface(
+        np.asarray(mesh.points, dtype=float),
+        np.asarray(mesh.point_data["Normals"], dtype=float),
+        np.asarray(mesh.regular_faces, dtype=np.int64),
+    )
+
+
+def _polydata(points: FloatArray, triangles: IntArray) -> pv.PolyData:
+    cells = np.insert(triangles, 0, 3, axis=1)
+    return pv.PolyData(points, faces=cells.ravel())
+
+
+def _frames(points: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Two unit vectors across the polyline at every point, carried along without twist."""
+    step = np.diff(points, axis=0)
+    step /= np.linalg.norm(step, axis=1, keepdims=True)
+    tangent = np.vstack([step[:1], step[:-1] + step[1:], step[-1:]])
+    length = np.linalg.norm(tangent, axis=1, keepdims=True)
+    # a polyline that turns back on itself has no mean direction: keep the one it came with
+    tangent = np.where(
+        length > 1e-9, tangent / np.maximum(length, 1e-9), np.vstack([step, step[-1:]])
+    )
+    across = np.empty_like(points)
+    guide = np.eye(3)[np.argmin(np.abs(tangent[0]))]
+    for k, direction in enumerate(tangent):
+        guide = guide - (guide @ direction) * direction
+        size = np.linalg.norm(guide)
+        if size < 1e-6:  # a right angle ate the guide: any other will do
+            guide = np.cross(direction, np.eye(3)[np.argmin(np.abs(direction))])
+            size = np.linalg.norm(guide)
+        guide = guide / size
+        across[k] = guide
+    return across, np.cross(tangent, across)
+
+
+def _cap(
+    centre: FloatArray, outwards: FloatArray, radial: FloatArray, radius: float
+) -> tuple[FloatArray, FloatArray]:
+    """Rings (j, side, 3) and normals of a rounded end, from the tube to the pole."""
+    normal = (
+        np.cos(_CAP_LATITUDES)[:, None, None] * radial[None]
+        + np.sin(_CAP_LATITUDES)[:, None, None] * outwards
+    )
+    return centre + radius * normal, normal
+
+
+def _ring_triangles(rings: int, sides: int) -> IntArray:
+    """Triangles of stacked rings, and of two poles that follow the rings' points."""
+    first = sides * np.arange(rings - 1)[:, None]
+    here = np.arange(sides)[None]
+    beside = (here + 1) % sides
+    lower = np.stack([first + here, first + beside, first + sides + beside], axis=-1)
+    upper = np.stack([first + here, first + sides + beside, first + sides + here], axis=-1)
+    south = np.full(sides, rings * sides)
+    north = south + 1
+    last = (rings - 1) * sides
+    bottom = np.stack([south, beside[0], here[0]], axis=-1)
+    top = np.stack([north, last + here[0], last + beside[0]], axis=-1)
+    return np.concatenate([lower.reshape(-1, 3), upper.reshape(-1, 3), bottom, top])
