@@ -26,6 +26,7 @@ class Catheter:
     ----------
     name : as in scenarios, for example ``Marathon``
     outer_diameter : mm, at the tip
+    proximal_diameter : mm, outer, at the hub
     lumen_diameter : mm, of the uniform lumen that holds the dead space (the real one tapers)
     length : mm, hub to tip
     dead_space : µL, hub and lumen, full of DMSO at the start
@@ -37,6 +38,7 @@ class Catheter:
 
     name: str
     outer_diameter: float
+    proximal_diameter: float
     lumen_diameter: float
     length: float
     dead_space: float
@@ -125,6 +127,7 @@ def load_catheter(name: str) -> Catheter:
     return Catheter(
         name=canonical,
         outer_diameter=mm_from_French(value("outer_diameter_F")),
+        proximal_diameter=mm_from_French(value("proximal_diameter_F")),
         lumen_diameter=value("mean_lumen_mm"),
         length=mm_from_cm(value("length_cm")),
         dead_space=uL_from_mL(value("dead_space_mL")),

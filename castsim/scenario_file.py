@@ -25,6 +25,7 @@ SIZE_LIMIT_MB = 1
 
 _NAME_LIMIT = 100
 _VALUE_LIMIT = 60
+_PATH_LIMIT = 300
 
 
 def bundled_names() -> tuple[str, ...]:
@@ -90,7 +91,7 @@ def _read(name_or_path: str | Path) -> tuple[str, str, str]:
         text = (resources.files("scenarios") / f"{given}.toml").read_text(encoding="utf-8")
         return text, given, given
     path = Path(given)
-    source = _clipped(given)
+    source = _one_line(given)[-_PATH_LIMIT:]
     try:
         if path.is_dir():
             raise ScenarioError(f"{source}: is a directory; a scenario is one TOML file")
@@ -249,7 +250,9 @@ def _description(location: Sequence[int | str]) -> str:
 
 
 def _one_line(text: object) -> str:
-    return " ".join(str(text).split())
+    """Take line breaks and control characters, which a terminal would act on, out of a text."""
+    line = " ".join(str(text).split())
+    return "".join(letter if letter.isprintable() else "?" for letter in line)
 
 
 def _clipped(text: str) -> str:
