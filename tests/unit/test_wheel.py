@@ -24,7 +24,7 @@ def test_wheel_holds_code_data_and_scenarios(tmp_path: Path) -> None:
         path.relative_to(ROOT).as_posix()
         for package in PACKAGES
         for path in (ROOT / package).rglob("*")
-        if path.suffix in {".py", ".csv", ".toml", ".json", ".typed"}
+        if path.suffix in {".py", ".csv", ".toml", ".json", ".html", ".typed"}
     }
     assert any(name.endswith(".csv") for name in wanted)
     assert any(name.startswith("scenarios/") and name.endswith(".toml") for name in wanted)
