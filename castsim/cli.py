@@ -91,11 +91,14 @@ def run(
     planned = load_scenario(scenario, overrides or ())
     folder = output if output is not None else DEFAULT_FOLDER / planned.name
 
-    from castsim.console import print_cast, progress_bar, talk
+    # what is wrong with the folder is told before the heavy modules are loaded
     from castsim.results import check_folder, report_text, write_cast
-    from castsim.simulate import run as simulate
 
     check_folder(folder)
+
+    from castsim.console import print_cast, progress_bar, talk
+    from castsim.simulate import run as simulate
+
     with progress_bar(not quiet) as progress:
         cast = simulate(planned, seed=seed, progress=progress)
         if progress is not None:
