@@ -17,12 +17,13 @@ DEV  := $(VENV)/set-up-to-test
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-slow lint types check format clean
+.PHONY: help run test test-slow bench lint types check format clean
 
 help:
 	@echo 'make run        predict the cast of SCENARIO=$(SCENARIO) into casts/$(SCENARIO)/'
 	@echo 'make test       fast tests'
 	@echo 'make test-slow  the tests marked slow (paired ensembles; many minutes)'
+	@echo 'make bench      times of whole processes, against the aims in docs/performance.md'
 	@echo 'make lint       ruff: rules and format'
 	@echo 'make types      mypy --strict'
 	@echo 'make check      lint, types and test'
@@ -37,6 +38,9 @@ test: $(DEV)
 
 test-slow: $(DEV)
 	$(BIN)/python -m pytest -m slow
+
+bench: $(DEV)
+	$(BIN)/python -m pytest benchmarks --benchmark-columns=min,median,max
 
 lint: $(DEV)
 	$(BIN)/ruff check .
