@@ -28,9 +28,10 @@ import numpy as np
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
+from castsim.blood_solver import BoolArray, face_conductance, sum_by
 from castsim.errors import SolverError
 from castsim.laplacian import Laplacian
-from castsim.venous_flow import BoolArray, VenousFlow, face_conductance
+from castsim.venous_flow import VenousFlow
 from geometry.flowmesh import NO_GATE, FloatArray, FlowMesh, IntArray
 from geometry.network import TerminalKind
 
@@ -206,8 +207,7 @@ def _reduce(
     row = np.searchsorted(ports, port_of)
     cell, across = number[beyond], conductance[border]
     at_fixed = fixed[cell]
-    ground = np.bincount(grip_cell, weights=grip, minlength=n).astype(float)
-    ground += np.bincount(cell, weights=across, minlength=n)
+    ground = sum_by(grip_cell, grip, n) + sum_by(cell, across, n)
     ground[fixed] = 1.0
     laplacian = Laplacian(n, a, b)
     laplacian.factorise(np.where(fixed[a] | fixed[b], 0.0, g), ground)
@@ -222,9 +222,9 @@ def _reduce(
         mine = row == port
         if not mine.any():
             continue
-        source = np.bincount(cell[mine], weights=across[mine], minlength=n).astype(float)
+        source = sum_by(cell[mine], across[mine], n)
         response = laplacian.solve(source)
-        coupling[port] = np.bincount(row, weights=across * response[cell], minlength=len(ports))
+        coupling[port] = sum_by(row, across * response[cell], len(ports))
         held_by = grip * response[grip_cell]
         hold[port] += held_by.sum()
         drive[port] += held_by @ grip_pressure

@@ -27,23 +27,25 @@ Valves conduct one way; an active set of closed faces is found by repeated solve
 """
 
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 from scipy.sparse.linalg import spsolve_triangular
 
+from castsim.blood_solver import (
+    BloodSolver,
+    BoolArray,
+    State,
+    face_conductance,
+    face_flow,
+    sum_by,
+)
 from castsim.errors import SolverError
-from castsim.laplacian import Laplacian
 from castsim.physiology import Physiology, is_abdominal, shear_viscosity, wanted_inflow
-from geometry.flowmesh import FloatArray, FlowMesh, IntArray
+from geometry.flowmesh import FloatArray, FlowMesh
 from geometry.levels import Level, Side
 from geometry.network import TerminalKind
 from geometry.structures import Structure
-
-BoolArray = NDArray[np.bool_]
 
 AZYGOS_SYSTEM = (
     Structure.AZYGOS,
@@ -60,8 +62,6 @@ SMALLEST_FACTOR, LARGEST_FACTOR = 0.05, 20.0
 """Bounds of the factor on the azygos territory, so that no draw can turn a tributary round."""
 STIFFNESS = 100.0
 """Upstream pressure of the pre-solve, in units of P_up - P_right_atrium."""
-VALVE_ROUNDS = 200
-PATIENT_ROUNDS = 20
 SHEAR_ROUNDS = 60
 SHEAR_TOLERANCE = 1e-6
 CALIBRATION_PASSES = 3
@@ -107,14 +107,6 @@ class VenousFlow:
         return float(np.sum(_azygos_gate(self.mesh) * self.face_flow))
 
 
-def face_conductance(mesh: FlowMesh, viscosity: FloatArray) -> FloatArray:
-    """Conductance 1 / (mu_o h_o + mu_n h_n) of every face, uL s^-1 Pa^-1."""
-    half = mesh.half_resistance
-    return np.asarray(
-        1 / (viscosity[mesh.face_owner] * half[:, 0] + viscosity[mesh.face_neighbour] * half[:, 1])
-    )
-
-
 def resting_flow(mesh: FlowMesh, physiology: Physiology) -> VenousFlow:
     """Solve for the blood at rest and calibrate the terminals.
 
@@ -147,7 +139,7 @@ def resting_flow(mesh: FlowMesh, physiology: Physiology) -> VenousFlow:
     blood = np.full(mesh.n_cells, physiology.blood_viscosity_Pa_s)
 
     plain = mesh.half_resistance
-    solver = _Solver(mesh)
+    solver = BloodSolver(mesh)
     mesh = _calibrate(mesh, physiology, blood, solver, sourced)
     if raised.any():
         mesh = replace(
@@ -158,107 +150,6 @@ def resting_flow(mesh: FlowMesh, physiology: Physiology) -> VenousFlow:
     if physiology.blood_model == "shear":
         blood, state = _shear_thinned(mesh, blood, state, solver)
     return _venous_flow(mesh, physiology, blood, state)
-
-
-@dataclass(frozen=True)
-class _State:
-    """Pressures (n,) Pa, conductances (m,) with 0 at shut valves, and the valves."""
-
-    pressure: FloatArray
-    conductance: FloatArray
-    valve_open: BoolArray
-
-
-class _Solver:
-    """Thevenin solves on one mesh topology, valves by active set."""
-
-    def __init__(self, mesh: FlowMesh) -> None:
-        self.laplacian = Laplacian(mesh.n_cells, mesh.face_owner, mesh.face_neighbour)
-        self.valve_open = np.ones(mesh.n_faces, dtype=bool)
-
-    def solve(self, mesh: FlowMesh, viscosity: FloatArray) -> _State:
-        """Pressures for the terminals and viscosity of the moment.
-
-        Cells with a terminal of no resistance hold its pressure exactly.
-        """
-        cell, n = mesh.terminal_cell, mesh.n_cells
-        owner, neighbour, valve = mesh.face_owner, mesh.face_neighbour, mesh.face_valve
-        # pressures above the lowest held one keep their digits in wide veins
-        base = float(mesh.terminal_pressure.min())
-        excess = mesh.terminal_pressure - base
-        fixes = mesh.terminal_resistance == 0
-        fixed = np.zeros(n, dtype=bool)
-        fixed[cell[fixes]] = True
-        fixed_pressure = np.zeros(n)
-        fixed_pressure[cell[fixes]] = excess[fixes]
-        grip = np.where(fixes, 0.0, 1 / np.where(fixes, 1.0, mesh.terminal_resistance))
-        ground = np.where(fixed, 1.0, _sum(cell, grip, n))
-        source = np.where(fixed, fixed_pressure, _sum(cell, grip * excess, n))
-        inner = ~(fixed[owner] | fixed[neighbour])
-        to_fixed = fixed[owner] ^ fixed[neighbour]
-        free = np.where(fixed[owner], neighbour, owner)
-        held = np.where(fixed[owner], owner, neighbour)
-        full = face_conductance(mesh, viscosity)
-        opened = self.valve_open.copy()
-        for round_ in range(VALVE_ROUNDS):
-            conductance = np.where(opened, full, 0.0)
-            edge = np.where(to_fixed, conductance, 0.0)
-            self.laplacian.factorise(
-                np.where(inner, conductance, 0.0), ground + _sum(free, edge, n)
-            )
-            pressure = self.laplacian.solve(source + _sum(free, edge * fixed_pressure[held], n))
-            forward = valve * (pressure[owner] - pressure[neighbour])
-            slack = 1e-12 * float(np.abs(pressure).max())
-            wanted = (valve == 0) | np.where(opened, forward >= -slack, forward > slack)
-            if round_ >= PATIENT_ROUNDS and (wanted != opened).any():
-                # all at once may swing for ever; one at a time descends the dissipation
-                worst = np.argmax(np.where(wanted != opened, np.abs(forward), -1.0))
-                wanted = opened.copy()
-                wanted[worst] = not opened[worst]
-            wanted |= _last_way_out(mesh, wanted, ground > 0)
-            if (wanted == opened).all():
-                self.valve_open = opened
-                return _State(pressure + base, conductance, opened)
-            opened = wanted
-        raise SolverError(f"resting flow: the valves found no state in {VALVE_ROUNDS} rounds")
-
-
-def _face_flow(mesh: FlowMesh, state: _State) -> FloatArray:
-    """Flow from owner to neighbour of each face, uL/s."""
-    drop = state.pressure[mesh.face_owner] - state.pressure[mesh.face_neighbour]
-    return np.asarray(state.conductance * drop)
-
-
-def _sum(index: IntArray, values: NDArray[Any], size: int) -> FloatArray:
-    """Sum of the values with each index, (size,)."""
-    return np.bincount(index, weights=values, minlength=size).astype(np.float64)
-
-
-def _last_way_out(mesh: FlowMesh, opened: BoolArray, grounded: BoolArray) -> BoolArray:
-    """Shut faces that must stay open lest cells lose every way to a held pressure.
-
-    Such a face carries no flow at the end, so that open and shut are the same state.
-    """
-    saved = np.zeros(mesh.n_faces, dtype=bool)
-    while not (opened | saved).all():
-        faces = np.flatnonzero(opened | saved)
-        graph = coo_array(
-            (np.ones(len(faces)), (mesh.face_owner[faces], mesh.face_neighbour[faces])),
-            shape=(mesh.n_cells, mesh.n_cells),
-        )
-        label = connected_components(graph, directed=False)[1]
-        held = np.zeros(label.max() + 1, dtype=bool)
-        held[label[grounded]] = True
-        shut = np.flatnonzero(~(opened | saved))
-        owner_held, other_held = (
-            held[label[mesh.face_owner[shut]]],
-            held[label[mesh.face_neighbour[shut]]],
-        )
-        bridge = shut[owner_held != other_held]
-        if not len(bridge):
-            break
-        saved[bridge[0]] = True
-    return saved
 
 
 def _azygos_gate(mesh: FlowMesh) -> FloatArray:
@@ -272,14 +163,14 @@ def _azygos_gate(mesh: FlowMesh) -> FloatArray:
     )
     out = azygos[mesh.face_owner] & great[mesh.face_neighbour]
     back = great[mesh.face_owner] & azygos[mesh.face_neighbour]
-    return out.astype(float) - back.astype(float)
+    return np.asarray(out.astype(np.float64) - back.astype(np.float64))
 
 
 def _calibrate(
     mesh: FlowMesh,
     physiology: Physiology,
     blood: FloatArray,
-    solver: _Solver,
+    solver: BloodSolver,
     sourced: BoolArray,
 ) -> FlowMesh:
     """Give the `sourced` terminals their resistances."""
@@ -305,8 +196,8 @@ def _calibrate(
     state = solver.solve(mesh, blood)
 
     gate = _azygos_gate(mesh)
-    pull = _sum(owner, gate * state.conductance, mesh.n_cells)
-    pull -= _sum(neighbour, gate * state.conductance, mesh.n_cells)
+    pull = sum_by(owner, gate * state.conductance, mesh.n_cells)
+    pull -= sum_by(neighbour, gate * state.conductance, mesh.n_cells)
     share = solver.laplacian.solve(pull)[cell]
     territory = sourced & (share > 0.5)
     from_territory = float((share * wanted)[territory].sum())
@@ -314,7 +205,7 @@ def _calibrate(
     factor = 1.0
     for _ in range(CALIBRATION_PASSES):
         if territory.any() and physiology.azygos_outflow_uL_s > 0:
-            missing = physiology.azygos_outflow_uL_s - float(gate @ _face_flow(mesh, state))
+            missing = physiology.azygos_outflow_uL_s - float(gate @ face_flow(mesh, state))
             factor = np.clip(factor + missing / from_territory, SMALLEST_FACTOR, LARGEST_FACTOR)
         scaled = np.where(territory, factor * wanted, wanted)
         calibrated = sources(mesh, physiology.upstream_Pa, state.pressure, scaled)
@@ -323,7 +214,7 @@ def _calibrate(
 
 
 def _with_ivc_flow(
-    mesh: FlowMesh, physiology: Physiology, blood: FloatArray, solver: _Solver
+    mesh: FlowMesh, physiology: Physiology, blood: FloatArray, solver: BloodSolver
 ) -> FlowMesh:
     """Raise the resistance of the upper IVC so that its lower end carries its measured flow."""
     inside = (mesh.cell_structure == Structure.IVC) & (mesh.cell_side == Side.MIDLINE)
@@ -331,7 +222,8 @@ def _with_ivc_flow(
     outlet = mesh.terminal_kind == TerminalKind.OUTLET
     if not chain.any() or not outlet.any() or physiology.ivc_flow_uL_s <= 0:
         return mesh
-    drop = float(np.ptp(mesh.terminal_pressure[outlet]))
+    highest = float(mesh.terminal_pressure[outlet].max())
+    drop = highest - float(mesh.terminal_pressure[outlet].min())
     upper = chain & (mesh.cell_level[mesh.face_owner] < Level.L1)
     upper = upper if upper.any() else chain
     height = mesh.cell_centroid[:, 2]
@@ -341,10 +233,14 @@ def _with_ivc_flow(
     resistance = 1 / face_conductance(mesh, blood)
     for _ in range(IVC_PASSES):
         state = solver.solve(mesh, blood)
-        flow = upwards * _face_flow(mesh, state)
+        flow = upwards * face_flow(mesh, state)
         # renal and hepatic inflows stay as they are, the flow from the legs becomes the wanted
+        grown = physiology.ivc_flow_uL_s / max(flow[lowest], np.finfo(float).tiny)
+        iliac_drop = grown * (highest - float(state.pressure[mesh.face_owner[lowest]]))
         flow += physiology.ivc_flow_uL_s - flow[lowest]
-        needed = drop - float((resistance * flow)[chain & ~upper].sum())
+        needed = (
+            drop - min(iliac_drop, 0.5 * drop) - float((resistance * flow)[chain & ~upper].sum())
+        )
         plain_drop = float((resistance * flow)[upper].sum())
         factor = max(1.0, needed / plain_drop) if plain_drop > 0 else 1.0
         mesh = replace(mesh, half_resistance=np.where(upper[:, None], factor, 1.0) * plain)
@@ -352,8 +248,8 @@ def _with_ivc_flow(
 
 
 def _shear_thinned(
-    mesh: FlowMesh, viscosity: FloatArray, state: _State, solver: _Solver
-) -> tuple[FloatArray, _State]:
+    mesh: FlowMesh, viscosity: FloatArray, state: State, solver: BloodSolver
+) -> tuple[FloatArray, State]:
     """Viscosity by wall shear rate, as a damped fixed point with the terminals kept.
 
     Wall shear rate 4 Q / (pi R^3) with R = sqrt(ab), or 6 u / gap round a catheter.
@@ -379,42 +275,42 @@ def _shear_thinned(
 
 
 def _venous_flow(
-    mesh: FlowMesh, physiology: Physiology, viscosity: FloatArray, state: _State
+    mesh: FlowMesh, physiology: Physiology, viscosity: FloatArray, state: State
 ) -> VenousFlow:
     """Flows, and the tracer, from a state."""
-    face_flow, terminal_flow = _face_flow(mesh, state), _terminal_flow(mesh, state)
+    flow, terminal_flow = face_flow(mesh, state), _terminal_flow(mesh, state)
     return VenousFlow(
         mesh=mesh,
         physiology=physiology,
         pressure=state.pressure,
-        face_flow=face_flow,
+        face_flow=flow,
         terminal_flow=terminal_flow,
         cell_flow=_through_flow(mesh, state),
         viscosity=viscosity,
         valve_open=state.valve_open,
-        azygos_fraction=_azygos_fraction(mesh, state.pressure, face_flow, terminal_flow),
+        azygos_fraction=_azygos_fraction(mesh, state.pressure, flow, terminal_flow),
     )
 
 
-def _terminal_flow(mesh: FlowMesh, state: _State) -> FloatArray:
+def _terminal_flow(mesh: FlowMesh, state: State) -> FloatArray:
     """Flow out of the network at each terminal, uL/s."""
     n, cell, fixes = mesh.n_cells, mesh.terminal_cell, mesh.terminal_resistance == 0
-    face_flow = _face_flow(mesh, state)
+    through = face_flow(mesh, state)
     resistance = np.where(fixes, np.inf, mesh.terminal_resistance)
     flow = (state.pressure[cell] - mesh.terminal_pressure) / resistance
-    surplus = _sum(mesh.face_neighbour, face_flow, n) - _sum(mesh.face_owner, face_flow, n)
-    surplus -= _sum(cell, flow, n)
+    surplus = sum_by(mesh.face_neighbour, through, n) - sum_by(mesh.face_owner, through, n)
+    surplus -= sum_by(cell, flow, n)
     # what a cell of held pressure has too much leaves by its (evenly shared) open ends
-    flow[fixes] = (surplus / np.maximum(_sum(cell, fixes, n), 1))[cell[fixes]]
+    flow[fixes] = (surplus / np.maximum(sum_by(cell, fixes, n), 1))[cell[fixes]]
     return flow
 
 
-def _through_flow(mesh: FlowMesh, state: _State) -> FloatArray:
+def _through_flow(mesh: FlowMesh, state: State) -> FloatArray:
     """Sum of the inflows of each cell, uL/s."""
-    flow = _face_flow(mesh, state)
+    flow = face_flow(mesh, state)
     downstream = np.where(flow >= 0, mesh.face_neighbour, mesh.face_owner)
     entering = np.maximum(-_terminal_flow(mesh, state), 0.0)
-    return _sum(downstream, np.abs(flow), mesh.n_cells) + _sum(
+    return sum_by(downstream, np.abs(flow), mesh.n_cells) + sum_by(
         mesh.terminal_cell, entering, mesh.n_cells
     )
 
@@ -431,7 +327,9 @@ def _azygos_fraction(
     upstream = np.where(face_flow >= 0, mesh.face_owner, mesh.face_neighbour)
     downstream = np.where(face_flow >= 0, mesh.face_neighbour, mesh.face_owner)
     size = np.abs(face_flow)
-    leaving = _sum(upstream, size, n) + _sum(mesh.terminal_cell, np.maximum(terminal_flow, 0), n)
+    leaving = sum_by(upstream, size, n) + sum_by(
+        mesh.terminal_cell, np.maximum(terminal_flow, 0), n
+    )
     if not azygos.any():
         return np.zeros(n)
     rank = np.empty(n, dtype=np.int64)

@@ -7,24 +7,8 @@ Each segment is a face with two half resistances::
     node ──┬── x ──┬── x ──┬── node      x cells, ┬ faces (mid-segment)
       half   half half  half    half
 
-**Axes.** Semi-axes a >= b run linearly between centreline points.  **Resistance** of a half
-segment: the integral of 4 (a^2 + b^2) / (pi a^3 b^3) ds (Poiseuille in an ellipse), by Gauss
-points on each linear piece.  **Volume**: the integral of pi a b ds.
-
-**Junctions.** A side branch of area radius r starts inside the lumen of the wider veins it
-joins.  With phi the angle between it and a wider vein of area radius R, its first
-
-    t = (R - r^2 / 8R) / max(sin phi, 1/2)   for phi <= 90 degrees,
-    t = (R - r^2 / 8R) (1 + cos phi)         for phi > 90 degrees
-
-millimetres add no volume, and their resistance is that of a vein as wide as the wider one.
-R - r^2/8R is the mean distance from the axis to the wall over the mouth of a perpendicular
-tube, to second order in r/R. (Own construction; tested against unions of cylinders.) Where
-only two branches meet, one goes on as the other and nothing is cut.
-
-**Catheter.** Along its route the lumen is a concentric annulus between the catheter and a
-circle of the vein's cross-section, R = sqrt(ab), or of the catheter's radius + 0.05 mm where
-the vein is narrower (the vein distends; these cells are listed).
+What a half segment holds and resists: :mod:`geometry.branch_sections`; where a side branch
+begins at a junction: :mod:`geometry.branch_cut`.
 """
 
 from dataclasses import dataclass
@@ -32,17 +16,16 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from geometry.branch_cut import Cut, cut_branches, mean_radius
+from geometry.branch_sections import (
+    DISTENSION_CLEARANCE_MM,
+    integrate_sections,
+    sum_by,
+)
 from geometry.catheter_route import CatheterRoute
 from geometry.errors import GeometryError
 from geometry.flowmesh import FloatArray, FlowMesh, IntArray
 from geometry.network import VesselNetwork
-
-DISTENSION_CLEARANCE_MM = 0.05
-"""A vein narrower than the catheter distends to this much beyond its radius (DESIGN: +0.1 mm
-in diameter)."""
-GAUSS_NODES, GAUSS_WEIGHTS = np.polynomial.legendre.leggauss(5)
-MOST_TRIMMED = 0.9
-"""Largest part of a branch that may lie inside the veins it joins."""
 
 
 @dataclass(frozen=True)
@@ -80,63 +63,6 @@ class CentrelineMesh:
         return int(self.polyline_cell[rows][np.argmin(np.abs(self.polyline_arc[rows] - arc_mm))])
 
 
-def ellipse_resistance(a: FloatArray, b: FloatArray) -> FloatArray:
-    """Poiseuille resistance per length and viscosity of an elliptic lumen, mm^-4.
-
-    4 (a^2 + b^2) / (pi a^3 b^3); a circle gives 8 / (pi R^4). White, Viscous Fluid Flow, 3-3.3.
-    """
-    return 4 * (a**2 + b**2) / (np.pi * (a * b) ** 3)
-
-
-def annulus_resistance(outer: FloatArray, inner: float) -> FloatArray:
-    """Resistance per length and viscosity between concentric circles, mm^-4.
-
-    8 / (pi (R^4 - r^4 - (R^2 - r^2)^2 / ln(R/r))). White, Viscous Fluid Flow, 3-3.3.
-    """
-    difference = outer**2 - inner**2
-    return 8 / (
-        np.pi * (difference * (outer**2 + inner**2) - difference**2 / np.log(outer / inner))
-    )
-
-
-@dataclass(frozen=True)
-class _Cut:
-    """How every branch is cut: `segments` equal ones between `trim_start` and `length - trim_end`.
-
-    `wide_start`, `wide_end` (b, 2): semi-axes of the widest vein at either end, mm.
-    """
-
-    length: FloatArray
-    point_arc: FloatArray
-    trim_start: FloatArray
-    trim_end: FloatArray
-    segments: IntArray
-    wide_start: FloatArray
-    wide_end: FloatArray
-    widest_branch: IntArray  # (nodes,) -1 where no branch ends
-
-    @property
-    def segment_mm(self) -> FloatArray:
-        return np.asarray((self.length - self.trim_start - self.trim_end) / self.segments)
-
-    @property
-    def halves(self) -> IntArray:
-        """First half segment of each branch, (b+1,)."""
-        return np.concatenate([[0], np.cumsum(2 * self.segments)])
-
-
-@dataclass(frozen=True)
-class _Sections:
-    """Lumen at the ends of all half segments: 2 `segments` + 1 rows a branch."""
-
-    arc: FloatArray
-    xyz: FloatArray
-    major: FloatArray
-    minor: FloatArray
-    half_resistance: FloatArray  # one row a half segment
-    half_volume: FloatArray
-
-
 def centreline_mesh(
     network: VesselNetwork, cell_mm: float = 0.5, catheter: CatheterRoute | None = None
 ) -> CentrelineMesh:
@@ -156,11 +82,11 @@ def centreline_mesh(
     """
     if not (np.isfinite(cell_mm) and cell_mm > 0):
         raise GeometryError(f"cell_mm = {cell_mm} must be finite and > 0 mm")
-    cut = _cut(network, cell_mm)
+    cut = cut_branches(network, cell_mm)
     cells, offset, junction_of = _number_cells(network, cut)
     route_half, route_cells = _route_halves(catheter, cut, cells, offset)
     catheter_radius = 0.5 * catheter.diameter_mm if catheter else 0.0
-    sections = _sections(network, cut, route_half, catheter_radius)
+    sections = integrate_sections(network, cut, route_half, catheter_radius)
 
     n = int(cells.max()) + 1
     branches = network.n_branches
@@ -176,7 +102,7 @@ def centreline_mesh(
     last[offset[1:] - 1] = True
     owner, neighbour = cells[position[~last]], cells[position[~last] + 1]
 
-    volume = _sum(np.column_stack([owner, neighbour]).ravel(), sections.half_volume, n)
+    volume = sum_by(np.column_stack([owner, neighbour]).ravel(), sections.half_volume, n)
 
     # one row of the polylines speaks for each cell: for a junction that of its widest branch
     polyline_branch = np.repeat(np.arange(branches), cut.segments + 1)
@@ -217,7 +143,7 @@ def centreline_mesh(
         face_radius,
     )
     face_arc = sections.arc[face_row]
-    stretch = np.floor(face_arc / (2 * _mean_radius(network, cut)[face_branch])).astype(np.int64)
+    stretch = np.floor(face_arc / (2 * mean_radius(network, cut)[face_branch])).astype(np.int64)
     terminal_cell, terminal_branch, terminal_stretch = _terminals(network, junction_of)
     key, face_gate = np.unique(np.column_stack([face_branch, stretch]), axis=0, return_inverse=True)
     face_gate = face_gate.reshape(-1)
@@ -271,64 +197,7 @@ def centreline_mesh(
     )
 
 
-def _cut(network: VesselNetwork, cell_mm: float) -> _Cut:
-    """Lengths, the parts that lie inside wider veins, and the number of segments."""
-    first, last = network.point_offset[:-1], network.point_offset[1:] - 1
-    step = np.linalg.norm(np.diff(network.point_xyz, axis=0), axis=1)
-    step[last[:-1]] = 0.0
-    running = np.concatenate([[0.0], np.cumsum(step)])
-    point_arc = running - np.repeat(running[first], np.diff(network.point_offset))
-    length = point_arc[last]
-
-    branches = network.n_branches
-    end_node = np.concatenate([network.branch_start, network.branch_end])
-    end_point = np.concatenate([first, last])
-    towards = np.concatenate([first + 1, last - 1])
-    direction = network.point_xyz[towards] - network.point_xyz[end_point]
-    direction /= np.linalg.norm(direction, axis=1, keepdims=True)
-    axes = np.column_stack([network.point_radius[end_point], network.point_radius_minor[end_point]])
-    radius = np.sqrt(axes.prod(axis=1))
-
-    # widest first at each node; ties by branch, so that the order does not hang on rounding
-    order = np.lexsort((np.arange(2 * branches) % branches, -radius, end_node))
-    node = end_node[order]
-    starts_node = np.concatenate([[True], node[1:] != node[:-1]])
-    leader = order[np.maximum.accumulate(np.where(starts_node, np.arange(len(order)), 0))]
-    degree = np.bincount(node, minlength=network.n_nodes)[node]
-    trim = np.zeros(2 * branches)
-    for shift in range(1, int(degree.max())):
-        pair = np.flatnonzero((node[shift:] == node[:-shift]) & (degree[shift:] > 2))
-        wide, side = order[pair], order[pair + shift]
-        cosine = np.einsum("ij,ij->i", direction[wide], direction[side])
-        to_wall = radius[wide] - radius[side] ** 2 / (8 * radius[wide])
-        sine = np.sqrt(np.maximum(1 - cosine**2, 0.25))
-        trimmed = to_wall * np.where(cosine >= 0, 1 / sine, 1 + cosine)
-        np.maximum.at(trim, side, np.maximum(trimmed, 0.0))
-    too_much = np.maximum(1.0, (trim[:branches] + trim[branches:]) / (MOST_TRIMMED * length))
-    trim_start, trim_end = trim[:branches] / too_much, trim[branches:] / too_much
-
-    rest = length - trim_start - trim_end
-    # tolerance: a branch of 5 mm is ten segments of 0.5 mm in spite of rounding
-    segments = np.maximum(1, np.ceil(rest / cell_mm - 1e-9)).astype(np.int64)
-    loop = network.branch_start == network.branch_end
-    segments[loop] = np.maximum(2, segments[loop])
-    wide_axes = np.empty_like(axes)
-    wide_axes[order] = axes[leader]
-    widest_branch = np.full(network.n_nodes, -1)
-    widest_branch[node[starts_node]] = order[starts_node] % branches
-    return _Cut(
-        length=length,
-        point_arc=point_arc,
-        trim_start=trim_start,
-        trim_end=trim_end,
-        segments=segments,
-        wide_start=wide_axes[:branches],
-        wide_end=wide_axes[branches:],
-        widest_branch=widest_branch,
-    )
-
-
-def _number_cells(network: VesselNetwork, cut: _Cut) -> tuple[IntArray, IntArray, IntArray]:
+def _number_cells(network: VesselNetwork, cut: Cut) -> tuple[IntArray, IntArray, IntArray]:
     """Cells along each branch, offsets, and the junction cell of each node (-1: no branch)."""
     used = cut.widest_branch >= 0
     junction_of = np.where(used, np.cumsum(used) - 1, -1)
@@ -342,7 +211,7 @@ def _number_cells(network: VesselNetwork, cut: _Cut) -> tuple[IntArray, IntArray
 
 
 def _route_halves(
-    catheter: CatheterRoute | None, cut: _Cut, cells: IntArray, offset: IntArray
+    catheter: CatheterRoute | None, cut: Cut, cells: IntArray, offset: IntArray
 ) -> tuple[NDArray[np.bool_], IntArray]:
     """Half segments that hold the catheter, and its cells from the tip on."""
     route_half = np.zeros(cut.halves[-1], dtype=bool)
@@ -369,106 +238,7 @@ def _route_halves(
     return route_half, np.concatenate(on_route)
 
 
-def _sections(
-    network: VesselNetwork, cut: _Cut, route_half: NDArray[np.bool_], catheter_radius: float
-) -> _Sections:
-    """Integrate volume and resistance over every half segment."""
-    branches = network.n_branches
-    rows = 2 * cut.segments + 1
-    row_branch = np.repeat(np.arange(branches), rows)
-    row_in_branch = np.arange(len(row_branch)) - np.repeat(np.cumsum(rows) - rows, rows)
-    arc = cut.trim_start[row_branch] + 0.5 * cut.segment_mm[row_branch] * row_in_branch
-    end = cut.length - cut.trim_end
-    arc = np.minimum(arc, end[row_branch])
-
-    # merge centreline points and half-segment ends; between neighbours the axes run linearly
-    points = len(network.point_xyz)
-    point_branch = np.repeat(np.arange(branches), np.diff(network.point_offset))
-    branch = np.concatenate([point_branch, row_branch])
-    merged_arc = np.concatenate([cut.point_arc, arc])
-    is_row = np.concatenate([np.zeros(points, dtype=np.int8), np.ones(len(arc), dtype=np.int8)])
-    order = np.lexsort((is_row, merged_arc, branch))
-    branch, merged_arc, is_row = branch[order], merged_arc[order], is_row[order]
-    left = np.minimum(np.cumsum(is_row == 0) - 1, network.point_offset[branch + 1] - 2)
-    span = cut.point_arc[left + 1] - cut.point_arc[left]
-    weight = np.clip((merged_arc - cut.point_arc[left]) / span, 0.0, 1.0)
-
-    def along(values: FloatArray) -> FloatArray:
-        shaped = weight if values.ndim == 1 else weight[:, None]
-        return np.asarray(values[left] * (1 - shaped) + values[left + 1] * shaped)
-
-    major, minor = along(network.point_radius), along(network.point_radius_minor)
-    xyz = along(network.point_xyz)
-    row_at = np.flatnonzero(is_row)
-
-    passed = np.cumsum(is_row)  # half-segment ends up to and including this entry
-    before = np.concatenate([[0], np.cumsum(rows)])[branch]
-    in_branch = passed - before - 1
-    piece = np.flatnonzero(
-        (branch[1:] == branch[:-1])
-        & (in_branch[:-1] >= 0)
-        & (in_branch[:-1] < rows[branch[:-1]] - 1)
-    )
-    half = cut.halves[branch[piece]] + in_branch[piece]
-    step = merged_arc[piece + 1] - merged_arc[piece]
-    resistance = np.zeros(len(piece))
-    volume = np.zeros(len(piece))
-    with_catheter = route_half[half]
-    for node, gauss_weight in zip(GAUSS_NODES, GAUSS_WEIGHTS, strict=True):
-        share = 0.5 * (1 + node)
-        a = major[piece] * (1 - share) + major[piece + 1] * share
-        b = minor[piece] * (1 - share) + minor[piece + 1] * share
-        area, density = _lumen(a, b, with_catheter, catheter_radius)
-        resistance += 0.5 * gauss_weight * step * density
-        volume += 0.5 * gauss_weight * step * area
-    half_resistance = _sum(half, resistance, len(route_half))
-    half_volume = _sum(half, volume, len(route_half))
-
-    for trim, wide, at in (
-        (cut.trim_start, cut.wide_start, cut.halves[:-1]),
-        (cut.trim_end, cut.wide_end, cut.halves[1:] - 1),
-    ):
-        density = _lumen(wide[:, 0], wide[:, 1], route_half[at], catheter_radius)[1]
-        half_resistance[at] += trim * density
-    return _Sections(
-        arc=merged_arc[row_at],
-        xyz=xyz[row_at],
-        major=major[row_at],
-        minor=minor[row_at],
-        half_resistance=half_resistance,
-        half_volume=half_volume,
-    )
-
-
-def _lumen(
-    a: FloatArray, b: FloatArray, with_catheter: NDArray[np.bool_], catheter_radius: float
-) -> tuple[FloatArray, FloatArray]:
-    """Open area (mm2) and resistance per length and viscosity (mm^-4)."""
-    area, density = np.pi * a * b, ellipse_resistance(a, b)
-    if with_catheter.any():
-        outer = np.maximum(
-            np.sqrt((a * b)[with_catheter]), catheter_radius + DISTENSION_CLEARANCE_MM
-        )
-        area[with_catheter] = np.pi * (outer**2 - catheter_radius**2)
-        density[with_catheter] = annulus_resistance(outer, catheter_radius)
-    return area, density
-
-
-def _sum(index: IntArray, values: FloatArray, size: int) -> FloatArray:
-    """Sum of the values with each index, (size,)."""
-    return np.bincount(index, weights=values, minlength=size).astype(np.float64)
-
-
-def _mean_radius(network: VesselNetwork, cut: _Cut) -> FloatArray:
-    """Mean area radius of each branch along its arc, mm; it does not hang on `cell_mm`."""
-    radius = np.sqrt(network.point_radius * network.point_radius_minor)
-    step = np.diff(cut.point_arc)
-    area = np.concatenate([0.5 * (radius[1:] + radius[:-1]) * np.maximum(step, 0.0), [0.0]])
-    area[network.point_offset[1:] - 1] = 0.0
-    return np.asarray(np.add.reduceat(area, network.point_offset[:-1]) / cut.length)
-
-
-def _valves(network: VesselNetwork, cut: _Cut) -> IntArray:
+def _valves(network: VesselNetwork, cut: Cut) -> IntArray:
     face_valve = np.zeros(int(cut.segments.sum()), dtype=np.int64)
     for branch, arc, direction in zip(
         network.valve_branch, network.valve_arc, network.valve_direction, strict=True
