@@ -232,7 +232,7 @@ def _annotate(
     start = np.array([-0.94, -0.90]) * half
     ends = np.stack([start, start + np.array([SCALE_BAR_MM, 0.0])]) @ across + at.focus
     ends += 0.5 * EYE_DISTANCE_MM * at.towards_eye  # nearer to the eye than anything
-    plotter.add_mesh(pv.Line(*ends), color=INK, line_width=4.0 * unit, lighting=False)
+    plotter.add_mesh(pv.Line(*ends), color=INK, line_width=max(2.0, 4.0 * unit), lighting=False)
     caption = f"{SCALE_BAR_MM:g} mm, {at.name}"
     _write(plotter, caption, (0.03, 0.06), 11.0 * unit)
 

@@ -8,6 +8,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from castsim import graphics
 from castsim.polylines import arc_length, points_at
 from geometry.levels import Level, Side
 from geometry.network import NetworkBuilder, TerminalKind, VesselNetwork
@@ -24,8 +25,10 @@ def _network(skeleton: Skeleton) -> VesselNetwork:
     sleeve = skeleton.root_sleeve(ROOT, SIDE)
     axis = sleeve.points
     medial, lateral = axis[6], axis[-8]
-    top, bottom = medial + [-2.0, -2.0, 25.0], medial + [-2.0, -2.0, -25.0]
-    nodes = [build.node(p) for p in (medial + [-2, -2, 0], lateral + [3, 2, 4], top, bottom)]
+    column = medial - np.array([2.0, 2.0, 0.0])
+    height = np.array([0.0, 0.0, 25.0])
+    side = lateral + np.array([3.0, 2.0, 4.0])
+    nodes = [build.node(p) for p in (column, side, column + height, column - height)]
     for k in range(5):
         angle = 2.0 * np.pi * k / 5
         away = 3.4 * (np.sin(angle) * sleeve.anterior + np.cos(angle) * sleeve.cranial)
@@ -107,6 +110,15 @@ SUMMARY = {
     "reflux": {"azygos_mL": 0.0},
     "stop_reason": "protocol complete",
 }
+
+
+@pytest.fixture(scope="session")
+def opengl() -> None:
+    """Skip, and say why, where nothing can be drawn."""
+    found = graphics.probe()
+    if not found.available:
+        pytest.skip(found.message)
+    graphics.prepare()
 
 
 @pytest.fixture(scope="session")

@@ -13,8 +13,10 @@ from castsim.errors import MissingError
 @pytest.fixture(autouse=True)
 def fresh_probe(monkeypatch: pytest.MonkeyPatch):
     """Ask anew in every test, and leave neither answer nor environment behind."""
-    monkeypatch.delenv(graphics.WINDOW_VARIABLE, raising=False)
-    monkeypatch.delenv("ALLOW_PLOTTING", raising=False)
+    for variable in (graphics.WINDOW_VARIABLE, "ALLOW_PLOTTING"):
+        # set first, so that what the test sets is taken away again
+        monkeypatch.setenv(variable, "")
+        monkeypatch.delenv(variable)
     graphics.probe.cache_clear()
     yield
     graphics.probe.cache_clear()
@@ -94,12 +96,19 @@ def test_missing_libraries_crash_vtk_but_not_the_caller(tmp_path):
         "from vtkmodules.vtkRenderingCore import vtkRenderWindow as W\n"
         "w = W(); w.SetOffScreenRendering(1); w.Render()"
     )
-    crash = subprocess.run([sys.executable, "-c", bare], env=hidden, capture_output=True)
+    crash = subprocess.run(
+        [sys.executable, "-c", bare], env=hidden, capture_output=True, check=False
+    )
     if crash.returncode == 0:
         pytest.skip("this VTK draws although libEGL, libOSMesa and libX11 are hidden")
     code = "from castsim import graphics; print(graphics.probe().message)"
     done = subprocess.run(
-        [sys.executable, "-c", code], env=hidden, capture_output=True, text=True, timeout=120
+        [sys.executable, "-c", code],
+        env=hidden,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
     )
     assert done.returncode == 0, done.stderr
     assert graphics.DEBIAN_PACKAGES[0] in done.stdout

@@ -1,0 +1,119 @@
+"""The page: one file, no request, text escaped, the same surfaces as the picture."""
+
+import base64
+import json
+import os
+import re
+import subprocess
+import sys
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from castsim.rendering import export_html
+from castsim.scene import DISCLAIMER, build_scene
+from castsim.scene_page import page
+
+NASTY = '</script><img src=x onerror="alert(1)"> & "T9" \'@mesh@\''
+
+
+@pytest.fixture(scope="module")
+def scene(cast, summary):
+    return build_scene(cast, summary)
+
+
+@pytest.fixture(scope="module")
+def text(scene) -> str:
+    return page(scene)
+
+
+def script(text: str, name: str) -> str:
+    return re.search(rf'<script type="[^"]+" id="{name}">(.*?)</script>', text, re.DOTALL)[1]
+
+
+def test_the_page_asks_nothing_of_the_network(text):
+    assert not re.search(r"(https?|wss?|ftp):", text)
+    assert not re.search(r"\b(fetch|XMLHttpRequest|WebSocket|import)\s*\(", text)
+    for source in re.findall(r'\b(?:src|href)\s*=\s*"([^"]*)"', text):
+        assert source.startswith("data:"), source
+    assert "default-src 'none'" in text
+
+
+def test_the_page_says_what_it_is_and_is_not(text, scene):
+    assert DISCLAIMER in text
+    assert scene.title in text
+    assert scene.facts in text
+
+
+def test_no_placeholder_is_left(text):
+    assert not re.search(r"@\w+@", text)
+
+
+def test_text_of_the_scenario_cannot_become_markup(cast, summary, scene):
+    from dataclasses import replace
+
+    from castsim.scene import Label
+
+    labels = (Label(NASTY, np.zeros(3)),)
+    nasty = page(replace(scene, title=NASTY, facts=NASTY, labels=labels))
+    assert "<img" not in nasty
+    assert nasty.count("</script>") == 3
+    assert "&lt;img src=x" in nasty
+    assert json.loads(script(nasty, "scene"))["labels"][0]["text"] == NASTY
+
+
+def test_surfaces_survive_the_packing(text, scene):
+    facts = json.loads(script(text, "scene"))
+    data = base64.b64decode(script(text, "mesh"))
+    low, span = np.array(facts["low"]), np.array(facts["span"])
+    assert [part["name"] for part in facts["parts"]] == [part.name for part in scene.parts]
+    for packed, part in zip(facts["parts"], scene.parts, strict=True):
+        raw = np.frombuffer(data[slice(*packed["vertices"])], dtype="<i2").reshape(-1, 6)
+        points = low + span * (raw[:, :3] / 32767.0 + 1.0) / 2.0
+        np.testing.assert_allclose(points, part.surface.points, atol=0.005)
+        normals = np.frombuffer(data[slice(*packed["vertices"])], dtype="i1").reshape(-1, 12)
+        np.testing.assert_allclose(normals[:, 8:11] / 127.0, part.surface.normals, atol=0.005)
+        triangles = np.frombuffer(data[slice(*packed["triangles"])], dtype="<u4").reshape(-1, 3)
+        np.testing.assert_array_equal(triangles, part.surface.triangles)
+        assert packed["count"] == triangles.size
+    assert packed["triangles"][1] == len(data)
+
+
+def test_the_page_is_light_enough_to_be_dragged(scene, text):
+    assert scene.n_triangles < 50_000
+    assert len(text) < 3_000_000
+
+
+def test_the_same_cast_gives_the_same_page(text, cast, summary):
+    assert page(build_scene(cast, summary)) == text
+
+
+def test_the_page_is_made_where_every_graphics_library_is_missing(tmp_path):
+    """VTK would crash at the first window: the page must not open one."""
+    for name in ("libEGL.so.1", "libOSMesa.so.8", "libX11.so.6", "libGL.so.1"):
+        (tmp_path / name).write_bytes(b"not a library")
+    here = os.path.dirname(__file__)
+    code = (
+        f"import sys; sys.path.insert(0, {here!r})\n"
+        "from pathlib import Path\n"
+        "from conftest import SUMMARY, make_cast\n"
+        "from castsim.rendering import export_html\n"
+        f"export_html(make_cast(), Path({str(tmp_path / 'scene.html')!r}), summary=SUMMARY)\n"
+    )
+    hidden = {**os.environ, "LD_LIBRARY_PATH": str(tmp_path), "DISPLAY": ""}
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env=hidden,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "scene.html").stat().st_size > 100_000
+
+
+def test_export_html_writes_the_page(cast: SimpleNamespace, summary, text, tmp_path):
+    export_html(cast, tmp_path / "scene.html", summary=summary)
+    assert (tmp_path / "scene.html").read_text("utf-8") == text
