@@ -95,9 +95,9 @@ def catheter_route(anatomy: Anatomy, scenario: Scenario) -> CatheterRoute:
         If tip or waypoint do not exist, or there is no way.
     """
     section = scenario.catheter
-    tip = locate_tip(anatomy, scenario.tip)
+    tip = locate_tip(anatomy, scenario.tip, source=scenario.name)
     for number, waypoint in enumerate(section.via):
-        find_vein(anatomy, waypoint, f"catheter.via.{number}")
+        find_vein(anatomy, waypoint, f"{scenario.name}: catheter.via.{number}")
     try:
         return find_route(
             anatomy.network,
@@ -106,7 +106,9 @@ def catheter_route(anatomy: Anatomy, scenario: Scenario) -> CatheterRoute:
             via=[waypoint.code for waypoint in reversed(section.via)],
         )
     except GeometryError as error:
-        raise ScenarioError(f"catheter: no way to the tip ({scenario.tip}): {error}") from error
+        raise ScenarioError(
+            f"{scenario.name}: catheter: no way to the tip ({scenario.tip}): {error}"
+        ) from error
 
 
 def with_balloon(mesh: CentrelineMesh, scenario: Scenario) -> FlowMesh:
@@ -119,8 +121,8 @@ def with_balloon(mesh: CentrelineMesh, scenario: Scenario) -> FlowMesh:
     beside = mesh.route_cells[(arc >= balloon.distance_mm) & (arc <= balloon.distance_mm + length)]
     if not len(beside):
         raise ScenarioError(
-            f"catheter.balloon: {balloon.distance_mm} mm from the tip there is no vein left; "
-            f"the catheter lies in {arc[-1]:.0f} mm of vein"
+            f"{scenario.name}: catheter.balloon.distance_mm = {balloon.distance_mm}: no vein is "
+            f"left there; the catheter lies in {arc[-1]:.0f} mm of vein"
         )
     flow = mesh.flow
     shut = np.isin(flow.face_owner, beside) | np.isin(flow.face_neighbour, beside)

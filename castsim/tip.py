@@ -14,7 +14,7 @@ SAMPLE_MM = 0.25
 _THIRD = {"medial": 0, "lower": 0, "middle": 1, "lateral": 2, "upper": 2}
 
 
-def locate_tip(anatomy: Anatomy, tip: Tip) -> tuple[int, float]:
+def locate_tip(anatomy: Anatomy, tip: Tip, *, source: str = "scenario") -> tuple[int, float]:
     """Find the tip's place: the widest strand of its station, at the middle of the station.
 
     Stations of foraminal veins are thirds of the foramen along the root sleeve. In any other
@@ -25,6 +25,7 @@ def locate_tip(anatomy: Anatomy, tip: Tip) -> tuple[int, float]:
     ----------
     anatomy : the patient
     tip : vein, level, side and station
+    source : names the scenario in errors
 
     Returns
     -------
@@ -36,7 +37,7 @@ def locate_tip(anatomy: Anatomy, tip: Tip) -> tuple[int, float]:
     ScenarioError
         If there is no such vein at this level and side; the message says where there is one.
     """
-    branches = find_vein(anatomy, tip, "tip")
+    branches = find_vein(anatomy, tip, f"{source}: tip")
     places = [_samples(anatomy, int(branch)) for branch in branches]
     xyz = np.vstack([points for _, points, _ in places])
     offset = np.cumsum([0] + [len(arc) for arc, _, _ in places])
@@ -90,14 +91,15 @@ def _samples(anatomy: Anatomy, branch: int) -> tuple[FloatArray, FloatArray, Flo
     count = max(int(np.ceil(at[-1] / SAMPLE_MM)), 1)
     arc = (np.arange(count) + 0.5) * at[-1] / count
     sampled = np.stack([np.interp(arc, at, points[:, axis]) for axis in range(3)], axis=1)
-    return arc, sampled, np.interp(arc, at, radius)
+    return arc, sampled, np.asarray(np.interp(arc, at, radius))
 
 
 def _share(anatomy: Anatomy, tip: Tip, xyz: FloatArray) -> FloatArray:
     """Place of each point between the two ends of the stations, (k,) 0 to 1."""
     structure, level, side = tip.code
     if structure is Structure.FORAMINAL:
-        return anatomy.skeleton.root_sleeve(level, side).project(xyz)[0]
+        sleeve = anatomy.skeleton.root_sleeve(level, side)
+        return np.asarray(sleeve.project(xyz)[0])
     outwards, upwards = np.abs(xyz[:, 0]), xyz[:, 2]
     along = {"medial": outwards, "lateral": outwards, "lower": upwards, "upper": upwards}
     wider = outwards if np.ptp(outwards) >= np.ptp(upwards) else upwards

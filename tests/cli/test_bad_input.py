@@ -1,0 +1,95 @@
+"""Bad input on the command line: one clear line, exit code 2, nothing written."""
+
+from pathlib import Path
+
+import pytest
+
+from castsim.cli import main
+
+
+@pytest.fixture(autouse=True)
+def empty_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    place = tmp_path / "here"
+    place.mkdir()
+    monkeypatch.chdir(place)
+    return place
+
+
+def complaint(capsys: pytest.CaptureFixture[str], arguments: list[str]) -> str:
+    assert main(arguments) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.startswith("castsim: ")
+    assert err.count("\n") == 1
+    assert "Traceback" not in err
+    return err
+
+
+@pytest.mark.parametrize(
+    ("override", "line"),
+    [
+        ("agent=Onix 18", "right-t9: agent = 'Onix 18': unknown agent"),
+        ("injection.volume_mL=-1", "right-t9: injection.volume_mL = -1: must be greater than 0"),
+        ("injection.volume_mL=nan", "right-t9: injection.volume_mL = nan: must be a finite number"),
+        ("tip.structure=jugular", "tip.structure = 'jugular': unknown vein 'jugular'"),
+        ("injection.volumn_mL=1", "injection.volumn_mL: unknown key; did you mean 'volume_mL'?"),
+        # veins that there are, but not there
+        (
+            "tip.structure=hemiazygos",
+            "tip: no hemiazygos T9 right in this anatomy; hemiazygos is at",
+        ),
+        ("tip.level=S1", "tip: no foraminal S1 right in this anatomy; foraminal is at: right C2"),
+        ("tip.side=midline", "tip: no foraminal T9 midline in this anatomy"),
+        (
+            "catheter.via=[{structure='hemiazygos', level='T3', side='left'}]",
+            "catheter.via.0: no hemiazygos T3 left in this anatomy",
+        ),
+    ],
+)
+def test_bad_values(
+    override: str, line: str, capsys: pytest.CaptureFixture[str], empty_place: Path
+) -> None:
+    assert line in complaint(capsys, ["run", "right-t9", "--set", override])
+    assert not list(empty_place.iterdir())
+
+
+def test_bad_files(capsys: pytest.CaptureFixture[str], empty_place: Path) -> None:
+    (empty_place / "folder.toml").mkdir()
+    (empty_place / "large.toml").write_bytes(b"# ten megabytes\n" * 650_000)
+    before = sorted(empty_place.iterdir())
+    assert "is a directory" in complaint(capsys, ["run", "folder.toml"])
+    assert "at most 1 MB" in complaint(capsys, ["run", "large.toml"])
+    assert "did you mean 'right-t9'?" in complaint(capsys, ["run", "right-9"])
+    assert sorted(empty_place.iterdir()) == before
+
+
+@pytest.mark.parametrize("output", ["wall", "wall/below", "thesis"])
+def test_a_folder_that_cannot_be_written(
+    output: str, capsys: pytest.CaptureFixture[str], empty_place: Path
+) -> None:
+    (empty_place / "wall").write_text("a file in the way")
+    (empty_place / "thesis").mkdir()
+    (empty_place / "thesis" / "chapter.tex").write_text("years of work")
+    before = sorted(empty_place.rglob("*"))
+    assert output in complaint(capsys, ["run", "right-t9", "-o", output])
+    assert sorted(empty_place.rglob("*")) == before
+
+
+@pytest.mark.parametrize("export", ["no/such/veins.vtp", "veins.txt", "thesis.vtp"])
+def test_an_export_that_cannot_be_written(
+    export: str, capsys: pytest.CaptureFixture[str], empty_place: Path
+) -> None:
+    (empty_place / "thesis.vtp").mkdir()
+    before = sorted(empty_place.rglob("*"))
+    assert export in complaint(capsys, ["anatomy", "--export", export])
+    assert sorted(empty_place.rglob("*")) == before
+
+
+@pytest.mark.parametrize(
+    "arguments", [["run"], ["run", "right-t9", "--seed", "-1"], ["fly"], ["run", "right-t9", "-x"]]
+)
+def test_usage_errors(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(arguments) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert "Usage" in err
