@@ -12,6 +12,7 @@ from geometry.great_veins import build_great_veins
 from geometry.joins import Joins
 from geometry.neck import build_neck
 from geometry.network import NetworkBuilder, VesselNetwork
+from geometry.plexus import build_plexuses
 from geometry.skeleton import Skeleton
 from geometry.trunk import Trunks
 from geometry.variants import Variant
@@ -36,7 +37,7 @@ def build_trunks(
     build_ascending_lumbar(trunks, variant, joins, great)
 
 
-ROOMS: tuple[Room, ...] = (build_trunks,)
+ROOMS: tuple[Room, ...] = (build_trunks, build_plexuses)
 """All compartments in the order in which they are built."""
 
 

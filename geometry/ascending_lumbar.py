@@ -33,7 +33,9 @@ def build_ascending_lumbar(
         lower = trunks.lay(structure, side, low)
         upper = trunks.lay(structure, side, high)
         l4, l3 = lower.nodes[-1], upper.nodes[0]
-        if side not in variant.ascending_lumbar_interrupted:
+        # interrupted veins drain both ways: without a root they would have no way up
+        interrupted = side in variant.ascending_lumbar_interrupted & variant.lumbar_roots
+        if not interrupted:
             centre = Waypoint(np.mean([w.xyz for w in middle], axis=0), Level.L3)
             way = [trunks.at(l4, Level.L4), centre, trunks.at(l3, Level.L3)]
             trunks.lay(structure, side, way, scale=(1.0, THIN_SCALE, 1.0))

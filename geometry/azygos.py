@@ -106,6 +106,10 @@ def _build_right(
     start = trunks.builder.node_xyz[azygos.nodes[-1]]
     end = trunks.builder.node_xyz[great.arch_entry]
     rise = np.array([0.0, 0.0, ARCH_RISE_MM])
+    wide, narrow = (
+        float(trunks.radius(structure, side, start[None, :])[0])
+        for structure in (Structure.AZYGOS_ARCH, Structure.AZYGOS)
+    )
     arch = trunks.lay(
         Structure.AZYGOS_ARCH,
         side,
@@ -115,6 +119,7 @@ def _build_right(
             Waypoint(start + 0.65 * (end - start) + rise, entry),
             trunks.at(great.arch_entry, entry),
         ],
+        scale=(narrow / wide, 1.0, 1.0, 1.0),
     )
     if variant.arch_valve:
         _arch_valve(trunks, arch)
@@ -156,7 +161,7 @@ def _build_left(
     hemi: dict[Level, int] = {}
     if variant.hemiazygos_crossing is None:
         for n in hemi_levels:
-            hemi[n] = trunks.builder.node(points[n])
+            hemi[n] = trunks.node_beside_bone(points[n], hemi_structure, side)
             _cross(trunks, hemi_structure, n, hemi[n], crossings[n, CROSSING_RISE])
     else:
         way = [Waypoint(points[n], n, stop=True) for n in reversed(hemi_levels)]
@@ -183,7 +188,7 @@ def _build_left(
     crossing = _accessory_crossing(variant)
     turn = crossing or Level.T5  # flow goes to the crossing, or up if there is none
     points = {n: flank.place(skeleton, side, level=n) for n in levels}
-    nodes = {turn: trunks.builder.node(points[turn])}
+    nodes = {turn: trunks.node_beside_bone(points[turn], accessory_structure, side)}
     down = [n for n in levels if n < turn]
     up = [n for n in reversed(levels) if n > turn]
     for part in (down, up):
@@ -208,7 +213,7 @@ def _build_left(
 def _stops(trunks: Trunks, structure: Structure, way: list[Waypoint]) -> tuple[int, ...]:
     """Nodes of a left trunk through `way`; a single stop needs no branch."""
     if len(way) == 1:
-        return (trunks.builder.node(way[0].xyz),)
+        return (trunks.node_beside_bone(way[0].xyz, structure, Side.LEFT),)
     return trunks.lay(structure, Side.LEFT, way).nodes
 
 
@@ -240,6 +245,7 @@ def _build_supreme(
         way = way[:1]
         end = joins.node("segmental_mouth", Level.T2, side)
     elif choice is SupremeEnd.VERTEBRAL:
+        way = way[:2]
         end = joins.node("vertebral_vein", Level.C8, side)
     else:
         end = great.brachiocephalic_back[side]

@@ -27,7 +27,7 @@ LAMINA_SPAN = (-0.55, 0.30)
 """Lower and upper edge of a lamina, in body heights: the gap below is ligamentum flavum."""
 PROCESS_RADIUS_MM = 3.0
 TRANSVERSE_BACK_DEG = 25.0
-NEAR_MM = 10.0
+NEAR_MM = 15.0
 """Within this distance of a bone its distance is computed, beyond it is bounded."""
 
 
@@ -263,7 +263,7 @@ class Bones:
     def distance(self, xyz: FloatArray) -> FloatArray:
         """Signed distance (k,) of world points (k, 3) to the nearest bone, mm.
 
-        To first order within 10 mm of a bone; a lower bound further off.
+        To first order within `NEAR_MM` of a bone; a lower bound further off.
         """
         distance = np.full(len(xyz), np.inf)
         if len(xyz) == 0:

@@ -26,7 +26,7 @@ ARTERY_RADIUS_MM = 2.0
 ARTERY_X_MM = 11.5
 ARTERY_BESIDE_PEDICLE_MM = 5.5
 """The artery lies this far lateral of the canal, and at least this far of the pedicle."""
-ARTERY_Y_MM = 4.0
+ARTERY_Y_MM = 1.0
 STRAND_GAP_MM = 0.4
 VALVE_FROM_MOUTH_MM = 10.0
 JUGULAR_LEVELS = (Level.C1, Level.C2, Level.C4, Level.C6, Level.C7)

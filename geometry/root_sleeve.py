@@ -118,7 +118,8 @@ def build_root_sleeve(vertebra: Vertebra, foramen: Foramen) -> RootSleeve:
     spare = room - abs(half_rise)
     middle_z = float(np.clip(size.root_offset_fraction * foramen.height, -spare, spare))
     slope = half_rise / half
-    # roots that run forwards do so past the middle of the foramen: behind it lies the joint
+    # roots run forwards past the middle of the foramen only: behind it lies the joint, and
+    # beyond it, in the neck, the vertebral artery passes in front
     forward = float(np.tan(np.radians(size.root_forward_deg)))
     medial_y = -float(np.clip(forward * half, -SLACK_MM, SLACK_MM))
     lateral_y = forward * half
@@ -138,7 +139,7 @@ def build_root_sleeve(vertebra: Vertebra, foramen: Foramen) -> RootSleeve:
 
     run = np.array([-half - reach, -half, 0.0, half, half + BEYOND_MOUTH_MM])
     middle_x = (x_medial + x_lateral) / 2
-    y = np.array([sac[1], medial_y, 0.0, lateral_y, lateral_y + forward * BEYOND_MOUTH_MM])
+    y = np.array([sac[1], medial_y, 0.0, lateral_y, lateral_y])
     z = middle_z + slope * run
     samples = np.linspace(run[0], run[-1], int(np.ceil((run[-1] - run[0]) / STEP_MM)) + 1)
     samples = np.union1d(samples, [-half, half])

@@ -15,13 +15,17 @@ from geometry.skeleton import Skeleton
 from geometry.structures import Structure
 
 FloatArray = NDArray[np.float64]
+IntArray = NDArray[np.int64]
 
 STEP_MM = 2.5
 """Step between points of a trunk, along the chords of its waypoints."""
 BONE_GAP_MM = 0.5
 """Least distance between the wall of a trunk and bone."""
-PUSHES = 4
-"""Times a point in bone is moved out; each move is exact on a flat wall."""
+PUSHES = 10
+SMOOTHED_PUSHES = 5
+"""Times a point in bone is moved out, and in how many of them its neighbours follow."""
+LEAST_ROOM = 0.5
+"""A trunk beside bone keeps at least this share of its calibre."""
 
 
 @dataclass(frozen=True)
@@ -93,6 +97,10 @@ class Trunks:
         major, minor = radius * np.sqrt(flattening), radius / np.sqrt(flattening)
         pinned = [at_waypoint[i] for i, w in enumerate(waypoints) if w.node is not None]
         points = self.clear_of_bone(points, minor, pinned=pinned)
+        # a wide vein that joins a narrow one beside bone is narrow there
+        room = np.maximum(self.skeleton.bone_distance(points) / minor, LEAST_ROOM)
+        squeezed = np.minimum(room, 1.0)
+        major, minor = major * squeezed, minor * squeezed
 
         last = len(waypoints) - 1
         stops = [
@@ -137,21 +145,36 @@ class Trunks:
         self, points: FloatArray, radius: FloatArray, *, pinned: Sequence[int] = ()
     ) -> FloatArray:
         """Move points (k, 3) out until the wall of a vein of `radius` (k,) is free of bone."""
-        points = points.copy()
-        watched = np.setdiff1d(np.arange(len(points)), pinned)
-        step = 0.05
-        for _ in range(PUSHES):
-            need = radius[watched] + BONE_GAP_MM - self.skeleton.bone_distance(points[watched])
-            short = need > 0
-            watched, need = watched[short], need[short]
-            if len(watched) == 0:
+        start, points = points, points.copy()
+        free = np.setdiff1d(np.arange(len(points)), pinned)
+        for turn in range(PUSHES):
+            if not self._push(points, radius, free):
                 break
-            probe = points[watched, None, :] + step * np.vstack([np.eye(3), -np.eye(3)])
-            value = self.skeleton.bone_distance(probe.reshape(-1, 3)).reshape(-1, 6)
-            slope = (value[:, :3] - value[:, 3:]) / (2 * step)
-            slope /= np.maximum(np.linalg.norm(slope, axis=1, keepdims=True), step)
-            points[watched] += need[:, None] * slope
+            if turn < SMOOTHED_PUSHES:  # a push leaves a curve, not a kink
+                moved = points - start
+                moved[1:-1] = (moved[:-2] + 2 * moved[1:-1] + moved[2:]) / 4
+                points[free] = (start + moved)[free]
         return points
+
+    def _push(self, points: FloatArray, radius: FloatArray, free: IntArray) -> bool:
+        """Move those `free` points that are too near to bone once; False if there are none."""
+        need = radius[free] + BONE_GAP_MM - self.skeleton.bone_distance(points[free])
+        short = need > 0
+        if not short.any():
+            return False
+        moving, need = free[short], need[short]
+        step = 0.05
+        probe = points[moving, None, :] + step * np.vstack([np.eye(3), -np.eye(3)])
+        value = self.skeleton.bone_distance(probe.reshape(-1, 3)).reshape(-1, 6)
+        slope = (value[:, :3] - value[:, 3:]) / (2 * step)
+        slope /= np.maximum(np.linalg.norm(slope, axis=1, keepdims=True), step)
+        points[moving] += need[:, None] * slope
+        return True
+
+    def node_beside_bone(self, xyz: FloatArray, structure: Structure, side: Side) -> int:
+        """Make a node for a vein of `structure`, moved out of bone if need be."""
+        point = xyz[None, :]
+        return self.builder.node(self.clear_of_bone(point, self.radius(structure, side, point))[0])
 
 
 def _chord(xyz: FloatArray) -> FloatArray:

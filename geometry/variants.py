@@ -57,6 +57,7 @@ class Variant:
     intersegmental : levels n and sides whose segmental veins n and n+1 are joined
     segmental_valves : segmental veins with a valve at their mouth
     basivertebral_count : (vertebra, number of basivertebral veins)
+    great_radiculomedullary : root and side of the great anterior radiculomedullary vein
     """
 
     azygos_course: AzygosCourse
@@ -79,6 +80,7 @@ class Variant:
     intersegmental: frozenset[LevelSide]
     segmental_valves: frozenset[LevelSide]
     basivertebral_count: tuple[tuple[Level, int], ...]
+    great_radiculomedullary: LevelSide
 
     @classmethod
     def modal(cls) -> "Variant":
@@ -152,6 +154,10 @@ def _compose(
         segmental_valves=bonds("segmental_valve", _SEGMENTAL),
         basivertebral_count=tuple(
             (at, int(choose("basivertebral_count"))) for at in VERTEBRAE if at is not Level.C1
+        ),
+        great_radiculomedullary=(
+            Level[choose("great_radiculomedullary_root")],
+            Side[choose("great_radiculomedullary_side").upper()],
         ),
     )
 
