@@ -106,7 +106,7 @@ def shear_viscosity(shear_rate: FloatArray) -> FloatArray:
 def wanted_inflow(mesh: FlowMesh) -> FloatArray:
     """Inflow q* (t,) uL/s that each terminal should bring at rest, from the inflow rows.
 
-    A row is found by the first word of the terminal's name, or else by the structure of its
+    A row is found by the words with which the terminal's name begins, or else by the structure of its
     cell, or else it is the row ``other``; and by the level of its cell. Rows `per` side, level
     or level_side are shared evenly by the terminals of the same site there.
     """
@@ -141,9 +141,10 @@ def is_abdominal(mesh: FlowMesh) -> FloatArray:
 
 def _site(mesh: FlowMesh, terminal: int) -> str:
     if mesh.terminal_name:
-        word = mesh.terminal_name[terminal].split(" ")[0]
-        if word in _inflow_rows():
-            return word
+        name = mesh.terminal_name[terminal].replace(" ", "_") + "_"
+        named = [site for site in _inflow_rows() if name.startswith(site + "_")]
+        if named:
+            return max(named, key=len)
     structure = mesh.cell_structure[mesh.terminal_cell[terminal]]
     label = Structure(structure).label if structure >= 0 else OTHER
     return label if label in _inflow_rows() else OTHER
