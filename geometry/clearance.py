@@ -1,0 +1,212 @@
+"""Room for veins: distances to bone, disc, dural sac and root sleeves, and settling between them.
+
+Veins are first drawn by rule, then :func:`settle` moves them out of whatever they touch.
+Displacements are smoothed along each vein, so that a push leaves a curve and not a kink.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.spatial import cKDTree
+
+from geometry.bones import Body, Solid
+from geometry.levels import Level, vertebra_below
+from geometry.skeleton import Skeleton
+from geometry.vertebra import Frame
+
+FloatArray = NDArray[np.float64]
+IntArray = NDArray[np.int64]
+BoolArray = NDArray[np.bool_]
+
+REACH_MM = 5.0
+"""Only obstacles this near to a point's first position are looked at while it settles."""
+SETTLE_ROUNDS = 7
+RELAXATION = 0.8
+"""Share of a push that is applied: below 1, a vein between two walls comes to rest midway."""
+SMOOTHING = 0.3
+DIFFERENCE_MM = 0.02
+SLEEVE_STEP_MM = 0.25
+EXTRA_ROOM_MM = 0.15
+"""Clearance that settling aims at beyond the minor semi-axis."""
+
+
+@dataclass(frozen=True)
+class Obstacles:
+    """What veins must not enter: bone, discs and dens, dural sac, root sleeves."""
+
+    skeleton: Skeleton
+    _solids: tuple[tuple[Frame, Solid, FloatArray, FloatArray], ...]
+    _sleeve_tree: cKDTree
+    _sleeve_points: FloatArray
+    _sleeve_radius: FloatArray
+
+    @classmethod
+    def of(cls, skeleton: Skeleton) -> "Obstacles":
+        """Collect the obstacles of a skeleton; discs and dens are added to its bones."""
+        solids: list[tuple[Frame, Solid, FloatArray, FloatArray]] = []
+        for frame, solid in _solids(skeleton):
+            vertices, _ = solid.mesh()
+            solids.append((frame, solid, vertices.min(axis=0), vertices.max(axis=0)))
+        points, radius = [], []
+        for sleeve in skeleton.sleeves.values():
+            count = int(np.ceil((sleeve.arc[-1] - sleeve.arc[0]) / SLEEVE_STEP_MM)) + 1
+            fraction = np.linspace(sleeve.arc[0], sleeve.arc[-1], count) / sleeve.length
+            points.append(sleeve.at(fraction))
+            radius.append(np.full(count, sleeve.radius))
+        axis = np.vstack(points)
+        return cls(skeleton, tuple(solids), cKDTree(axis), axis, np.concatenate(radius))
+
+    def distances(self, xyz: FloatArray) -> FloatArray:
+        """Distance (k,) to the nearest obstacle, mm, negative inside, at most `REACH_MM`."""
+        looks = [distance for distance, _ in Neighbourhood(self, xyz).look(xyz)]
+        return np.asarray(np.min(looks, axis=0))
+
+
+class Neighbourhood:
+    """The obstacles near each of a set of points, for repeated looks while these move a little."""
+
+    def __init__(self, obstacles: Obstacles, xyz: FloatArray) -> None:
+        self._obstacles = obstacles
+        self._solids: list[tuple[Frame, Solid, IntArray]] = []
+        z = xyz[:, 2]
+        for frame, solid, lower, upper in obstacles._solids:
+            height = float(np.abs([lower, upper]).max()) + 2 * REACH_MM
+            rough = np.flatnonzero(np.abs(z - frame.origin[2]) < 2 * height)
+            local = frame.local(xyz[rough])
+            near = ((local > lower - REACH_MM) & (local < upper + REACH_MM)).all(axis=1)
+            if near.any():
+                self._solids.append((frame, solid, rough[near]))
+        self._by_sac = np.flatnonzero(obstacles.skeleton.sac_distance(xyz) < REACH_MM)
+        distance, nearest = obstacles._sleeve_tree.query(xyz, distance_upper_bound=3 * REACH_MM)
+        found = np.flatnonzero(np.isfinite(distance))
+        by_sleeve = distance[found] - obstacles._sleeve_radius[nearest[found]] < REACH_MM
+        self._by_sleeve = found[by_sleeve]
+
+    def look(self, xyz: FloatArray) -> Iterator[tuple[FloatArray, FloatArray]]:
+        """Distance (k,) and its gradient (k, 3) for bone, for the sac and for sleeves."""
+        yield self._bone(xyz)
+        yield self._sac(xyz)
+        yield self._sleeve(xyz)
+
+    def _bone(self, xyz: FloatArray) -> tuple[FloatArray, FloatArray]:
+        distance, gradient = _nothing(len(xyz))
+        for frame, solid, index in self._solids:
+            local = frame.local(xyz[index])
+            here = solid.distance(local)
+            nearer = here < distance[index]
+            rows = index[nearer]
+            distance[rows] = here[nearer]
+            close = here[nearer] < REACH_MM / 2
+            rows, local, here = rows[close], local[nearer][close], here[nearer][close]
+            if len(rows):
+                slope = np.stack(
+                    [
+                        (solid.distance(local + step) - here) / DIFFERENCE_MM
+                        for step in np.eye(3) * DIFFERENCE_MM
+                    ],
+                    axis=1,
+                )
+                gradient[rows] = slope @ frame.axes
+        return distance, gradient
+
+    def _sac(self, xyz: FloatArray) -> tuple[FloatArray, FloatArray]:
+        distance, gradient = _nothing(len(xyz))
+        near = xyz[self._by_sac]
+        sac = self._obstacles.skeleton.sac
+        here = sac.distance(near)
+        distance[self._by_sac] = here
+        close = here < REACH_MM / 4
+        rows = self._by_sac[close]
+        for axis, step in enumerate(np.eye(3) * DIFFERENCE_MM):
+            gradient[rows, axis] = (sac.distance(near[close] + step) - here[close]) / DIFFERENCE_MM
+        return distance, gradient
+
+    def _sleeve(self, xyz: FloatArray) -> tuple[FloatArray, FloatArray]:
+        distance, gradient = _nothing(len(xyz))
+        near = xyz[self._by_sleeve]
+        if len(near):
+            from_axis, nearest = self._obstacles._sleeve_tree.query(near)
+            distance[self._by_sleeve] = from_axis - self._obstacles._sleeve_radius[nearest]
+            away = near - self._obstacles._sleeve_points[nearest]
+            gradient[self._by_sleeve] = away / np.maximum(from_axis, DIFFERENCE_MM)[:, None]
+        return distance, gradient
+
+
+def settle(
+    obstacles: Obstacles,
+    xyz: FloatArray,
+    need: FloatArray,
+    movable: BoolArray,
+    before: IntArray,
+    after: IntArray,
+) -> tuple[FloatArray, FloatArray]:
+    """Move points until each has `need` mm to every obstacle, where there is that much room.
+
+    Parameters
+    ----------
+    xyz : (k, 3) mm
+    need : (k,) mm
+    movable : (k,) points that may move
+    before, after : (k,) neighbours along the vein; a point that is its own neighbour (a node)
+        keeps its displacement unsmoothed
+
+    Returns
+    -------
+    xyz : (k, 3) mm
+    room : (k,) mm to the nearest obstacle
+    """
+    around = Neighbourhood(obstacles, xyz)
+    first, moved = xyz, np.zeros_like(xyz)
+    for rounds_left in range(SETTLE_ROUNDS, 0, -1):
+        push = np.zeros_like(xyz)
+        for distance, gradient in around.look(first + moved):
+            short = np.maximum(need + EXTRA_ROOM_MM - distance, 0.0)
+            steep = np.maximum(np.linalg.norm(gradient, axis=1), 1e-9)
+            push += (short / steep)[:, None] * gradient
+        moved += RELAXATION * np.where(movable[:, None], push, 0.0)
+        if rounds_left > 2:  # the last pushes stand as they are
+            middle = (moved[before] + moved[after]) / 2
+            moved += SMOOTHING * np.where(movable[:, None], middle - moved, 0.0)
+    room = np.min([distance for distance, _ in around.look(first + moved)], axis=0)
+    return first + moved, room
+
+
+def _nothing(count: int) -> tuple[FloatArray, FloatArray]:
+    return np.full(count, REACH_MM), np.zeros((count, 3))
+
+
+def _solids(skeleton: Skeleton) -> Iterator[tuple[Frame, Solid]]:
+    """Bones, the discs between the bodies, and the dens with its ligaments within C1."""
+    for level, vertebra in skeleton.vertebrae.items():
+        for solid in skeleton.bones.solids[level]:
+            yield vertebra, solid
+        if not vertebra.has_body:
+            dens = Body(vertebra.body_width, vertebra.body_depth, vertebra.body_height, "dens")
+            yield vertebra, dens
+        elif level is not Level.S1:
+            below = skeleton.vertebra(vertebra_below(level) if level > Level.C7 else _next(level))
+            middle = Frame((vertebra.origin + below.origin) / 2, _mean_axes(vertebra, below))
+            height = float(np.linalg.norm(vertebra.origin - below.origin))
+            yield (
+                middle,
+                Body(
+                    (vertebra.body_width + below.body_width) / 2,
+                    (vertebra.body_depth + below.body_depth) / 2,
+                    height - (vertebra.body_height + below.body_height) / 2,
+                    "disc",
+                ),
+            )
+
+
+def _next(level: Level) -> Level:
+    return Level.T1 if level is Level.C7 else Level(level + 1)
+
+
+def _mean_axes(upper: Frame, lower: Frame) -> FloatArray:
+    """Axes midway between two frames that differ by a rotation about x."""
+    cranial = upper.axes[2] + lower.axes[2]
+    cranial = cranial / np.linalg.norm(cranial)
+    right = np.array([1.0, 0.0, 0.0])
+    return np.array([right, np.cross(cranial, right), cranial])
