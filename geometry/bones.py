@@ -27,8 +27,8 @@ LAMINA_SPAN = (-0.55, 0.30)
 """Lower and upper edge of a lamina, in body heights: the gap below is ligamentum flavum."""
 PROCESS_RADIUS_MM = 3.0
 TRANSVERSE_BACK_DEG = 25.0
-NEAR_MM = 15.0
-"""Within this distance of a bone its distance is computed, beyond it is bounded."""
+NEAR_MM = 20.0
+"""Distances to bone are cut off here unless asked otherwise: wider than any trunk."""
 
 
 class Solid(Protocol):
@@ -260,33 +260,32 @@ class Bones:
         corners = {level: self.mesh(level)[0] for level in self.solids}
         return {level: (v.min(axis=0), v.max(axis=0)) for level, v in corners.items()}
 
-    def distance(self, xyz: FloatArray) -> FloatArray:
-        """Signed distance (k,) of world points (k, 3) to the nearest bone, mm.
+    def distance(self, xyz: FloatArray, *, near: float = NEAR_MM) -> FloatArray:
+        """Signed distance (k,) of world points (k, 3) to the nearest bone, mm, at most `near`.
 
-        To first order within `NEAR_MM` of a bone; a lower bound further off.
+        To first order in the distance: exact at the surface.
         """
-        distance = np.full(len(xyz), np.inf)
-        if len(xyz) == 0:
-            return distance
-        low, high = xyz.min(axis=0), xyz.max(axis=0)
+        order = np.argsort(xyz[:, 2])
+        points = xyz[order]
+        sorted_distance = np.full(len(xyz), near)
         for level, solids in self.solids.items():
             lower, upper = self._world_boxes[level]
-            apart = float(np.maximum(low - upper, lower - high).max())
-            if apart > NEAR_MM:
-                np.minimum(distance, apart, out=distance)
+            first, last = points[:, 2].searchsorted([lower[2] - near, upper[2] + near])
+            if first == last:
                 continue
-            vertebra, boxes = self.vertebrae[level], self._boxes[level]
-            local = vertebra.local(xyz)
-            gap = _box_gap(local, boxes[:, 0].min(axis=0), boxes[:, 1].max(axis=0))
-            near = np.flatnonzero(gap < NEAR_MM)
-            local = local[near]
-            for solid, (lower, upper) in zip(solids, boxes, strict=True):
-                solid_gap = _box_gap(local, lower, upper)
-                close = solid_gap < NEAR_MM
-                solid_gap[close] = solid.distance(local[close])
-                distance[near] = np.minimum(distance[near], solid_gap)
-            gap[near] = np.inf
-            np.minimum(distance, gap, out=distance)
+            box = np.array([[lower, upper]])
+            within = first + np.flatnonzero(_box_gap(points[first:last], box)[0] < near)
+            if len(within) == 0:
+                continue
+            local = self.vertebrae[level].local(points[within])
+            nearest = sorted_distance[within]
+            gap = _box_gap(local, self._boxes[level])
+            for i in np.flatnonzero((gap < nearest).any(axis=1)):
+                close = np.flatnonzero(gap[i] < nearest)
+                nearest[close] = np.minimum(nearest[close], solids[i].distance(local[close]))
+            sorted_distance[within] = nearest
+        distance = np.empty(len(xyz))
+        distance[order] = sorted_distance
         return distance
 
     def mesh(self, level: Level) -> tuple[FloatArray, IntArray]:
@@ -300,10 +299,13 @@ class Bones:
         return np.vstack(vertices), np.vstack(triangles)
 
 
-def _box_gap(local: FloatArray, lower: FloatArray, upper: FloatArray) -> FloatArray:
-    """Largest distance along an axis from points to a box: never more than the distance."""
-    gap = np.maximum(lower[0] - local[:, 0], local[:, 0] - upper[0])
-    for i in (1, 2):
-        np.maximum(gap, lower[i] - local[:, i], out=gap)
-        np.maximum(gap, local[:, i] - upper[i], out=gap)
-    return np.asarray(gap)
+def _box_gap(points: FloatArray, boxes: FloatArray) -> FloatArray:
+    """Largest distance along an axis from points (k, 3) to boxes (s, 2, 3), as (s, k).
+
+    Never more than the distance.
+    """
+    gap = np.full((len(boxes), len(points)), -np.inf)
+    for i in range(3):
+        np.maximum(gap, boxes[:, :1, i] - points[:, i], out=gap)
+        np.maximum(gap, points[:, i] - boxes[:, 1:, i], out=gap)
+    return gap

@@ -6,7 +6,7 @@ The spine is symmetric about x = 0.
 
 import csv
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cache, cached_property
 from importlib.resources import files
 
 import numpy as np
@@ -53,8 +53,9 @@ class Skeleton:
     skin: SweptEllipse = field(repr=False)
 
     @classmethod
+    @cache
     def typical(cls) -> "Skeleton":
-        """Adult of average size, supine."""
+        """Adult of average size, supine: one object, that all anatomies share."""
         vertebrae = _pose(load_morphometry())
         foramina = {
             (root, side): _foramen(vertebrae, root, side) for root in ROOTS for side in SIDES
@@ -103,7 +104,7 @@ class Skeleton:
         return self.canal.points, self.canal.semi_axes
 
     def bone_distance(self, xyz: ArrayLike) -> FloatArray:
-        """Distance (k,) of world points (k, 3) to the nearest bone."""
+        """Distance (k,) of world points (k, 3) to the nearest bone, at most 20 mm."""
         points = np.atleast_2d(np.asarray(xyz, dtype=float))
         return self.bones.distance(points)
 

@@ -98,7 +98,8 @@ class Trunks:
         pinned = [at_waypoint[i] for i, w in enumerate(waypoints) if w.node is not None]
         points = self.clear_of_bone(points, minor, pinned=pinned)
         # a wide vein that joins a narrow one beside bone is narrow there
-        room = np.maximum(self.skeleton.bone_distance(points) / minor, LEAST_ROOM)
+        distance = self.skeleton.bones.distance(points, near=float(minor.max()))
+        room = np.maximum(distance / minor, LEAST_ROOM)
         squeezed = np.minimum(room, 1.0)
         major, minor = major * squeezed, minor * squeezed
 
@@ -158,14 +159,17 @@ class Trunks:
 
     def _push(self, points: FloatArray, radius: FloatArray, free: IntArray) -> bool:
         """Move those `free` points that are too near to bone once; False if there are none."""
-        need = radius[free] + BONE_GAP_MM - self.skeleton.bone_distance(points[free])
+        if len(free) == 0:
+            return False
+        bones, near = self.skeleton.bones, float(radius[free].max()) + 2 * BONE_GAP_MM
+        need = radius[free] + BONE_GAP_MM - bones.distance(points[free], near=near)
         short = need > 0
         if not short.any():
             return False
         moving, need = free[short], need[short]
         step = 0.05
         probe = points[moving, None, :] + step * np.vstack([np.eye(3), -np.eye(3)])
-        value = self.skeleton.bone_distance(probe.reshape(-1, 3)).reshape(-1, 6)
+        value = bones.distance(probe.reshape(-1, 3), near=near).reshape(-1, 6)
         slope = (value[:, :3] - value[:, 3:]) / (2 * step)
         slope /= np.maximum(np.linalg.norm(slope, axis=1, keepdims=True), step)
         points[moving] += need[:, None] * slope
