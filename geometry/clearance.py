@@ -22,7 +22,9 @@ BoolArray = NDArray[np.bool_]
 
 REACH_MM = 5.0
 """Only obstacles this near to a point's first position are looked at while it settles."""
-SETTLE_ROUNDS = 7
+SETTLE_ROUNDS = 4
+"""Rounds of pushing; a sketch is settled twice."""
+UNSMOOTHED_ROUNDS = 1
 RELAXATION = 0.8
 """Share of a push that is applied: below 1, a vein between two walls comes to rest midway."""
 SMOOTHING = 0.3
@@ -166,7 +168,7 @@ def settle(
             steep = np.maximum(np.linalg.norm(gradient, axis=1), 1e-9)
             push += (short / steep)[:, None] * gradient
         moved += RELAXATION * np.where(movable[:, None], push, 0.0)
-        if rounds_left > 2:  # the last pushes stand as they are
+        if rounds_left > UNSMOOTHED_ROUNDS:  # the last pushes stand as they are
             middle = (moved[before] + moved[after]) / 2
             moved += SMOOTHING * np.where(movable[:, None], middle - moved, 0.0)
     room = np.min([distance for distance, _ in around.look(first + moved)], axis=0)

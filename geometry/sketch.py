@@ -22,6 +22,8 @@ FloatArray = NDArray[np.float64]
 
 POINT_STEP_MM = 0.8
 """Spacing of centreline points."""
+STRETCHED = 1.4
+"""A vein is spaced anew when its longest step exceeds the mean by this factor."""
 LEAST_SEMI_AXIS_MM = 0.12
 """A vein pressed flat keeps this much of its minor semi-axis."""
 MOST_FLATTENING = 5.0
@@ -222,6 +224,13 @@ def finish(sketch: VeinSketch, obstacles: Obstacles, builder: NetworkBuilder, jo
             movable[line] = False
         else:
             need[line] = np.maximum(need[line], minor[i])
+    lines = [
+        np.concatenate([[vein.start], np.arange(first[i], first[i + 1]), [vein.end]])
+        for i, vein in enumerate(sketch.veins)
+    ]
+    xyz, _ = settle(obstacles, xyz, need, movable, before, after)
+    for line in lines:
+        _even_out(xyz, line)
     xyz, room = settle(obstacles, xyz, need, movable, before, after)
 
     at = {}
@@ -229,7 +238,7 @@ def finish(sketch: VeinSketch, obstacles: Obstacles, builder: NetworkBuilder, jo
         anchor = sketch.node_anchor[node]
         at[node] = anchor if anchor >= 0 else builder.node(xyz[node])
     for i, vein in enumerate(sketch.veins):
-        line = np.concatenate([[vein.start], np.arange(first[i], first[i + 1]), [vein.end]])
+        line = lines[i]
         flat = np.full(len(line), minor[i])
         if not vein.buried:
             flat = np.where(movable[line], np.minimum(flat, room[line]), flat)
@@ -247,6 +256,15 @@ def finish(sketch: VeinSketch, obstacles: Obstacles, builder: NetworkBuilder, jo
     for name, level, side, node in sketch.named:
         if node in at:
             joins.add(name, level, side, at[node])
+
+
+def _even_out(xyz: FloatArray, line: NDArray[np.int64]) -> None:
+    """Space the points of a vein evenly again, in place, where a push has drawn them apart."""
+    points = xyz[line]
+    step = np.linalg.norm(np.diff(points, axis=0), axis=1)
+    if len(line) > 2 and step.max() > STRETCHED * step.mean():
+        arc = np.concatenate([[0.0], np.cumsum(step)])
+        xyz[line[1:-1]] = _along(points, arc, np.linspace(0.0, arc[-1], len(line))[1:-1])
 
 
 def _along(curve: FloatArray, arc: FloatArray, at: FloatArray) -> FloatArray:
