@@ -81,7 +81,8 @@ class BloodSolver:
             self.laplacian.factorise(
                 np.where(inner, conductance, 0.0), ground + sum_by(free, edge, n)
             )
-            pressure = self.laplacian.solve(source + sum_by(free, edge * fixed_pressure[held], n))
+            right = source + sum_by(free, edge * fixed_pressure[held], n)
+            pressure = self.laplacian.solve(right)
             forward = valve * (pressure[owner] - pressure[neighbour])
             slack = 1e-12 * float(np.abs(pressure).max())
             wanted = (valve == 0) | np.where(opened, forward >= -slack, forward > slack)
@@ -93,6 +94,7 @@ class BloodSolver:
             wanted |= _last_way_out(mesh, wanted, ground > 0)
             if (wanted == opened).all():
                 self.valve_open = opened
+                pressure = self.laplacian.refine(pressure, right)
                 return State(pressure + base, conductance, opened)
             opened = wanted
         raise SolverError(f"resting flow: the valves found no state in {VALVE_ROUNDS} rounds")

@@ -55,14 +55,17 @@ class Laplacian:
         self._conductance, self._ground = conductance, ground
 
     def solve(self, source: FloatArray) -> FloatArray:
-        """Pressures (n,) Pa for sources (n,) uL/s, with one step of iterative refinement."""
+        """Pressures (n,) Pa for sources (n,) uL/s."""
         if self._solver is None:
             raise SolverError("Laplacian.solve before factorise")
         pressure = np.asarray(self._solver.solve(source))
-        pressure += self._solver.solve(source - self.apply(pressure))
         if not np.isfinite(pressure).all():
             raise SolverError("the pressure solve has no finite answer: is a region closed off?")
         return pressure
+
+    def refine(self, pressure: FloatArray, source: FloatArray) -> FloatArray:
+        """Improve `pressure` by one step, its residual taken from differences of pressure."""
+        return pressure + self.solve(source - self.apply(pressure))
 
     def apply(self, pressure: FloatArray) -> FloatArray:
         """Net outflow of each cell (n,) uL/s, from differences of pressure."""

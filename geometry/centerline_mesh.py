@@ -145,8 +145,8 @@ def centreline_mesh(
     face_arc = sections.arc[face_row]
     stretch = np.floor(face_arc / (2 * mean_radius(network, cut)[face_branch])).astype(np.int64)
     terminal_cell, terminal_branch, terminal_stretch = _terminals(network, junction_of)
-    key, face_gate = np.unique(np.column_stack([face_branch, stretch]), axis=0, return_inverse=True)
-    face_gate = face_gate.reshape(-1)
+    stretches = int(stretch.max()) + 1
+    key, face_gate = np.unique(face_branch * stretches + stretch, return_inverse=True)
     gates = len(key)
     terminal_radius = np.sqrt(major * minor)[terminal_cell]
     flow = FlowMesh(
@@ -172,8 +172,8 @@ def centreline_mesh(
                 (2 * major * minor / (major + minor))[terminal_cell],
             ]
         ),
-        gate_branch=np.concatenate([key[:, 0], terminal_branch]),
-        gate_stretch=np.concatenate([key[:, 1], terminal_stretch]),
+        gate_branch=np.concatenate([key // stretches, terminal_branch]),
+        gate_stretch=np.concatenate([key % stretches, terminal_stretch]),
         terminal_cell=terminal_cell,
         terminal_pressure=np.zeros(len(terminal_cell)),
         terminal_resistance=np.zeros(len(terminal_cell)),
