@@ -27,7 +27,8 @@ def tear_off(graph: Graph, agent: Agent, state: State, length: FloatArray, tip: 
     """Tear off what the blood pressure takes; return the volume carried away, mm3.
 
     The highest pressure that reaches each full cell is spread by Dijkstra's algorithm from all
-    fronts at once. The tip's own cell is held by the catheter.
+    fronts at once on which blood presses harder than agent. The tip's own cell is held by the
+    catheter.
     """
     n = len(graph.volume)
     best = np.full(n, -np.inf)
@@ -40,11 +41,17 @@ def tear_off(graph: Graph, agent: Agent, state: State, length: FloatArray, tip: 
         if state.full[c] == 0:
             continue
         for e in range(graph.first[c], graph.first[c + 1]):
-            far = other_end(graph, graph.around[e], c)
+            f = graph.around[e]
+            far = other_end(graph, f, c)
             if far < n and state.full[far] == 0 and state.drains[far] == 1:
                 p = state.pressure[far]
                 highest = max(highest, p)
                 lowest = min(lowest, p)
+                # a cell cut off from the tip has no pressure of its own; one just filled has
+                solved = state.fed[c] == 1 or state.drains[c] == 1
+                if solved and state.pressure[c] + graph.face_weight[f] - graph.cell_weight[c] >= p:
+                    continue  # agent pushes blood here, not blood agent
+                p -= wall_hold(graph, agent, state, c, 0.5 * length[f])
                 if p > best[c]:
                     best[c] = p
         if best[c] > -np.inf:
@@ -70,7 +77,7 @@ def tear_off(graph: Graph, agent: Agent, state: State, length: FloatArray, tip: 
                 heapq.heappush(heap, (-p, far))
     torn = 0.0
     for c in range(n):
-        if state.full[c] == 0 or come_from[c] < 0:
+        if state.full[c] == 0 or best[c] == -np.inf:
             continue
         gives = False
         for e in range(graph.first[c], graph.first[c + 1]):
