@@ -48,10 +48,13 @@ class Laplacian:
         data[self._off] = -np.bincount(self._entry, weights=conductance, minlength=len(self._off))
         data[self._diagonal] = diagonal
         matrix = csc_matrix((data, self._indices, self._indptr), shape=(self.n, self.n))
-        if self._solver is None:
-            self._solver = qdldl.Solver(matrix, upper=True)
-        else:
-            self._solver.update(matrix, upper=True)
+        try:
+            if self._solver is None:
+                self._solver = qdldl.Solver(matrix, upper=True)
+            else:
+                self._solver.update(matrix, upper=True)
+        except RuntimeError as error:
+            raise SolverError("the pressure system is singular: a region is closed off") from error
         self._conductance, self._ground = conductance, ground
 
     def solve(self, source: FloatArray) -> FloatArray:
@@ -60,7 +63,7 @@ class Laplacian:
             raise SolverError("Laplacian.solve before factorise")
         pressure = np.asarray(self._solver.solve(source))
         if not np.isfinite(pressure).all():
-            raise SolverError("the pressure solve has no finite answer: is a region closed off?")
+            raise SolverError("the pressure system has no finite answer: a region is closed off")
         return pressure
 
     def refine(self, pressure: FloatArray, source: FloatArray) -> FloatArray:

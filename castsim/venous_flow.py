@@ -255,13 +255,10 @@ def _shear_thinned(
     Wall shear rate 4 Q / (pi R^3) with R = sqrt(ab), or 6 u / gap round a catheter.
     """
     radius = np.sqrt(mesh.cell_radius * mesh.cell_radius_minor)
-    gap = np.maximum(mesh.cell_gap, np.finfo(float).tiny)
-    inner = radius - mesh.cell_gap
-    per_flow = np.where(
-        mesh.cell_gap > 0,
-        6 / (np.pi * np.maximum(radius**2 - inner**2, np.finfo(float).tiny) * gap),
-        4 / (np.pi * radius**3),
-    )
+    annular = mesh.cell_gap > 0
+    gap = np.where(annular, mesh.cell_gap, radius)
+    annulus = np.pi * gap * (2 * radius - gap)
+    per_flow = np.where(annular, 6 / (annulus * gap), 4 / (np.pi * radius**3))
     for _ in range(SHEAR_ROUNDS):
         flow = _through_flow(mesh, state)
         # the geometric mean of old and new damps the swing between parallel strands

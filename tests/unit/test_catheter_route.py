@@ -1,0 +1,122 @@
+"""The catheter's way: cheapest, through what was asked, or one clear error."""
+
+import numpy as np
+import pytest
+
+from geometry.catheter_route import Via, find_route
+from geometry.errors import GeometryError
+from geometry.levels import Level, Side
+from geometry.network import NetworkBuilder, TerminalKind, VesselNetwork
+from geometry.structures import Structure
+
+S = Structure
+
+
+def loop(bone_calibre: float = 0.5) -> tuple[VesselNetwork, dict[str, int]]:
+    """A tip vein, from whose end a narrow short way and a wide long way lead to the heart.
+
+    ::
+
+        x --tip-- a --narrow (10 mm)-- heart
+                  a --bone   ( 5 mm)-- heart
+                  a --wide_1 (12 mm)-- b --wide_2 (9 mm, drawn backwards)-- heart
+        a --dead-- d
+    """
+    builder = NetworkBuilder()
+    x, a, b, heart, dead = (
+        builder.node(p) for p in ([0, 0, -4], [0, 0, 0], [0, 12, 0], [0, 12, 9], [5, 0, 0])
+    )
+    wanted = {
+        "tip": (x, a, S.FORAMINAL, 0.5),
+        "narrow": (a, heart, S.INTERSEGMENTAL, 0.5),
+        "bone": (a, heart, S.BASIVERTEBRAL, bone_calibre),
+        "wide_1": (a, b, S.PARASPINAL, 1.5),
+        "wide_2": (heart, b, S.AZYGOS, 3.0),
+        "dead": (a, dead, S.MUSCULAR, 1.0),
+    }
+    branch = {
+        name: builder.branch(start, end, structure, Level.T9, Side.RIGHT, radius=radius)
+        for name, (start, end, structure, radius) in wanted.items()
+    }
+    builder.terminal(heart, TerminalKind.OUTLET, "right_atrium")
+    builder.terminal(x, TerminalKind.TRIBUTARY, "end")
+    return builder.build(), branch
+
+
+def names(path: tuple[tuple[int, float, float], ...], branch: dict[str, int]) -> list[str]:
+    back = {number: name for name, number in branch.items()}
+    return [back[leg[0]] for leg in path]
+
+
+def test_wide_way_is_preferred_to_the_short_one() -> None:
+    network, branch = loop()
+    route = find_route(network, (branch["tip"], 1.0), diameter_mm=0.5)
+    assert names(route.path, branch) == ["tip", "wide_1", "wide_2"]
+    assert route.path[0] == (branch["tip"], 1.0, pytest.approx(4.0))
+    # wide_2 is drawn from the heart, so that the catheter lies against it
+    assert route.path[2] == (branch["wide_2"], pytest.approx(9.0), 0.0)
+
+
+def test_via_overrules_the_cost() -> None:
+    network, branch = loop()
+    via: list[Via] = [(S.INTERSEGMENTAL, Level.T9, Side.RIGHT)]
+    route = find_route(network, (branch["tip"], 1.0), diameter_mm=0.5, via=via)
+    assert names(route.path, branch) == ["tip", "narrow"]
+
+
+def test_via_that_the_tip_meets_changes_nothing() -> None:
+    network, branch = loop()
+    via: list[Via] = [(S.FORAMINAL, Level.T9, None), (S.PARASPINAL, None, None)]
+    route = find_route(network, (branch["tip"], 1.0), diameter_mm=0.5, via=via)
+    assert names(route.path, branch) == ["tip", "wide_1", "wide_2"]
+
+
+def test_no_route_through_bone_however_wide() -> None:
+    network, branch = loop(bone_calibre=20.0)
+    route = find_route(network, (branch["tip"], 1.0), diameter_mm=0.5)
+    assert "bone" not in names(route.path, branch)
+
+
+@pytest.mark.parametrize("arc", [0.0, 4.0])
+def test_tip_on_either_end_of_its_branch(arc: float) -> None:
+    network, branch = loop()
+    route = find_route(network, (branch["tip"], arc), diameter_mm=0.5)
+    assert route.path[0] == (branch["tip"], arc, pytest.approx(4.0))
+
+
+def test_cost_is_the_integral_of_ds_over_r_squared() -> None:
+    """Break even: narrow 10 mm at r against 12/r1^2 + 9/r2^2 of the way round."""
+    round_trip = 12 / 1.5**2 + 9 / 3.0**2
+    length = float(np.hypot(12, 9))
+    network, branch = loop()
+    for factor, expected in ((0.99, "wide_1"), (1.01, "narrow")):
+        radius = np.sqrt(length / round_trip) * factor
+        points = network.point_radius.copy()
+        rows = slice(
+            network.point_offset[branch["narrow"]], network.point_offset[branch["narrow"] + 1]
+        )
+        points[rows] = radius
+        widened = VesselNetwork(
+            **(vars(network) | {"point_radius": points, "point_radius_minor": points})
+        )
+        route = find_route(widened, (branch["tip"], 1.0), diameter_mm=0.5)
+        assert names(route.path, branch)[1] == expected
+
+
+@pytest.mark.parametrize(
+    ("tip", "changes", "message"),
+    [
+        ((99, 0.0), {}, "branch 99 does not exist"),
+        ((0, 5.0), {}, r"5\.0 mm is outside branch 0"),
+        ((0, float("nan")), {}, "outside branch"),
+        ((0, 1.0), {"goal": "moon"}, "no outlet named 'moon'"),
+        ((0, 1.0), {"via": [(S.LUMBAR, Level.L3, Side.LEFT)]}, "no vein lumbar l3 left"),
+        ((0, 1.0), {"via": [(S.BASIVERTEBRAL, None, None)]}, "no way"),
+        ((0, 1.0), {"via": [(S.MUSCULAR, None, None)]}, "one vein twice"),
+        ((0, 1.0), {"diameter_mm": -1.0}, "diameter"),
+    ],
+)
+def test_one_clear_error(tip: tuple[int, float], changes: dict[str, object], message: str) -> None:
+    network, _ = loop()
+    with pytest.raises(GeometryError, match=message):
+        find_route(network, tip, **({"diameter_mm": 0.5} | changes))  # type: ignore[arg-type]
