@@ -100,7 +100,7 @@ def _bow(s: FloatArray) -> FloatArray:
     return np.asarray((1 - np.cos(2 * np.pi * s)) / 2)
 
 
-def _wander(rng: np.random.Generator, amplitude: float) -> Callable[[FloatArray], FloatArray]:
+def wander(rng: np.random.Generator, amplitude: float) -> Callable[[FloatArray], FloatArray]:
     """Smooth irregular offset along s: two incommensurate waves."""
     phase, pace = rng.uniform(0, 2 * np.pi, 2), rng.uniform([0.7, 1.9], [1.3, 2.9])
 
@@ -120,12 +120,12 @@ def _anterior_strands(axis: SpineAxis, side: Side, rng: np.random.Generator) -> 
     at_pedicle, at_disc = half - inset, half + outset
     y = axis.table(lambda v: v.posterior_wall_y) - layout["anterior_behind_wall"]
     count = len(ANTERIOR_SHARES)
-    spacing, wander = layout["anterior_strand_spacing"], layout["anterior_strand_wander"]
+    spacing, amplitude = layout["anterior_strand_spacing"], layout["anterior_strand_wander"]
     last = len(VERTEBRAE) - 1 + layout["sacral_reach"]
     strands = []
     for j in range(count):
         place = (j - (count - 1) / 2) * spacing
-        aside, ahead = _wander(rng, wander), _wander(rng, wander)
+        aside, ahead = wander(rng, amplitude), wander(rng, amplitude)
         deeper = (j % 2) * layout["anterior_strand_stagger"]
 
         def curve(
@@ -147,7 +147,7 @@ def _posterior_strands(axis: SpineAxis, side: Side, rng: np.random.Generator) ->
     """Two strands a side (one in the neck is the lateral one); inverted V at each lamina."""
     layout = plexus_layout()
     high, low = layout["posterior_x_high"], layout["posterior_x_low"]
-    spacing, wander = layout["posterior_spacing"], layout["anterior_strand_wander"]
+    spacing, amplitude = layout["posterior_spacing"], layout["anterior_strand_wander"]
     sac = axis.table(lambda v: v.sac_semi_axes[0]), axis.table(lambda v: v.sac_semi_axes[1])
     half = axis.table(lambda v: v.canal_width / 2), axis.table(lambda v: v.canal_depth / 2)
     middle = [(one + two) / 2 for one, two in zip(sac, half, strict=True)]
@@ -156,7 +156,7 @@ def _posterior_strands(axis: SpineAxis, side: Side, rng: np.random.Generator) ->
     thoracic = float(index_of(Level.T1))
     strands = []
     for j in range(2):
-        aside = _wander(rng, wander)
+        aside = wander(rng, amplitude)
         place = (j - 0.5) * spacing
 
         def curve(

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from geometry.canal_curve import SpineAxis, index_of
+from geometry.epidural import wander
 from geometry.joins import Joins
 from geometry.levels import SIDES, VERTEBRAE, Level, Side, root_below
 from geometry.network import NetworkBuilder, TerminalKind
@@ -35,6 +36,7 @@ def draw_anterior_external(
     skeleton: Skeleton,
     builder: NetworkBuilder,
     joins: Joins,
+    rng: np.random.Generator,
 ) -> None:
     """Draw the anterior columns from C2 to S1; names external_front (one node a body)."""
     layout = plexus_layout()
@@ -46,7 +48,7 @@ def draw_anterior_external(
     first, last = float(index_of(Level.C2)), float(index_of(Level.S1))
     columns: dict[Side, Strand] = {}
     for side in SIDES:
-        curve = _constant(axis, side * x, y)
+        curve = _column(axis, side * x, y, rng)
         column = Strand(Structure.ANTERIOR_EXTERNAL, side, curve, first, last)
         for i in range(int(first), int(last) + 1):
             column.ask(float(i))
@@ -62,7 +64,12 @@ def draw_anterior_external(
         ends = [columns[side].node(s) for side in SIDES]
         label = Label(Structure.ANTERIOR_EXTERNAL, level, Side.MIDLINE)
         way = round_the_body(
-            vertebra, Side.RIGHT, sketch.node_xyz[ends[0]], sketch.node_xyz[ends[1]], gap=gap
+            vertebra,
+            Side.RIGHT,
+            sketch.node_xyz[ends[0]],
+            sketch.node_xyz[ends[1]],
+            gap=gap,
+            waist=0.0,
         )
         sketch.course(label, way, start=ends[0], end=ends[1])
 
@@ -89,6 +96,7 @@ def _join_front(
             sketch.node_xyz[node],
             sketch.node_xyz[target],
             gap=plexus_layout()["external_front_gap"],
+            waist=1.0,
         )
         sketch.course(label, way, start=node, end=target)
 
@@ -98,6 +106,7 @@ def draw_posterior_external(
     skeleton: Skeleton,
     builder: NetworkBuilder,
     joins: Joins,
+    rng: np.random.Generator,
 ) -> None:
     """Draw the posterior columns and all that joins them; epidural columns must be there."""
     layout = plexus_layout()
@@ -107,9 +116,11 @@ def draw_posterior_external(
     y = axis.table(lambda v: _behind_lamina(v, float(x[index_of(v.level)])))
     columns: dict[Side, list[Strand]] = {}
     for side in SIDES:
-        columns[side] = [_back_strand(axis, side * x, y, side, len(VERTEBRAE) - 1.0)]
+        columns[side] = [_back_strand(axis, side * x, y, side, len(VERTEBRAE) - 1.0, rng)]
         beside = x + layout["external_back_lateral"]
-        columns[side].append(_back_strand(axis, side * beside, y, side, float(index_of(Level.C7))))
+        columns[side].append(
+            _back_strand(axis, side * beside, y, side, float(index_of(Level.C7)), rng)
+        )
         for strand in columns[side]:
             strand.draw(sketch, axis)
     for i, level in enumerate(VERTEBRAE[:-1]):
@@ -132,8 +143,10 @@ def _behind_lamina(vertebra: Vertebra, x: float) -> float:
     return vertebra.canal_centre_y - lamina - plexus_layout()["external_back_gap"]
 
 
-def _back_strand(axis: SpineAxis, x: FloatArray, y: FloatArray, side: Side, last: float) -> Strand:
-    curve = _constant(axis, x, y)
+def _back_strand(
+    axis: SpineAxis, x: FloatArray, y: FloatArray, side: Side, last: float, rng: np.random.Generator
+) -> Strand:
+    curve = _column(axis, x, y, rng)
     strand = Strand(Structure.POSTERIOR_EXTERNAL, side, curve, 0.0, last)
     for i in range(int(last)):
         for stop in (0.0, MUSCULAR, DORSAL, FLAVAL, NECK_LINK):
@@ -180,5 +193,9 @@ def _draw_back_level(
             sketch.link(plexus, outer.node(s + DORSAL), sketch.anchor(builder, node))
 
 
-def _constant(axis: SpineAxis, x: FloatArray, y: FloatArray) -> Callable[[FloatArray], FloatArray]:
-    return lambda s: axis.world(s, x, y)
+def _column(
+    axis: SpineAxis, x: FloatArray, y: FloatArray, rng: np.random.Generator
+) -> Callable[[FloatArray], FloatArray]:
+    """Curve at one place in every vertebra's frame, give or take its wandering."""
+    aside = wander(rng, plexus_layout()["external_wander"])
+    return lambda s: axis.world(s, x[:, None] + aside(s), np.tile(y[:, None], len(s)))

@@ -34,14 +34,14 @@ def build_plexuses(
     Adds the joins foramen_medial, foramen_lateral (lists, by root), epidural_top and the
     segmental, basivertebral and external nodes named in the rooms.
     """
-    foraminal, epidural, bodies, thinning = rng.spawn(4)
+    foraminal, epidural, bodies, external, thinning = rng.spawn(5)
     sketch = VeinSketch(calibres)
     draw_segmental(sketch, skeleton, variant, builder, joins)
     draw_foraminal(sketch, skeleton, variant, builder, joins, foraminal)
     draw_epidural(sketch, skeleton, variant, epidural)
     draw_foramen_magnum(sketch, skeleton, builder, joins)
-    draw_anterior_external(sketch, skeleton, builder, joins)
-    draw_posterior_external(sketch, skeleton, builder, joins)
+    draw_anterior_external(sketch, skeleton, builder, joins, external)
+    draw_posterior_external(sketch, skeleton, builder, joins, external)
     draw_vertebral_bodies(sketch, skeleton, variant, bodies)
     sketch.thin(1.0 - variant.strand_probability, thinning)
     finish(sketch, Obstacles.of(skeleton), builder, joins)

@@ -109,6 +109,7 @@ def _paraspinal_part(
         sketch.node_xyz[mouth],
         gap=plexus_layout()["paraspinal_gap"]
         + sketch.calibres.radius(Structure.PARASPINAL, level, side),
+        waist=1.0,
     )
     label = Label(Structure.PARASPINAL, level, side, firm=True)
     nodes = sketch.course(label, curve, (0.5,), start=junction, end=mouth)
@@ -121,12 +122,13 @@ def _paraspinal_part(
 
 
 def round_the_body(
-    vertebra: Vertebra, side: Side, start: FloatArray, end: FloatArray, *, gap: float
+    vertebra: Vertebra, side: Side, start: FloatArray, end: FloatArray, *, gap: float, waist: float
 ) -> FloatArray:
     """Curve (k, 3) between two world points that keeps `gap` off the body on its way.
 
     In cylinder coordinates about the body's axis, x taken to the right: angle, distance from
-    the outline, height.
+    the outline, height. `waist` is the share of its height that it loses towards mid-body: 1
+    runs round the waist, 0 straight across.
     """
     t = np.linspace(0.0, 1.0, CURVE_POINTS)
     ends = vertebra.local(np.stack([start, end])) * [side, 1.0, 1.0]
@@ -139,7 +141,8 @@ def round_the_body(
     way = angle[0] + t * (angle[1] - angle[0])
     from_start, from_end = (1 - t) ** 4, t**4
     off_way = gap + from_start * (off[0] - gap) + from_end * (off[1] - gap)
-    z = from_start * ends[0, 2] + from_end * ends[1, 2]
+    straight = ends[0, 2] + t * (ends[1, 2] - ends[0, 2])
+    z = straight + waist * (from_start * ends[0, 2] + from_end * ends[1, 2] - straight)
     radius = body_outline(vertebra, way) + off_way
     local = np.stack([side * radius * np.cos(way), radius * np.sin(way), z], axis=1)
     return vertebra.world(local)
