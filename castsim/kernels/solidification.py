@@ -30,6 +30,7 @@ def age_gel(
     state: State,
     work: Work,
     tip: int,
+    source: float,
     count: int,
     scale: float,
     dt: float,
@@ -38,7 +39,8 @@ def age_gel(
 
     Cells fed from the tip are visited along the flow (a potential flow has no loops), then
     the `count` cells that received agent in this step in the order in which they did, then all others.
-    `scale` turns the solve's flows into the step's mean flows.
+    `source` is the step's mean flow of fresh agent into the tip's cell, mm3/s; `scale` turns the
+    solve's flows into the step's mean flows.
     """
     n = len(graph.volume)
     work.mixed[:] = 0.0
@@ -59,8 +61,7 @@ def age_gel(
         if state.fed[c] == 1 and work.degree[c] == 0:
             work.stack[depth] = c
             depth += 1
-    if state.fed[tip] == 1:
-        work.inflow[tip] += 0.0
+    work.inflow[tip] = source  # fresh agent: gel number 0
     while depth > 0:
         depth -= 1
         c = work.stack[depth]
