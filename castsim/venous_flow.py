@@ -45,7 +45,7 @@ from castsim.physiology import Physiology, is_abdominal, shear_viscosity, wanted
 from geometry.flowmesh import FloatArray, FlowMesh
 from geometry.levels import Level, Side
 from geometry.network import TerminalKind
-from geometry.structures import Structure
+from geometry.structures import Compartment, Structure
 
 AZYGOS_SYSTEM = (
     Structure.AZYGOS,
@@ -105,6 +105,12 @@ class VenousFlow:
     def azygos_outflow(self) -> float:
         """Flow out of the azygos system into other veins, net, uL/s."""
         return float(np.sum(_azygos_gate(self.mesh) * self.face_flow))
+
+    def csf_gradient(self, csf_pressure_Pa: float) -> float:
+        """Median epidural pressure minus that of the CSF, Pa; negative: CSF can enter veins."""
+        epidural = [s for s in Structure if s.compartment is Compartment.EPIDURAL]
+        inside = np.isin(self.mesh.cell_structure, epidural)
+        return float(np.median(self.pressure[inside])) - csf_pressure_Pa
 
 
 def resting_flow(mesh: FlowMesh, physiology: Physiology) -> VenousFlow:
