@@ -28,7 +28,8 @@ def tear_off(graph: Graph, agent: Agent, state: State, length: FloatArray, tip: 
 
     The highest pressure that reaches each full cell is spread by Dijkstra's algorithm from all
     fronts at once on which blood presses harder than agent. The tip's own cell is held by the
-    catheter.
+    catheter. Pressures are those of the step's solve: cells that filled since (still marked in
+    `state.drains`) wait for the next step.
     """
     n = len(graph.volume)
     best = np.full(n, -np.inf)
@@ -38,7 +39,7 @@ def tear_off(graph: Graph, agent: Agent, state: State, length: FloatArray, tip: 
     highest = -np.inf
     lowest = np.inf
     for c in range(n):
-        if state.full[c] == 0:
+        if state.full[c] == 0 or state.drains[c] == 1:
             continue
         for e in range(graph.first[c], graph.first[c + 1]):
             f = graph.around[e]
@@ -47,9 +48,8 @@ def tear_off(graph: Graph, agent: Agent, state: State, length: FloatArray, tip: 
                 p = state.pressure[far]
                 highest = max(highest, p)
                 lowest = min(lowest, p)
-                # a cell cut off from the tip has no pressure of its own; one just filled has
-                solved = state.fed[c] == 1 or state.drains[c] == 1
-                if solved and state.pressure[c] + graph.face_weight[f] - graph.cell_weight[c] >= p:
+                weight = graph.face_weight[f] - graph.cell_weight[c]
+                if state.fed[c] == 1 and state.pressure[c] + weight >= p:
                     continue  # agent pushes blood here, not blood agent
                 p -= wall_hold(graph, agent, state, c, 0.5 * length[f])
                 if p > best[c]:
@@ -66,7 +66,7 @@ def tear_off(graph: Graph, agent: Agent, state: State, length: FloatArray, tip: 
         for e in range(graph.first[c], graph.first[c + 1]):
             f = graph.around[e]
             far = other_end(graph, f, c)
-            if far >= n or state.full[far] == 0 or graph.gate[f] < 0:
+            if far >= n or state.full[far] == 0 or state.drains[far] == 1 or graph.gate[f] < 0:
                 continue
             half = 0.5 * length[f]
             p = best[c] - wall_hold(graph, agent, state, c, half)
