@@ -18,6 +18,7 @@ from PIL import Image
 from castsim import graphics
 from castsim.scene import (
     DISCLAIMER,
+    LEAST_FACING,
     LETTER_THRESHOLD,
     OBLIQUE_RISE_DEG,
     OBLIQUE_TURN_DEG,
@@ -31,11 +32,17 @@ if TYPE_CHECKING:
     from castsim.cast import Cast
 
 Picture = NDArray[np.uint8]
+Frame = NDArray[np.float32]
 FloatArray = NDArray[np.float64]
 
 SIZE = (1600, 1000)
 """Width and height of the picture, pixels."""
+SAMPLES = 2
+"""Drawn pixels along either side of one in the picture."""
+UNIT_HEIGHT = 1000.0
+"""Height of a picture, pixels, for which letters and lines have the sizes given below."""
 
+HEAD_LIGHT, FILL_LIGHT = 0.70, 0.30
 INK = "#1b1f27"
 SCALE_BAR_MM = 10.0
 HEADING_SHARE = 0.11
@@ -146,15 +153,37 @@ def default_views(scene: Scene) -> tuple[View, View]:
 def picture(scene: Scene, views: Sequence[View], size: tuple[int, int]) -> Picture:
     """Image (height, width, 3) of a scene, the views side by side below one heading."""
     plotter = _plotter(scene, views, size)
-    image = np.zeros(())
+    actors: list[tuple[pv.Actor, Part]] = []
+    image = before = np.zeros((), dtype=np.float32)
     for opacity, parts in _layers(scene.parts):
         for part in parts:
-            _draw(plotter, part, len(views))
-        plotter.render()  # without it a screenshot returns the frame before
-        drawn = np.asarray(plotter.screenshot(return_img=True), dtype=float)
-        image = (1.0 - opacity) * image + opacity * drawn
+            actors += [(actor, part) for actor in _draw(plotter, part, len(views))]
+        density = np.ones((), dtype=np.float32)
+        if opacity < 1.0:
+            for actor, _ in actors:
+                _show_facing(plotter, actor)
+            cosine = np.maximum(_frame(plotter) / np.float32(255.0), LEAST_FACING)
+            density = 1.0 - np.float32(1.0 - opacity) ** (1.0 / cosine)
+        for actor, part in actors:
+            _show_colour(plotter, actor, part)
+        drawn = _frame(plotter)
+        # where the new layer lies behind an earlier one nothing has changed
+        image = np.where(drawn != before, image + density * (drawn - image), image)
+        before = drawn
     plotter.close()
     return np.rint(image).astype(np.uint8)
+
+
+def _frame(plotter: pv.Plotter) -> Frame:
+    """Draw, and average the samples of every pixel; VTK's own supersampling is slower."""
+    plotter.render()  # without it a screenshot returns the frame before
+    fine = np.asarray(plotter.screenshot(return_img=True))
+    coarse = np.zeros((len(fine) // SAMPLES, fine.shape[1] // SAMPLES, 3), dtype=np.float32)
+    for row in range(SAMPLES):
+        for column in range(SAMPLES):
+            coarse += fine[row::SAMPLES, column::SAMPLES]
+    coarse /= SAMPLES**2
+    return coarse
 
 
 def _layers(parts: Sequence[Part]) -> Iterator[tuple[float, list[Part]]]:
@@ -172,7 +201,7 @@ def _plotter(scene: Scene, views: Sequence[View], size: tuple[int, int]) -> pv.P
     body = 1.0 - HEADING_SHARE - FOOT_SHARE
     plotter = pv.Plotter(
         off_screen=True,
-        window_size=list(size),
+        window_size=[SAMPLES * pixels for pixels in size],
         shape=shape,
         row_weights=[HEADING_SHARE, body, FOOT_SHARE],  # type: ignore[list-item]  # floats are meant
         groups=[(0, slice(None)), (2, slice(None))],  # type: ignore[list-item]  # and slices
@@ -180,13 +209,13 @@ def _plotter(scene: Scene, views: Sequence[View], size: tuple[int, int]) -> pv.P
         lighting="none",
         theme=pv.themes.DocumentTheme(),  # white, whatever the user's own theme
     )
-    plotter.enable_anti_aliasing("ssaa")
+    plotter.disable_anti_aliasing()
     # every view gets these
-    plotter.add_light(pv.Light(light_type="headlight", intensity=0.70))
+    plotter.add_light(pv.Light(light_type="headlight", intensity=HEAD_LIGHT))
     plotter.add_light(
-        pv.Light(position=(-0.6, 0.9, 0.8), light_type="camera light", intensity=0.30)
+        pv.Light(position=(-0.6, 0.9, 0.8), light_type="camera light", intensity=FILL_LIGHT)
     )
-    unit = size[1] / 1000.0
+    unit = SAMPLES * size[1] / UNIT_HEIGHT
     plotter.subplot(0, 0)
     _write(plotter, scene.title, (0.012, 0.52), 17.0 * unit)
     _write(plotter, scene.facts, (0.012, 0.12), 13.0 * unit)
@@ -269,20 +298,30 @@ def _write(
     return actor
 
 
-def _draw(plotter: pv.Plotter, part: Part, columns: int) -> None:
+def _draw(plotter: pv.Plotter, part: Part, columns: int) -> Iterator[pv.Actor]:
     """Add one part to every view."""
     mesh = part.surface.polydata()
     for column in range(columns):
         plotter.subplot(1, column)
-        actor = plotter.add_mesh(
-            mesh,
-            color=part.colour,
-            specular=0.12,
-            specular_power=30.0,
-            ambient=0.30,
-            diffuse=0.76,
-            reset_camera=False,
-            render=False,
-        )
+        actor = plotter.add_mesh(mesh, color="white", reset_camera=False, render=False)
         # smooth_shading would compute normals anew and round the edges of bones
         actor.prop.interpolation = "phong"
+        yield actor
+
+
+def _show_colour(plotter: pv.Plotter, actor: pv.Actor, part: Part) -> None:
+    """Light a part in its own colour."""
+    plotter.renderer.lights[0].intensity, plotter.renderer.lights[1].intensity = (
+        HEAD_LIGHT,
+        FILL_LIGHT,
+    )
+    actor.prop.color = part.colour
+    actor.prop.ambient, actor.prop.diffuse = 0.30, 0.76
+    actor.prop.specular, actor.prop.specular_power = 0.12, 30.0
+
+
+def _show_facing(plotter: pv.Plotter, actor: pv.Actor) -> None:
+    """Make a part as bright as it faces the eye: white face on, black edge on."""
+    plotter.renderer.lights[0].intensity, plotter.renderer.lights[1].intensity = 1.0, 0.0
+    actor.prop.color = "white"
+    actor.prop.ambient, actor.prop.diffuse, actor.prop.specular = 0.0, 1.0, 0.0

@@ -24,10 +24,16 @@ if TYPE_CHECKING:
 
 DISCLAIMER = "Research and education, not a medical device"
 
-VEIN_SIDES = 7
-CAST_SIDES = 9
-ROOT_SIDES = 14
-CATHETER_SIDES = 10
+MOST_TRIANGLES = 50_000
+"""What a browser without a graphics card still turns smoothly."""
+DETAILS = (1.0, 1.5, 2.5, 4.0, 7.0)
+"""Coarseness of the veins, of which the first is taken that keeps the scene light enough."""
+FINE_SIDES = ((0.45, 5), (0.9, 6), (2.0, 9))
+"""Sides of a tube up to a radius in mm; wider ones have `WIDE_SIDES`."""
+WIDE_SIDES = 14
+CAPPED_MM = 0.6
+"""Radius from which the end of a tube is round."""
+SAC_SIDES = 40
 TOLERANCE_MM = 0.08
 """Straightening that a picture does not show."""
 
@@ -35,16 +41,19 @@ CAST_SWELL = 1.06
 """The cast is drawn wider than its vein, so that the two walls do not flicker."""
 
 CAST_LEAST_SATURATION = 0.5
-TIP_MARK_RADII = 1.35
+TIP_SWELL = 1.3
+"""The mark at the tip stands out of vein and cast."""
 
 LATERAL_MM = 48.0
 BEHIND_MM = 62.0
 AHEAD_MM = 16.0
-LEAST_SPACINGS, MOST_SPACINGS = 1.35, 2.7
+LEAST_SPACINGS, MOST_SPACINGS = 1.35, 1.9
 """Half height of the window, in distances between two vertebrae."""
 
 OBLIQUE_TURN_DEG, OBLIQUE_RISE_DEG = 62.0, 14.0
 """The oblique view: turned from the front to the target's side, and raised."""
+LEAST_FACING = 0.3
+"""Slant of a veil, as the cosine to the eye, beyond which it gets no denser."""
 LETTER_THRESHOLD = 0.35
 """Least share of a body axis in a picture's edge for its letter to be written there."""
 
@@ -60,7 +69,8 @@ class Part:
     ----------
     name : in the legend
     colour : ``#rrggbb``
-    opacity : of its nearest wall, over everything earlier in the list
+    opacity : of its nearest wall seen face on, over everything earlier in the list; a slanted
+        wall is denser, 1 - (1 - opacity)^(1 / cosine): Beer's law for a thin sheet
     surface : triangles
     """
 
@@ -142,18 +152,22 @@ def build_scene(cast: "Cast", summary: Mapping[str, Any]) -> Scene:
     window = _window(skeleton, root, side, cast_runs)
     shown = [v for v in VERTEBRAE if window.touches(skeleton.vertebra(v))]
     target, others = _roots(skeleton, root, side, window)
-    parts = (
+    solid = (
         Part(f"root {root.name} {side.name.lower()}", "#f2b705", 1.0, target),
-        Part("other roots", "#e9dcb0", 1.0, others),
+        Part("other roots", "#efe6c8", 1.0, others),
         *_catheter(cast, window),
-        Part("cast", "#17181c", 0.93, _tubes(_clipped(cast_runs, window), CAST_SIDES)),
-        Part("veins", "#3f7fd0", 0.42, _tubes(_clipped(_vein_runs(cast), window), VEIN_SIDES)),
-        Part("dural sac", "#c98fb4", 0.28, _sac(skeleton, window)),
-        Part("bone", "#cdb88f", 0.28, _bones(skeleton, shown)),
+        Part("cast", "#17181c", 0.88, _tubes(_clipped(cast_runs, window))),
     )
+    shell = (
+        Part("dural sac", "#c98fb4", 0.20, _sac(skeleton, window)),
+        Part("bone", "#cdb88f", 0.20, _bones(skeleton, shown)),
+    )
+    left = MOST_TRIANGLES - sum(part.surface.n_triangles for part in (*solid, *shell))
+    veins = Part("veins", "#3f7fd0", 0.34, _veins(cast, window, left))
+    parts = (*solid, veins, *shell)
     return Scene(
         parts=tuple(part for part in parts if part.surface.n_triangles),
-        labels=tuple(Label(v.name, skeleton.vertebra(v).origin) for v in shown),
+        labels=tuple(_name(skeleton.vertebra(level), side) for level in shown),
         focus=window.centre,
         target=skeleton.foramen(root, side).origin,
         half_height=float(window.high[2] - window.low[2]) / 2.0,
@@ -247,13 +261,37 @@ def _clipped(runs: list[Run], window: _Window) -> list[Run]:
     return inside
 
 
-def _tubes(runs: list[Run], sides: int) -> Surface:
-    tubes = []
+def _tubes(runs: list[Run], coarseness: float = 1.0) -> Surface:
+    return Surface.joined([tube(*plan) for plan in _plans(runs, coarseness)])
+
+
+def _plans(runs: list[Run], coarseness: float) -> list[tuple[FloatArray, FloatArray, int, int]]:
+    """Points, radius, sides and rings of the ends of the tube for every run."""
+    plans = []
     for points, radius in runs:
         if len(points) > 1:
-            keep = simplified(points, radius, TOLERANCE_MM)
-            tubes.append(tube(points[keep], radius[keep], sides))
-    return Surface.joined(tubes)
+            keep = simplified(points, radius, coarseness * TOLERANCE_MM)
+            widest = radius.max() / coarseness
+            sides = next((sides for most, sides in FINE_SIDES if widest < most), WIDE_SIDES)
+            rings = int(widest >= CAPPED_MM) + int(sides == WIDE_SIDES)
+            plans.append((points[keep], radius[keep], sides, rings))
+    return plans
+
+
+def _veins(cast: "Cast", window: _Window, most_triangles: int) -> Surface:
+    """Veins of the window, as fine as the number of triangles allows."""
+    runs = _clipped(_vein_runs(cast), window)
+    for coarseness in DETAILS:
+        plans = _plans(runs, coarseness)
+        if sum(2 * sides * (len(r) + 2 * rings) for _, r, sides, rings in plans) < most_triangles:
+            break
+    return Surface.joined([tube(*plan) for plan in plans])
+
+
+def _name(vertebra: Vertebra, side: Side) -> Label:
+    """Name of a vertebra, on the front of its body away from the target and the azygos."""
+    place = [-0.32 * side * vertebra.body_width, 0.45 * vertebra.body_depth, 0.0]
+    return Label(vertebra.level.name, vertebra.world(place))
 
 
 def _bones(skeleton: Skeleton, levels: list[Level]) -> Surface:
@@ -261,8 +299,8 @@ def _bones(skeleton: Skeleton, levels: list[Level]) -> Surface:
 
 
 def _sac(skeleton: Skeleton, window: _Window) -> Surface:
-    points, triangles = skeleton.sac.mesh()
-    height = points[triangles].mean(axis=1)[:, 2]
+    points, triangles = skeleton.sac.mesh(SAC_SIDES)
+    height = points[:, 2].reshape(-1, SAC_SIDES).mean(axis=1)[triangles.min(axis=1) // SAC_SIDES]
     return smooth(points, triangles[(height >= window.low[2]) & (height <= window.high[2])])
 
 
@@ -278,7 +316,7 @@ def _roots(skeleton: Skeleton, root: Level, side: Side, window: _Window) -> tupl
             radius = np.broadcast_to(np.asarray(sleeve.radius, dtype=float), len(sleeve.points))
             own = target if (level, at_side) == (root, side) else others
             own.append((sleeve.points, radius))
-    return _tubes(target, ROOT_SIDES), _tubes(others, ROOT_SIDES)
+    return _tubes(target), _tubes(others)
 
 
 def _catheter(cast: "Cast", window: _Window) -> Iterator[Part]:
@@ -288,6 +326,7 @@ def _catheter(cast: "Cast", window: _Window) -> Iterator[Part]:
         return
     points = cast.mesh.flow.cell_centroid[route]
     radius = cast.scenario.catheter_model().outer_diameter / 2.0
+    vein = max(cast.mesh.flow.cell_radius[route[0]], radius)
     near = _clipped([(points, np.full(len(points), radius))], window)
-    yield Part("catheter", "#2e9e57", 1.0, _tubes(near, CATHETER_SIDES))
-    yield Part("tip", "#e0312b", 1.0, sphere(points[0], TIP_MARK_RADII * radius, ROOT_SIDES))
+    yield Part("catheter", "#2e9e57", 1.0, _tubes(near))
+    yield Part("tip", "#e0312b", 1.0, sphere(points[0], TIP_SWELL * vein, WIDE_SIDES))

@@ -16,6 +16,7 @@ import numpy as np
 
 from castsim.scene import (
     DISCLAIMER,
+    LEAST_FACING,
     LETTER_THRESHOLD,
     OBLIQUE_RISE_DEG,
     OBLIQUE_TURN_DEG,
@@ -45,6 +46,7 @@ def page(scene: Scene) -> str:
         "target": _numbers(scene.target),
         "half_height": round(scene.half_height, _DECIMALS),
         "oblique": [round(float(turn), 4), round(float(rise), 4)],
+        "least_facing": LEAST_FACING,
         "letter_threshold": LETTER_THRESHOLD,
         "labels": [{"text": at.text, "xyz": _numbers(at.xyz)} for at in scene.labels],
         "parts": parts,

@@ -8,9 +8,8 @@ import pyvista as pv
 
 from geometry.network import FloatArray, IntArray
 
-_CAP_LATITUDES = np.deg2rad([30.0, 60.0])
-"""Where the rounded end of a tube has its rings."""
 FEATURE_ANGLE_DEG = 45.0
+SPHERE_RINGS = 5
 SPHERE_WAIST = 0.05
 """Length of the tube between the two halves of a sphere, in radii: it needs some."""
 
@@ -55,7 +54,7 @@ class Surface:
         )
 
 
-def tube(points: FloatArray, radius: FloatArray, sides: int) -> Surface:
+def tube(points: FloatArray, radius: FloatArray, sides: int, cap_rings: int = 2) -> Surface:
     """Round tube with rounded ends along a polyline.
 
     Parameters
@@ -63,6 +62,7 @@ def tube(points: FloatArray, radius: FloatArray, sides: int) -> Surface:
     points : (k, 3) mm, k >= 2, neighbours apart
     radius : (k,) mm
     sides : corners of the cross-section
+    cap_rings : rings between the tube and the pole of an end; 0 makes it a cone
     """
     across, normal = _frames(points)
     tangent = np.cross(across, normal)
@@ -73,8 +73,8 @@ def tube(points: FloatArray, radius: FloatArray, sides: int) -> Surface:
         + np.sin(turn)[None, :, None] * normal[:, None]
     )
     rings = points[:, None] + radius[:, None, None] * radial
-    start, start_normal = _cap(points[0], -tangent[0], radial[0], radius[0])
-    end, end_normal = _cap(points[-1], tangent[-1], radial[-1], radius[-1])
+    start, start_normal = _cap(points[0], -tangent[0], radial[0], radius[0], cap_rings)
+    end, end_normal = _cap(points[-1], tangent[-1], radial[-1], radius[-1], cap_rings)
     rings = np.concatenate([start[::-1], rings, end])
     normals = np.concatenate([start_normal[::-1], radial, end_normal])
     poles = np.stack([points[0] - radius[0] * tangent[0], points[-1] + radius[-1] * tangent[-1]])
@@ -89,7 +89,7 @@ def tube(points: FloatArray, radius: FloatArray, sides: int) -> Surface:
 def sphere(centre: FloatArray, radius: float, sides: int) -> Surface:
     """Small sphere, for a mark."""
     axis = np.array([0.0, 0.0, SPHERE_WAIST])
-    return tube(centre + radius * np.stack([-axis, axis]), np.full(2, radius), sides)
+    return tube(centre + radius * np.stack([-axis, axis]), np.full(2, radius), sides, SPHERE_RINGS)
 
 
 def smooth(points: FloatArray, triangles: IntArray) -> Surface:
@@ -133,13 +133,11 @@ def _frames(points: FloatArray) -> tuple[FloatArray, FloatArray]:
 
 
 def _cap(
-    centre: FloatArray, outwards: FloatArray, radial: FloatArray, radius: float
+    centre: FloatArray, outwards: FloatArray, radial: FloatArray, radius: float, rings: int
 ) -> tuple[FloatArray, FloatArray]:
     """Rings (j, side, 3) and normals of a rounded end, from the tube to the pole."""
-    normal = (
-        np.cos(_CAP_LATITUDES)[:, None, None] * radial[None]
-        + np.sin(_CAP_LATITUDES)[:, None, None] * outwards
-    )
+    latitude = np.linspace(0.0, np.pi / 2.0, rings + 2)[1:-1, None, None]
+    normal = np.cos(latitude) * radial[None] + np.sin(latitude) * outwards
     return centre + radius * normal, normal
 
 
