@@ -22,9 +22,9 @@ def superellipse_distance(
     With f = (|x/a|^p + |y/b|^p)^(1/p) it is (f - 1) / |grad f|: exact on the curve.
     """
     a, b, power = np.asarray(a), np.asarray(b), np.asarray(power)
-    u, v = np.abs(x / a) + np.finfo(float).tiny, np.abs(y / b) + np.finfo(float).tiny
+    # at the centre itself there is no gradient
+    u, v = np.maximum(np.abs(x / a), 1e-6), np.maximum(np.abs(y / b), 1e-6)
     f = (u**power + v**power) ** (1 / power)
-    f = np.maximum(f, 1e-9)
     gradient = np.hypot((u / f) ** (power - 1) / a, (v / f) ** (power - 1) / b)
     return np.asarray((f - 1) / gradient)
 
