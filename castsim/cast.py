@@ -10,11 +10,11 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
-from geometry.anatomy import Anatomy
 from numpy.typing import NDArray
 
 from castsim.injection import Injection
 from castsim.kernels.laws import GEL_NUMBER, SHELL_TAIL, SKIN_FACTOR
+from geometry.anatomy import Anatomy
 from geometry.centerline_mesh import CentrelineMesh
 from geometry.coverage import RootCoverage, root_coverage
 from geometry.levels import Level, Side

@@ -43,4 +43,4 @@ def gate_disorder(branch: IntArray, stretch: IntArray, *, seed: int, spread: flo
         word = _mix(word ^ np.asarray(stretch, dtype=np.int64).astype(np.uint64))
     # 53 bits, shifted off 0 and 1
     uniform = ((word >> np.uint64(11)).astype(np.float64) + 0.5) / 2.0**53
-    return np.exp(spread * ndtri(uniform) - 0.5 * spread**2)
+    return np.asarray(np.exp(spread * ndtri(uniform) - 0.5 * spread**2))

@@ -106,8 +106,8 @@ def shear_viscosity(shear_rate: FloatArray) -> FloatArray:
 def wanted_inflow(mesh: FlowMesh) -> FloatArray:
     """Inflow q* (t,) uL/s that each terminal should bring at rest, from the inflow rows.
 
-    A row is found by the words with which the terminal's name begins, or else by the structure of its
-    cell, or else it is the row ``other``; and by the level of its cell. Rows `per` side, level
+    A row is found by the words with which the terminal's name begins, or else by the structure of
+    its cell, or else it is the row ``other``; and by the level of its cell. Rows `per` side, level
     or level_side are shared evenly by the terminals of the same site there.
     """
     site = [_site(mesh, t) for t in range(mesh.n_terminals)]

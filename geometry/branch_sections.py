@@ -19,8 +19,8 @@ from geometry.flowmesh import FloatArray, IntArray
 from geometry.network import VesselNetwork
 
 DISTENSION_CLEARANCE_MM = 0.05
-"""A vein narrower than the catheter distends to this much beyond its radius (DESIGN: +0.1 mm
-in diameter)."""
+"""A vein narrower than the catheter distends to this much beyond its radius (+0.1 mm in
+diameter; estimate)."""
 GAUSS_NODES, GAUSS_WEIGHTS = np.polynomial.legendre.leggauss(5)
 
 

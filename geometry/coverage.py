@@ -1,8 +1,8 @@
 """Coverage: how far round its root the filled foraminal veins reach.
 
 A filled vein inside the foramen whose wall lies close to the root sleeve covers the arc
-theta +- asin(min(1, (R + w) / rho)) of the circle about the sleeve's axis; the union of the arcs, in
-degrees, is the coverage. Lengths of the rule come from ``data/coverage.csv``.
+theta +- asin(min(1, (R + w) / rho)) of the circle about the sleeve's axis; the union of the arcs,
+in degrees, is the coverage. Lengths of the rule come from ``data/coverage.csv``.
 """
 
 import csv

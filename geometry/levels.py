@@ -48,9 +48,7 @@ class Side(IntEnum):
 
 
 VERTEBRAE: tuple[Level, ...] = tuple(level for level in Level if level is not Level.C8)
-ROOTS: tuple[Level, ...] = tuple(
-    level for level in Level if level not in (Level.C1, Level.S1)
-)
+ROOTS: tuple[Level, ...] = tuple(level for level in Level if level not in (Level.C1, Level.S1))
 """Roots whose foramen lies between two vertebrae: C2 (C1/2) to L5 (L5/S1)."""
 
 SIDES: tuple[Side, Side] = (Side.RIGHT, Side.LEFT)

@@ -157,7 +157,8 @@ class NetworkBuilder:
             raise GeometryError(f"branch {label}: points and radii must be finite, radii > 0 mm")
         if (np.linalg.norm(np.diff(xyz, axis=0), axis=1) <= 0).any():
             raise GeometryError(f"branch {label}: two neighbouring points coincide")
-        self._branches.append((start, end, xyz, major, minor, int(structure), int(level), int(side)))
+        codes = int(structure), int(level), int(side)
+        self._branches.append((start, end, xyz, major, minor, *codes))
         return len(self._branches) - 1
 
     def terminal(self, node: int, kind: TerminalKind, name: str) -> None:

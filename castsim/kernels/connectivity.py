@@ -135,10 +135,7 @@ def face_law(
         viscosity /= core
     viscosity += (1.0 - share) * graph.blood_viscosity[i]
     resistance = graph.half_owner[f] * viscosity + graph.extra[f]
-    if share > 0.0:
-        drive = share * (weight - graph.cell_weight[i])
-    else:
-        drive = 0.0
+    drive = share * (weight - graph.cell_weight[i])
     if j < n:
         share = state.agent_volume[j] / graph.volume[j]
         if j_full:

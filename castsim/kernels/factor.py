@@ -3,7 +3,8 @@
 The pattern is analysed once: `Pattern` holds, for every column in elimination order, its
 entries and where each of their products is to be subtracted. A numeric factorisation is then
 one pass over that list, which for quasi-1-D meshes costs about as much as an assembly
-(`qdldl` needs a Python call and a fresh up-looking pass each time, and cannot be called from a kernel).
+(`qdldl` needs a Python call and a fresh up-looking pass each time, and cannot be called from a
+kernel).
 """
 
 from typing import NamedTuple

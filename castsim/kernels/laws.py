@@ -1,6 +1,6 @@
 """The scalar physics of skin, gel and core: one body of it, called by every kernel.
 
-Sources: DESIGN notes in ``docs/theory.md`` §§4-5. The skin and shell constants are
+Equations: ``docs/theory.md``, sections 4 and 5. The skin and shell constants are
 solutions of radial diffusion of the solvent (Crank, The Mathematics of Diffusion, 2nd ed.,
 ch. 5): planar front at 15 % water, cylinder centre at 20 % water.
 """

@@ -17,7 +17,8 @@ from castsim.kernels.factor import Pattern, factorise, substitute
 from castsim.kernels.laws import burst_pressure
 
 CLOSED_LEAK = 1e-11
-"""Share of its conductance left to a closed diode in the matrix, so that nothing floats; its flow is zero."""
+"""Share of its conductance left to a closed diode in the matrix, so that nothing floats; its flow
+is zero."""
 ROUND_OFF = 1e-13
 """Of the largest pressure: drives below it are noise."""
 SWITCH_ALL = 12
