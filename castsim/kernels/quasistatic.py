@@ -103,6 +103,9 @@ def invade(
                     k = graph.neighbour[other]
                     if other == f or k >= n:
                         continue
+                    towards = 1 if state.full[k] == 0 else -1
+                    if graph.valve[other] != 0 and graph.valve[other] != towards:
+                        continue
                     if state.full[graph.owner[other]] != state.full[k]:
                         heapq.heappush(heap, (-1, other))
             found = far
