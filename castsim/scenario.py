@@ -126,11 +126,12 @@ class Scenario(Section):
     @model_validator(mode="after")
     def _balloon_has_a_length(self) -> "Scenario":
         balloon, name = self.catheter.balloon, self.catheter.name
-        needs_length = balloon is not None and balloon.length_mm is None
-        if needs_length and not load_catheter(name).balloon_length:
-            raise ValueError(
-                f"catheter.balloon.length_mm: missing; {name} carries no balloon of its own"
-            )
+        if balloon is not None and not load_catheter(name).balloon_length:
+            for key in ("length_mm", "diameter_mm"):
+                if getattr(balloon, key) is None:
+                    raise ValueError(
+                        f"catheter.balloon.{key}: missing; {name} carries no balloon of its own"
+                    )
         return self
 
     def agent_model(self) -> AgentModel:
@@ -196,10 +197,11 @@ class Scenario(Section):
         }
         filled_catheter = _filled(self.catheter, hub)
         if (balloon := self.catheter.balloon) is not None:
-            length = {"length_mm": catheter.balloon_length}
-            filled_catheter = filled_catheter.model_copy(
-                update={"balloon": _filled(balloon, length)}
-            )
+            own = {
+                "length_mm": catheter.balloon_length,
+                "diameter_mm": catheter.balloon_diameter,
+            }
+            filled_catheter = filled_catheter.model_copy(update={"balloon": _filled(balloon, own)})
         return self.model_copy(
             update={
                 "injection": _filled(self.injection, {} if self.injection.steps else one_push),

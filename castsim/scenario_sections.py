@@ -148,6 +148,9 @@ class Balloon(Section):
     length_mm: float | None = Field(
         None, gt=0.0, le=50.0, description="length of vein that it shuts; the catheter's own"
     )
+    diameter_mm: float | None = Field(
+        None, gt=0.0, le=20.0, description="widest vein that it shuts; the catheter's own"
+    )
 
 
 class CatheterSection(Section):

@@ -17,6 +17,7 @@ from castsim.cast import Cast, foramen_coverage, solid_share
 from castsim.errors import ScenarioError
 from castsim.far_field import Window, window
 from castsim.injection import Injection, TipSource, Watch, inject
+from castsim.quasistatic import inject_quasistatic
 from castsim.scenario import Scenario
 from castsim.scenario_file import load_scenario
 from castsim.tip import find_vein, locate_tip
@@ -73,7 +74,8 @@ def run(
         mesh = replace(mesh, flow=with_balloon(mesh, planned))
     with clock.stage("flow"):
         rest = resting_flow(mesh.flow, planned.physiology())
-        part = window(rest.mesh, rest, levels_near(planned))
+        tip = np.arange(mesh.flow.n_cells) == mesh.tip_cell
+        part = window(rest.mesh, rest, levels_near(planned), keep_cells=tip)
     with clock.stage("injection"):
         injection = _inject(planned, anatomy, mesh, rest, part, clock)
     return _cast(planned, anatomy, mesh, rest, part, injection, clock.seconds)
@@ -112,11 +114,19 @@ def catheter_route(anatomy: Anatomy, scenario: Scenario) -> CatheterRoute:
 
 
 def with_balloon(mesh: CentrelineMesh, scenario: Scenario) -> FlowMesh:
-    """Shut the veins beside an inflated balloon to blood, and to agent for good."""
-    balloon = scenario.catheter.balloon
+    """Shut the veins beside an inflated balloon to blood, and to agent for good.
+
+    A balloon shuts a vein whose lumen has no larger area than its own cross-section.
+
+    Raises
+    ------
+    ScenarioError
+        If there is no vein beside it, or it is too small for any of them.
+    """
+    balloon, flow = scenario.catheter.balloon, mesh.flow
     if balloon is None:
-        return mesh.flow
-    length = balloon.length_mm or 0.0
+        return flow
+    length, diameter = balloon.length_mm or 0.0, balloon.diameter_mm or 0.0
     arc = route_arc(mesh)
     beside = mesh.route_cells[(arc >= balloon.distance_mm) & (arc <= balloon.distance_mm + length)]
     if not len(beside):
@@ -124,7 +134,13 @@ def with_balloon(mesh: CentrelineMesh, scenario: Scenario) -> FlowMesh:
             f"{scenario.name}: catheter.balloon.distance_mm = {balloon.distance_mm}: no vein is "
             f"left there; the catheter lies in {arc[-1]:.0f} mm of vein"
         )
-    flow = mesh.flow
+    calibre = 2.0 * np.sqrt(flow.cell_radius * flow.cell_radius_minor)[beside]
+    if calibre.min() > diameter:
+        raise ScenarioError(
+            f"{scenario.name}: catheter.balloon.diameter_mm = {diameter}: too small for a vein of "
+            f"{calibre.min():.1f} mm; take a larger balloon, or place it elsewhere"
+        )
+    beside = beside[calibre <= diameter]
     shut = np.isin(flow.face_owner, beside) | np.isin(flow.face_neighbour, beside)
     return replace(
         flow,
@@ -164,16 +180,22 @@ def _inject(
         pressure_limit=catheter.hub_pressure_limit,
         dead_space=catheter.dead_space,
     )
+    protocol = scenario.injection.protocol()
+    watch = _watch(scenario, anatomy, mesh, rest, part, inside)
+    if scenario.injection.mode == "quasistatic":
+        return inject_quasistatic(
+            part.mesh, agent, source, protocol, watch=watch, seed=scenario.seed
+        )
     return inject(
         part.mesh,
         agent,
         source,
-        scenario.injection.protocol(),
+        protocol,
         blood_viscosity=rest.viscosity[part.cells],
         blood_density=scenario.physiology().blood_density,
         gravity=scenario.patient.gravity(),
         rest_flow=rest.cell_flow[part.cells],
-        watch=_watch(scenario, anatomy, mesh, rest, part, inside),
+        watch=watch,
         seed=scenario.seed,
         eta=scenario.mesh.eta,
         progress=clock.injected,

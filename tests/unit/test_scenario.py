@@ -259,7 +259,7 @@ def test_no_such_file(name: str, line: str) -> None:
 def test_the_balloon_takes_the_length_of_its_catheter() -> None:
     balloon = load_scenario("right-t9-balloon").resolved().catheter.balloon
     assert balloon is not None
-    assert balloon.length_mm == 9.0
+    assert (balloon.length_mm, balloon.diameter_mm) == (10.0, 4.0)
 
 
 def test_scenarios_fit_the_published_schema() -> None:
