@@ -93,7 +93,7 @@ def shear_viscosity(shear_rate: FloatArray) -> FloatArray:
     mu = mu_inf + (mu_0 - mu_inf) (1 + (lambda gamma)^a)^((n - 1) / a). Cho & Kensey 1991.
 
     >>> [round(float(mu) * 1e3, 2) for mu in shear_viscosity(np.array([0.0, 1.0, 1e6]))]
-    [56.0, 26.38, 3.45]
+    [56.0, 27.1, 3.45]
     """
     zero, infinite, time, power, transition = (
         _value("carreau_yasuda", name)
