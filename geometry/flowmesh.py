@@ -159,9 +159,13 @@ class FlowMesh:
         A tube of four cells, 1 mm in radius and 2 mm long in all, from 100 Pa to 0 Pa:
 
         >>> mesh = FlowMesh.from_arrays(
-        ...     cell_volume=[0.5 * np.pi] * 4, cell_radius=1.0,
-        ...     face_owner=[0, 1, 2], face_neighbour=[1, 2, 3],
-        ...     terminal_cell=[0, 3], terminal_pressure=[100.0, 0.0])
+        ...     cell_volume=[0.5 * np.pi] * 4,
+        ...     cell_radius=1.0,
+        ...     face_owner=[0, 1, 2],
+        ...     face_neighbour=[1, 2, 3],
+        ...     terminal_cell=[0, 3],
+        ...     terminal_pressure=[100.0, 0.0],
+        ... )
         >>> mesh.n_cells, mesh.n_faces, mesh.n_gates
         (4, 3, 5)
         """
