@@ -4,6 +4,7 @@ Coverage is measured as an angle about its axis.
 """
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -57,7 +58,7 @@ class RootSleeve:
         fraction = np.atleast_1d(np.asarray(arc_fraction, dtype=float))
         segment = np.searchsorted(self.arc, fraction * self.length) - 1
         segment = np.clip(segment, 0, len(self.arc) - 2)
-        _, up, front = self._frames()
+        _, up, front = self._frames
         angle = np.asarray(theta, dtype=float)
         ring = np.cos(angle)[..., None] * up[segment] + np.sin(angle)[..., None] * front[segment]
         return np.asarray(self.at(fraction) + np.asarray(rho, dtype=float)[..., None] * ring)
@@ -72,7 +73,7 @@ class RootSleeve:
         theta : (k,) rad, 0 cranial, positive towards anterior
         """
         xyz = np.atleast_2d(np.asarray(xyz, dtype=float))
-        tangent, up, front = self._frames()
+        tangent, up, front = self._frames
         start, length = self.points[:-1], np.diff(self.arc)
         offset = xyz[:, None, :] - start
         along = np.einsum("ksi,si->ks", offset, tangent)
@@ -92,6 +93,7 @@ class RootSleeve:
         arc_fraction = (self.arc[nearest] + along) / self.length
         return arc_fraction, np.linalg.norm(across, axis=1), theta
 
+    @cached_property
     def _frames(self) -> tuple[FloatArray, FloatArray, FloatArray]:
         """Tangent, cranial and anterior unit vectors of each segment, (s, 3) each."""
         tangent = np.diff(self.points, axis=0)
