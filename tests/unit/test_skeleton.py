@@ -188,7 +188,7 @@ def test_bone_distance_agrees_with_the_mesh(skeleton: Skeleton, level: Level) ->
 def test_signs_of_distances(skeleton: Skeleton) -> None:
     t8 = skeleton.vertebra(Level.T8)
     pedicle = [t8.pedicle_x, t8.posterior_wall_y - 3, t8.pedicle_z]
-    inside = t8.world([[0, 0, 0], [t8.body_width / 2 - 0.5, 0, 0], pedicle])
+    inside = t8.world(np.array([[0, 0, 0], [t8.body_width / 2 - 0.5, 0, 0], pedicle]))
     assert skeleton.inside_bone(inside).all()
     outside = t8.world([[t8.body_width / 2 + 3, 0, 0], [0, t8.canal_centre_y, 0]])
     np.testing.assert_allclose(skeleton.bone_distance(outside)[0], 3, atol=0.01)
