@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from geometry.bones import LAMINA_SPAN
 from geometry.levels import VERTEBRAE, Level
 from geometry.skeleton import Skeleton
 from geometry.vertebra import Vertebra
@@ -64,6 +65,14 @@ class SpineAxis:
         row = (i,) if x.ndim == 1 else (i, np.arange(len(i)))
         local = np.stack([x[row], y[row], z], axis=1)
         return np.asarray(self.origin[i] + np.einsum("ki,kij->kj", local, self.axes[i]))
+
+    def flaval_s(self, index: int) -> float:
+        """Parameter of the gap between the laminae of a vertebra and of the next."""
+        low, high = LAMINA_SPAN
+        upper, lower = self.vertebrae[index], self.vertebrae[index + 1]
+        pitch = float(self.pitch[index])
+        middle = (-low * upper.body_height + pitch - high * lower.body_height) / 2
+        return index + middle / pitch
 
     def s_of_height(self, level_index: int, z: float) -> float:
         """Parameter of a local height `z` (mm) above the centre of a vertebra."""

@@ -143,7 +143,7 @@ def settle(
     movable: BoolArray,
     before: IntArray,
     after: IntArray,
-) -> tuple[FloatArray, FloatArray]:
+) -> FloatArray:
     """Move points until each has `need` mm to every obstacle, where there is that much room.
 
     Parameters
@@ -157,7 +157,6 @@ def settle(
     Returns
     -------
     xyz : (k, 3) mm
-    room : (k,) mm to the nearest obstacle
     """
     around = Neighbourhood(obstacles, xyz)
     first, moved = xyz, np.zeros_like(xyz)
@@ -171,8 +170,7 @@ def settle(
         if rounds_left > UNSMOOTHED_ROUNDS:  # the last pushes stand as they are
             middle = (moved[before] + moved[after]) / 2
             moved += SMOOTHING * np.where(movable[:, None], middle - moved, 0.0)
-    room = np.min([distance for distance, _ in around.look(first + moved)], axis=0)
-    return first + moved, room
+    return first + moved
 
 
 def _nothing(count: int) -> tuple[FloatArray, FloatArray]:

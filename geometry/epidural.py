@@ -38,8 +38,6 @@ RING_POINTS = 25
 CROSSLINK_SCALE = 0.8
 POSTERIOR_SHARES = (0.65, 0.75)
 """As the anterior ones, medial to lateral."""
-FLAVAL_S = 0.63
-"""Where the flaval gap lies between two vertebrae: 0 upper mid-body, 1 the next."""
 
 
 @dataclass(frozen=True)
@@ -314,7 +312,7 @@ def _ask_flaval(
     for i, vertebra in enumerate(axis.vertebrae[:-1]):
         for side in SIDES:
             strand = columns.posterior[side][-1]
-            stops.append((vertebra.level, side, strand, strand.ask(i + FLAVAL_S)))
+            stops.append((vertebra.level, side, strand, strand.ask(axis.flaval_s(i))))
     return stops
 
 

@@ -27,7 +27,7 @@ from geometry.vertebra import Vertebra
 
 FloatArray = NDArray[np.float64]
 
-DISC, FLAVAL, MUSCULAR, DORSAL, NECK_LINK = 0.5, 0.68, 0.12, 0.3, 0.85
+DISC, MUSCULAR, DORSAL, NECK_LINK = 0.5, 0.12, 0.3, 0.85
 """Stops between two vertebrae (0 upper mid-body, 1 the next) of the external columns."""
 
 
@@ -124,11 +124,10 @@ def draw_posterior_external(
         for strand in columns[side]:
             strand.draw(sketch, axis)
     for i, level in enumerate(VERTEBRAE[:-1]):
-        vertebra = skeleton.vertebra(level)
         for side in SIDES:
-            _draw_back_level(sketch, vertebra, side, columns[side], float(i), builder, joins)
+            _draw_back_level(sketch, axis, i, side, columns[side], builder, joins)
         label = Label(Structure.POSTERIOR_EXTERNAL, level, Side.MIDLINE)
-        sketch.link(label, *(columns[side][0].node(i + FLAVAL) for side in SIDES))
+        sketch.link(label, *(columns[side][0].node(axis.flaval_s(i)) for side in SIDES))
     for side in SIDES:  # below L5 the columns end in muscle
         node = columns[side][0].node(columns[side][0].last)
         name = f"posterior muscular S1 {side.name.lower()}"
@@ -149,27 +148,29 @@ def _back_strand(
     curve = _column(axis, x, y, rng)
     strand = Strand(Structure.POSTERIOR_EXTERNAL, side, curve, 0.0, last)
     for i in range(int(last)):
-        for stop in (0.0, MUSCULAR, DORSAL, FLAVAL, NECK_LINK):
+        strand.ask(axis.flaval_s(i))
+        for stop in (0.0, MUSCULAR, DORSAL, NECK_LINK):
             strand.ask(i + stop)
     return strand
 
 
 def _draw_back_level(
     sketch: VeinSketch,
-    vertebra: Vertebra,
+    axis: SpineAxis,
+    index: int,
     side: Side,
     strands: list[Strand],
-    s: float,
     builder: NetworkBuilder,
     joins: Joins,
 ) -> None:
     """Draw flaval link, muscular tributaries and the way forwards of one level and side."""
+    vertebra, s, flaval = axis.vertebrae[index], float(index), axis.flaval_s(index)
     level = vertebra.level
     inner = strands[0]
     outer = strands[-1] if s + 1 <= strands[-1].last else inner
     plexus = Label(Structure.POSTERIOR_EXTERNAL, level, side)
     for inside in sketch.named_nodes("epidural_flaval", level, side):
-        sketch.link(Label(Structure.TRANSFLAVAL, level, side), inside, inner.node(s + FLAVAL))
+        sketch.link(Label(Structure.TRANSFLAVAL, level, side), inside, inner.node(flaval))
     for name, strand, stop, way in (
         ("lateral", outer, MUSCULAR, (0.85, -0.5, -0.15)),
         ("posterior", inner, NECK_LINK, (0.25, -0.95, -0.15)),
@@ -186,8 +187,8 @@ def _draw_back_level(
     for target in sketch.named_nodes("segmental_dorsal", level, side):
         sketch.link(plexus, outer.node(s + DORSAL), target, bow=forwards)
     if outer is not inner:
-        for stop in (0.0, FLAVAL):
-            sketch.link(plexus, inner.node(s + stop), outer.node(s + stop))
+        for stop in (s, flaval):
+            sketch.link(plexus, inner.node(stop), outer.node(stop))
         root = root_below(level)
         for node in joins.nodes("deep_cervical", root, side):
             sketch.link(plexus, outer.node(s + DORSAL), sketch.anchor(builder, node))

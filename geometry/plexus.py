@@ -9,6 +9,7 @@ import numpy as np
 from geometry.calibres import Calibres
 from geometry.clearance import Obstacles
 from geometry.epidural import draw_epidural
+from geometry.finishing import finish
 from geometry.foramen_magnum import draw_foramen_magnum
 from geometry.foraminal import draw_foraminal
 from geometry.joins import Joins
@@ -16,7 +17,7 @@ from geometry.network import NetworkBuilder
 from geometry.paraspinal import draw_anterior_external, draw_posterior_external
 from geometry.segmental import draw_segmental
 from geometry.skeleton import Skeleton
-from geometry.sketch import VeinSketch, finish
+from geometry.sketch import VeinSketch
 from geometry.variants import Variant
 from geometry.vertebral_body import draw_vertebral_bodies
 

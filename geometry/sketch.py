@@ -1,8 +1,7 @@
 """VeinSketch: the local veins as first drawn, before they are settled, thinned and emitted.
 
-The rooms of the plexuses draw into one sketch. :func:`finish` then does once for all what
-each of them needs: it thins the plexus (missing strands), settles the veins between bone, sac
-and sleeves, flattens them where the gap is small, and adds them to the network.
+The rooms of the plexuses draw into one sketch, which is then thinned (missing strands) and
+finished (:mod:`geometry.finishing`).
 """
 
 from collections.abc import Sequence
@@ -12,8 +11,6 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from geometry.calibres import Calibres, calibre_row
-from geometry.clearance import Obstacles, settle
-from geometry.joins import Joins
 from geometry.levels import Level, Side
 from geometry.network import NetworkBuilder, TerminalKind
 from geometry.structures import Structure
@@ -22,16 +19,6 @@ FloatArray = NDArray[np.float64]
 
 POINT_STEP_MM = 0.8
 """Spacing of centreline points."""
-STRETCHED = 1.4
-"""A vein is spaced anew when its longest step exceeds the mean by this factor."""
-LEAST_SEMI_AXIS_MM = 0.12
-"""A vein pressed flat keeps this much of its minor semi-axis."""
-MOST_FLATTENING = 5.0
-"""A vein squeezed beyond this ratio of its semi-axes loses area."""
-
-
-VALVE_FROM_MOUTH_MM = 2.0
-"""An ostial valve lies this far inside the tributary."""
 
 
 @dataclass(slots=True)
@@ -126,7 +113,7 @@ class VeinSketch:
         """
         arc = np.concatenate([[0.0], np.cumsum(np.linalg.norm(np.diff(curve, axis=0), axis=1))])
         cuts = np.concatenate([[0.0], np.asarray(stops, dtype=float), [1.0]]) * arc[-1]
-        inner = _along(curve, arc, cuts[1:-1])
+        inner = along(curve, arc, cuts[1:-1])
         nodes = [self.node(curve[0]) if start is None else start]
         nodes += [self.node(point) for point in inner]
         nodes.append(self.node(curve[-1]) if end is None else end)
@@ -134,7 +121,7 @@ class VeinSketch:
             length = cuts[i + 1] - cuts[i]
             pieces = max(round(length / POINT_STEP_MM), 1)
             at = cuts[i] + length * np.arange(1, pieces) / pieces
-            self.vein(label, nodes[i], nodes[i + 1], _along(curve, arc, at))
+            self.vein(label, nodes[i], nodes[i + 1], along(curve, arc, at))
         return nodes
 
     def link(self, label: Label, start: int, end: int, *, bow: ArrayLike = (0.0, 0.0, 0.0)) -> None:
@@ -159,22 +146,20 @@ class VeinSketch:
     def thin(self, probability: float, rng: np.random.Generator) -> None:
         """Leave out veins at random, cutting nothing off, then what has become a dead end.
 
-        A random spanning forest that begins with the network's own nodes and the firm veins
-        stays whole; each other vein is missing with `probability`.
+        Each vein that is not firm is missing with `probability`, unless it is the only way left
+        from its one end to its other.
         """
-        order = np.argsort(rng.random(len(self.veins)), kind="stable")
-        missing = rng.random(len(self.veins)) < probability
+        firm = np.array([vein.firm for vein in self.veins])
+        missing = (rng.random(len(self.veins)) < probability) & ~firm
+        order = rng.permutation(len(self.veins))
         group = list(range(len(self.node_xyz) + 1))  # the last one: the network outside
         for node, anchor in enumerate(self.node_anchor):
             if anchor >= 0:
                 group[node] = len(self.node_xyz)
-        firm = [i for i in order if self.veins[i].firm]
-        for i in [*firm, *(i for i in order if not self.veins[i].firm)]:
+        for i in [*order[~missing[order]], *order[missing[order]]]:
             one, two = (_root(group, n) for n in (self.veins[i].start, self.veins[i].end))
             if one != two:
                 group[one] = two
-                missing[i] = False
-            elif self.veins[i].firm:
                 missing[i] = False
         self.veins = [vein for vein, gone in zip(self.veins, missing, strict=True) if not gone]
         self._prune()
@@ -201,73 +186,7 @@ class VeinSketch:
         return np.bincount(ends, minlength=len(self.node_xyz))
 
 
-def finish(sketch: VeinSketch, obstacles: Obstacles, builder: NetworkBuilder, joins: Joins) -> None:
-    """Settle the sketch between the obstacles and add it to the network."""
-    nodes = np.array(sketch.node_xyz)
-    anchored = np.array(sketch.node_anchor) >= 0
-    count = [len(vein.via) for vein in sketch.veins]
-    first = len(nodes) + np.concatenate([[0], np.cumsum(count)])
-    total = int(first[-1])
-    xyz = np.vstack([nodes, *(vein.via for vein in sketch.veins)])
-    before, after = np.arange(total), np.arange(total)
-    radius = np.array([vein.radius for vein in sketch.veins])
-    minor = radius / np.sqrt([vein.flattening for vein in sketch.veins])
-    need = np.zeros(total)
-    movable = np.ones(total, dtype=bool)
-    movable[: len(nodes)] = ~anchored
-    for i, vein in enumerate(sketch.veins):
-        inner = np.arange(first[i], first[i + 1])
-        line = np.concatenate([[vein.start], inner, [vein.end]])
-        before[inner], after[inner] = line[:-2], line[2:]
-        need[inner] = minor[i]
-        if vein.buried:
-            movable[line] = False
-        else:
-            need[line] = np.maximum(need[line], minor[i])
-    lines = [
-        np.concatenate([[vein.start], np.arange(first[i], first[i + 1]), [vein.end]])
-        for i, vein in enumerate(sketch.veins)
-    ]
-    xyz, _ = settle(obstacles, xyz, need, movable, before, after)
-    for line in lines:
-        _even_out(xyz, line)
-    xyz, room = settle(obstacles, xyz, need, movable, before, after)
-
-    at = {}
-    for node in np.flatnonzero(sketch.degree() > 0).tolist():
-        anchor = sketch.node_anchor[node]
-        at[node] = anchor if anchor >= 0 else builder.node(xyz[node])
-    for i, vein in enumerate(sketch.veins):
-        line = lines[i]
-        flat = np.full(len(line), minor[i])
-        if not vein.buried:
-            flat = np.where(movable[line], np.minimum(flat, room[line]), flat)
-        flat = np.maximum(flat, min(LEAST_SEMI_AXIS_MM, minor[i]))
-        wide = np.minimum(radius[i] ** 2 / flat, MOST_FLATTENING * flat)
-        branch = builder.branch(
-            at[vein.start], at[vein.end], vein.structure, vein.level, vein.side,
-            radius=wide, radius_minor=flat, via=xyz[line[1:-1]],
-        )  # fmt: skip
-        if vein.valve:
-            length = float(np.linalg.norm(np.diff(xyz[line], axis=0), axis=1).sum())
-            builder.valve(branch, max(length - VALVE_FROM_MOUTH_MM, length / 2), 1)
-    for node, kind, name in sketch.terminals:
-        builder.terminal(at[node], kind, name)
-    for name, level, side, node in sketch.named:
-        if node in at:
-            joins.add(name, level, side, at[node])
-
-
-def _even_out(xyz: FloatArray, line: NDArray[np.int64]) -> None:
-    """Space the points of a vein evenly again, in place, where a push has drawn them apart."""
-    points = xyz[line]
-    step = np.linalg.norm(np.diff(points, axis=0), axis=1)
-    if len(line) > 2 and step.max() > STRETCHED * step.mean():
-        arc = np.concatenate([[0.0], np.cumsum(step)])
-        xyz[line[1:-1]] = _along(points, arc, np.linspace(0.0, arc[-1], len(line))[1:-1])
-
-
-def _along(curve: FloatArray, arc: FloatArray, at: FloatArray) -> FloatArray:
+def along(curve: FloatArray, arc: FloatArray, at: FloatArray) -> FloatArray:
     """Points of a polyline at the arc lengths `at`."""
     return np.stack([np.interp(at, arc, curve[:, i]) for i in range(3)], axis=1)
 

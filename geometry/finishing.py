@@ -1,0 +1,164 @@
+"""Finishing a sketch: settle its veins, flatten them where the gap is small, emit them.
+
+A vein is a chain of points, so its chords are looked at as well: veins that come too near to
+an obstacle between two points get more points there and settle again.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from geometry.clearance import Obstacles, settle
+from geometry.joins import Joins
+from geometry.network import NetworkBuilder
+from geometry.sketch import VeinSketch, along
+
+FloatArray = NDArray[np.float64]
+IntArray = NDArray[np.int64]
+
+REPAIRS = 3
+"""Times that veins which still touch something are given more points and settled again."""
+REPAIR_SHARE = 0.7
+"""A vein is repaired where it has less than this share of the room it needs."""
+STRETCHED = 1.4
+"""A vein is spaced anew when its longest step exceeds the mean by this factor."""
+LEAST_SEMI_AXIS_MM = 0.12
+"""A vein pressed flat keeps this much of its minor semi-axis."""
+MOST_FLATTENING = 8.0
+"""A vein squeezed beyond this ratio of its semi-axes, a slit, loses area."""
+VALVE_FROM_MOUTH_MM = 2.0
+"""An ostial valve lies this far inside the tributary."""
+
+
+class _Settling:
+    """Points of all veins of a sketch while they settle.
+
+    `xyz` (k, 3) begins with the sketch's nodes; `lines` holds the point indices of each vein
+    from start to end, `need` (k,) the room in mm that a point wants, `movable` (k,) flags.
+    """
+
+    def __init__(self, sketch: VeinSketch, obstacles: Obstacles) -> None:
+        self._obstacles = obstacles
+        nodes = np.array(sketch.node_xyz)
+        first = len(nodes) + np.concatenate(
+            [[0], np.cumsum([len(vein.via) for vein in sketch.veins])]
+        )
+        self.xyz = np.vstack([nodes, *(vein.via for vein in sketch.veins)])
+        self.minor = np.array([v.radius / v.flattening**0.5 for v in sketch.veins])
+        self.free = np.array([not vein.buried for vein in sketch.veins])
+        self.lines: list[IntArray] = []
+        self.need = np.zeros(len(self.xyz))
+        for i, vein in enumerate(sketch.veins):
+            line = np.array([vein.start, *range(first[i], first[i + 1]), vein.end])
+            self.lines.append(line)
+            if not vein.buried:
+                self.need[line] = np.maximum(self.need[line], self.minor[i])
+        # what only buried veins touch stays in bone, what is the network's stays where it is
+        self.movable = self.need > 0
+        self.movable[: len(nodes)] &= np.array(sketch.node_anchor) < 0
+
+    def settle(self, chosen: IntArray) -> None:
+        """Settle the chosen veins, and space them evenly again."""
+        index = np.unique(np.concatenate([self.lines[i] for i in chosen]))
+        place = np.empty(len(self.xyz), dtype=np.int64)
+        place[index] = np.arange(len(index))
+        before, after = np.arange(len(index)), np.arange(len(index))
+        for i in chosen:
+            line = place[self.lines[i]]
+            before[line[1:-1]], after[line[1:-1]] = line[:-2], line[2:]
+        self.xyz[index] = settle(
+            self._obstacles,
+            self.xyz[index],
+            self.need[index],
+            self.movable[index],
+            before,
+            after,
+        )
+        for i in chosen:
+            self._even_out(self.lines[i])
+
+    def room(self, chosen: IntArray) -> tuple[FloatArray, IntArray, FloatArray]:
+        """Least distance to an obstacle about each chord of the chosen veins.
+
+        Returns the room at all points (k,) (infinite where not looked at), the vein of every
+        chord and the room at its middle.
+        """
+        ends = [np.stack([self.lines[i][:-1], self.lines[i][1:]]) for i in chosen]
+        vein = np.repeat(chosen, [e.shape[1] for e in ends])
+        one, two = np.concatenate(ends, axis=1)
+        middle = self._obstacles.distances((self.xyz[one] + self.xyz[two]) / 2)
+        index = np.unique(np.concatenate([one, two]))
+        room = np.full(len(self.xyz), np.inf)
+        room[index] = self._obstacles.distances(self.xyz[index])
+        chord = np.minimum(middle, np.minimum(room[one], room[two]))
+        np.minimum.at(room, one, middle)
+        np.minimum.at(room, two, middle)
+        return room, vein, chord
+
+    def refine(self, chosen: IntArray) -> None:
+        """Add a point in the middle of every chord of the chosen veins."""
+        for i in chosen:
+            line = self.lines[i]
+            new = len(self.xyz) + np.arange(len(line) - 1)
+            middle = (self.xyz[line[:-1]] + self.xyz[line[1:]]) / 2
+            self.xyz = np.vstack([self.xyz, middle])
+            self.need = np.concatenate([self.need, np.full(len(new), self.minor[i])])
+            self.movable = np.concatenate([self.movable, np.ones(len(new), dtype=bool)])
+            self.lines[i] = np.insert(line, np.arange(1, len(line)), new)
+
+    def _even_out(self, line: IntArray) -> None:
+        points = self.xyz[line]
+        step = np.linalg.norm(np.diff(points, axis=0), axis=1)
+        if len(line) > 2 and step.max() > STRETCHED * step.mean():
+            arc = np.concatenate([[0.0], np.cumsum(step)])
+            even = np.linspace(0.0, arc[-1], len(line))[1:-1]
+            self.xyz[line[1:-1]] = along(points, arc, even)
+
+
+def finish(sketch: VeinSketch, obstacles: Obstacles, builder: NetworkBuilder, joins: Joins) -> None:
+    """Settle the sketch between the obstacles and add it to the network."""
+    state = _Settling(sketch, obstacles)
+    free = np.flatnonzero(state.free)
+    state.settle(free)
+    state.settle(free)
+    _, vein, chord = state.room(free)
+    for _ in range(REPAIRS):
+        tight = np.unique(vein[chord < REPAIR_SHARE * state.minor[vein]])
+        if len(tight) == 0:
+            break
+        state.refine(tight)
+        state.settle(tight)
+        _, vein, chord = state.room(tight)
+    room, _, _ = state.room(free)
+    _emit(sketch, state, room, builder, joins)
+
+
+def _emit(
+    sketch: VeinSketch,
+    state: _Settling,
+    room: FloatArray,
+    builder: NetworkBuilder,
+    joins: Joins,
+) -> None:
+    """Add the settled veins, pressed flat where there is little room, to the network."""
+    xyz, at = state.xyz, {}
+    for node in np.flatnonzero(sketch.degree() > 0).tolist():
+        anchor = sketch.node_anchor[node]
+        at[node] = anchor if anchor >= 0 else builder.node(xyz[node])
+    for vein, line, minor in zip(sketch.veins, state.lines, state.minor, strict=True):
+        flat = np.full(len(line), minor)
+        if not vein.buried:
+            flat = np.minimum(flat, room[line])
+        flat = np.maximum(flat, min(LEAST_SEMI_AXIS_MM, minor))
+        wide = np.minimum(vein.radius**2 / flat, MOST_FLATTENING * flat)
+        branch = builder.branch(
+            at[vein.start], at[vein.end], vein.structure, vein.level, vein.side,
+            radius=wide, radius_minor=flat, via=xyz[line[1:-1]],
+        )  # fmt: skip
+        if vein.valve:
+            length = float(np.linalg.norm(np.diff(xyz[line], axis=0), axis=1).sum())
+            builder.valve(branch, max(length - VALVE_FROM_MOUTH_MM, length / 2), 1)
+    for node, kind, name in sketch.terminals:
+        builder.terminal(at[node], kind, name)
+    for name, level, side, node in sketch.named:
+        if node in at:
+            joins.add(name, level, side, at[node])
