@@ -10,6 +10,7 @@ from castsim.disorder import gate_disorder
 from castsim.kernels.arrays import Agent, Graph, State
 from castsim.kernels.connectivity import neighbours_first
 from castsim.kernels.factor import Pattern, symbolic
+from castsim.kernels.pressure import CLOSED_LEAK
 from geometry.flowmesh import FlowMesh
 
 FloatArray = NDArray[np.float64]
@@ -71,6 +72,8 @@ def build_graph(
         half_owner=half[:, 0].copy(),
         half_neighbour=half[:, 1].copy(),
         extra=np.concatenate([np.zeros(m), end]),
+        # a terminal of fixed pressure conducts so well that even a share of it would drain a cast
+        leak=CLOSED_LEAK / np.concatenate([resistance, np.maximum(end, least[mesh.terminal_cell])]),
         valve=np.concatenate([mesh.face_valve, np.zeros(t, dtype=np.int64)]).astype(np.int64),
         gate=gate,
         face_weight=np.concatenate(

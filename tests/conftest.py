@@ -86,7 +86,7 @@ def tube() -> Callable[..., FlowMesh]:
 
 @pytest.fixture(scope="session")
 def push() -> Callable[..., Injection]:
-    """Injects `volume` at `rate` (or `steps`) through a short wide catheter into cell `tip`."""
+    """Injects `volume` at `rate` (or `steps`) through a short catheter into cell `tip`."""
 
     def go(
         mesh: FlowMesh,
@@ -104,7 +104,7 @@ def push() -> Callable[..., Injection]:
         return inject(
             mesh,
             agent,
-            TipSource(**({"cell": tip, "resistance": 1e-3} | (source or {}))),
+            TipSource(**({"cell": tip, "resistance": 1.0, "pressure_limit": 1e8} | (source or {}))),
             Protocol(steps or (Step(volume, rate),), rules),
             **given,
         )

@@ -103,7 +103,7 @@ def linear_solve(
             continue
         role = work.role[f]
         if role != 0 and (role == HELD or state.diode[f] == 0):
-            g *= CLOSED_LEAK
+            g = min(g * CLOSED_LEAK, graph.leak[f])
         i = pattern.rank[graph.owner[f]]
         push = g * work.drive[f]
         work.diagonal[i] += g
