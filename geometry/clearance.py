@@ -62,8 +62,7 @@ class Obstacles:
 
     def distances(self, xyz: FloatArray) -> FloatArray:
         """Distance (k,) to the nearest obstacle, mm, negative inside, at most `REACH_MM`."""
-        looks = [distance for distance, _ in Neighbourhood(self, xyz).look(xyz)]
-        return np.asarray(np.min(looks, axis=0))
+        return Neighbourhood(self, xyz).distances(xyz)
 
 
 class Neighbourhood:
@@ -72,10 +71,13 @@ class Neighbourhood:
     def __init__(self, obstacles: Obstacles, xyz: FloatArray) -> None:
         self._obstacles = obstacles
         self._solids: list[tuple[Frame, Solid, IntArray]] = []
-        z = xyz[:, 2]
+        order = np.argsort(xyz[:, 2])
+        z = xyz[order, 2]
         for frame, solid, lower, upper in obstacles._solids:
-            height = float(np.abs([lower, upper]).max()) + 2 * REACH_MM
-            rough = np.flatnonzero(np.abs(z - frame.origin[2]) < 2 * height)
+            corner = np.where(np.indices((2, 2, 2)).reshape(3, -1).T, upper, lower)
+            height = frame.world(corner)[:, 2]
+            low, high = np.searchsorted(z, [height.min() - REACH_MM, height.max() + REACH_MM])
+            rough = order[low:high]
             local = frame.local(xyz[rough])
             near = ((local > lower - REACH_MM) & (local < upper + REACH_MM)).all(axis=1)
             if near.any():
@@ -85,6 +87,16 @@ class Neighbourhood:
         found = np.flatnonzero(np.isfinite(distance))
         by_sleeve = distance[found] - obstacles._sleeve_radius[nearest[found]] < REACH_MM
         self._by_sleeve = found[by_sleeve]
+
+    def distances(self, xyz: FloatArray) -> FloatArray:
+        """Distance (k,) to the nearest obstacle."""
+        distance = np.full(len(xyz), REACH_MM)
+        for frame, solid, index in self._solids:
+            here = solid.distance(frame.local(xyz[index]))
+            distance[index] = np.minimum(distance[index], here)
+        by_sac = self._obstacles.skeleton.sac.distance(xyz[self._by_sac])
+        distance[self._by_sac] = np.minimum(distance[self._by_sac], by_sac)
+        return np.asarray(np.minimum(distance, self._sleeve(xyz)[0]))
 
     def look(self, xyz: FloatArray) -> Iterator[tuple[FloatArray, FloatArray]]:
         """Distance (k,) and its gradient (k, 3) for bone, for the sac and for sleeves."""

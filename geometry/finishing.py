@@ -85,10 +85,10 @@ class _Settling:
         ends = [np.stack([self.lines[i][:-1], self.lines[i][1:]]) for i in chosen]
         vein = np.repeat(chosen, [e.shape[1] for e in ends])
         one, two = np.concatenate(ends, axis=1)
-        middle = self._obstacles.distances((self.xyz[one] + self.xyz[two]) / 2)
         index = np.unique(np.concatenate([one, two]))
         room = np.full(len(self.xyz), np.inf)
-        room[index] = self._obstacles.distances(self.xyz[index])
+        looked_at = np.vstack([self.xyz[index], (self.xyz[one] + self.xyz[two]) / 2])
+        room[index], middle = np.split(self._obstacles.distances(looked_at), [len(index)])
         chord = np.minimum(middle, np.minimum(room[one], room[two]))
         np.minimum.at(room, one, middle)
         np.minimum.at(room, two, middle)
@@ -96,14 +96,17 @@ class _Settling:
 
     def refine(self, chosen: IntArray) -> None:
         """Add a point in the middle of every chord of the chosen veins."""
+        middles, needs, count = [], [], len(self.xyz)
         for i in chosen:
             line = self.lines[i]
-            new = len(self.xyz) + np.arange(len(line) - 1)
-            middle = (self.xyz[line[:-1]] + self.xyz[line[1:]]) / 2
-            self.xyz = np.vstack([self.xyz, middle])
-            self.need = np.concatenate([self.need, np.full(len(new), self.minor[i])])
-            self.movable = np.concatenate([self.movable, np.ones(len(new), dtype=bool)])
+            new = count + np.arange(len(line) - 1)
+            count += len(new)
+            middles.append((self.xyz[line[:-1]] + self.xyz[line[1:]]) / 2)
+            needs.append(np.full(len(new), self.minor[i]))
             self.lines[i] = np.insert(line, np.arange(1, len(line)), new)
+        self.xyz = np.vstack([self.xyz, *middles])
+        self.need = np.concatenate([self.need, *needs])
+        self.movable = np.append(self.movable, np.ones(count - len(self.movable), dtype=bool))
 
     def _even_out(self, line: IntArray) -> None:
         points = self.xyz[line]
@@ -120,15 +123,16 @@ def finish(sketch: VeinSketch, obstacles: Obstacles, builder: NetworkBuilder, jo
     free = np.flatnonzero(state.free)
     state.settle(free)
     state.settle(free)
-    _, vein, chord = state.room(free)
+    room, vein, chord = state.room(free)
     for _ in range(REPAIRS):
         tight = np.unique(vein[chord < REPAIR_SHARE * state.minor[vein]])
         if len(tight) == 0:
             break
         state.refine(tight)
         state.settle(tight)
-        _, vein, chord = state.room(tight)
-    room, _, _ = state.room(free)
+        fresh, vein, chord = state.room(tight)
+        room = np.append(room, np.full(len(fresh) - len(room), np.inf))
+        room = np.where(np.isfinite(fresh), fresh, room)
     _emit(sketch, state, room, builder, joins)
 
 
