@@ -6,7 +6,6 @@ the order of triangles.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,17 +15,9 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from castsim import graphics
-from castsim.scene import (
-    DISCLAIMER,
-    LEAST_FACING,
-    LETTER_THRESHOLD,
-    OBLIQUE_RISE_DEG,
-    OBLIQUE_TURN_DEG,
-    Part,
-    Scene,
-    build_scene,
-)
+from castsim.scene import DISCLAIMER, LEAST_FACING, Part, Scene, build_scene
 from castsim.scene_page import write_page
+from castsim.views import View, default_views, edge_letters
 
 if TYPE_CHECKING:
     from castsim.cast import Cast
@@ -44,63 +35,20 @@ UNIT_HEIGHT = 1000.0
 
 HEAD_LIGHT, FILL_LIGHT = 0.70, 0.30
 INK = "#1b1f27"
-SCALE_BAR_MM = 10.0
+RULE = "#d9dde5"
+PAPER_OPACITY = 0.55
+"""Of the white behind words, so that they can be read over veins."""
+MOST_TRIANGLES = 300_000
+"""A still picture can be finer than one that is turned."""
+SCALE_BARS_MM = (20.0, 10.0, 5.0, 2.0, 1.0, 0.0)
+SCALE_BAR_SHARE = 0.8
+"""Most of a view's half width that its scale bar takes."""
 HEADING_SHARE = 0.11
 FOOT_SHARE = 0.05
 LABEL_MARGIN = 0.05
 EYE_DISTANCE_MM = 500.0
 LEGEND_START = 0.32
 LEGEND_PATCH = 0.017
-
-
-@dataclass(frozen=True)
-class View:
-    """A direction of looking, in the parallel projection.
-
-    Attributes
-    ----------
-    name : under the picture
-    focus : (3,) mm, what lies in the middle
-    towards_eye : (3,) unit vector from the scene to the eye, RAS
-    """
-
-    name: str
-    focus: FloatArray
-    towards_eye: FloatArray
-
-    @property
-    def right(self) -> FloatArray:
-        """Unit vector to the right in the picture, (3,) RAS."""
-        right = np.cross([0.0, 0.0, 1.0], self.towards_eye)
-        return np.asarray(right / np.linalg.norm(right))
-
-    @property
-    def up(self) -> FloatArray:
-        """Unit vector upwards in the picture, (3,) RAS."""
-        return np.cross(self.towards_eye, self.right)
-
-
-def view(name: str, focus: FloatArray, *, turn_deg: float, rise_deg: float = 0.0) -> View:
-    """View from the front, turned to the patient's right and raised."""
-    turn, rise = np.deg2rad([turn_deg, rise_deg])
-    flat = np.cos(rise)
-    return View(name, focus, np.array([flat * np.sin(turn), flat * np.cos(turn), np.sin(rise)]))
-
-
-def edge_letters(direction: FloatArray) -> str:
-    """Letters of the side of the body that lies in a direction, the strongest first.
-
-    Examples
-    --------
-    >>> edge_letters(np.array([-1.0, 0.0, 0.0])), edge_letters(np.array([0.6, 0.8, 0.0]))
-    ('L', 'AR')
-    """
-    order = np.argsort(-np.abs(direction))
-    return "".join(
-        ("LR", "PA", "IS")[axis][int(direction[axis] > 0)]
-        for axis in order
-        if abs(direction[axis]) >= LETTER_THRESHOLD
-    )
 
 
 def render_png(
@@ -121,7 +69,7 @@ def render_png(
         No off-screen OpenGL on this machine; the message names what to install.
     """
     graphics.prepare()
-    scene = build_scene(cast, summary)
+    scene = build_scene(cast, summary, most_triangles=MOST_TRIANGLES)
     Image.fromarray(picture(scene, default_views(scene), size)).save(path, format="PNG")
 
 
@@ -135,19 +83,6 @@ def export_html(cast: "Cast", path: Path, *, summary: Mapping[str, Any]) -> None
     summary : its metrics, as in ``cast.json``
     """
     write_page(build_scene(cast, summary), path)
-
-
-def default_views(scene: Scene) -> tuple[View, View]:
-    """From the front, and from the front and side of the target."""
-    return (
-        view("front", scene.focus, turn_deg=0.0),
-        view(
-            "oblique",
-            scene.target,
-            turn_deg=OBLIQUE_TURN_DEG * scene.side,
-            rise_deg=OBLIQUE_RISE_DEG,
-        ),
-    )
 
 
 def picture(scene: Scene, views: Sequence[View], size: tuple[int, int]) -> Picture:
@@ -205,7 +140,9 @@ def _plotter(scene: Scene, views: Sequence[View], size: tuple[int, int]) -> pv.P
         shape=shape,
         row_weights=[HEADING_SHARE, body, FOOT_SHARE],  # type: ignore[list-item]  # floats are meant
         groups=[(0, slice(None)), (2, slice(None))],  # type: ignore[list-item]  # and slices
-        border=False,
+        border=True,
+        border_color=RULE,
+        border_width=float(SAMPLES),
         lighting="none",
         theme=pv.themes.DocumentTheme(),  # white, whatever the user's own theme
     )
@@ -224,28 +161,28 @@ def _plotter(scene: Scene, views: Sequence[View], size: tuple[int, int]) -> pv.P
     panel = (size[0] / len(views), size[1] * body)
     for column, at in enumerate(views):
         plotter.subplot(1, column)
-        _aim(plotter, scene, at)
+        _aim(plotter, at)
         _annotate(plotter, scene, at, panel, unit)
     plotter.subplot(2, 0)
     _legend(plotter, scene.parts, unit)
     return plotter
 
 
-def _aim(plotter: pv.Plotter, scene: Scene, at: View) -> None:
+def _aim(plotter: pv.Plotter, at: View) -> None:
     camera = plotter.camera
     camera.parallel_projection = True
     camera.focal_point = tuple(at.focus)
     camera.position = tuple(at.focus + EYE_DISTANCE_MM * at.towards_eye)
-    camera.up = (0.0, 0.0, 1.0)
-    camera.parallel_scale = scene.half_height
-    camera.clipping_range = (1.0, 2.0 * EYE_DISTANCE_MM)
+    camera.up = tuple(at.up)
+    camera.parallel_scale = at.half_height
+    camera.clipping_range = (EYE_DISTANCE_MM - at.cut, 2.0 * EYE_DISTANCE_MM)
 
 
 def _annotate(
     plotter: pv.Plotter, scene: Scene, at: View, panel: tuple[float, float], unit: float
 ) -> None:
     """Write letters of the body's sides, names of vertebrae and the scale bar of one view."""
-    half = np.array([scene.half_height * panel[0] / panel[1], scene.half_height])
+    half = at.half_height * np.array([panel[0] / panel[1], 1.0])
     across = np.stack([at.right, at.up])
     for direction, place in (
         (-at.right, (0.015, 0.5)),
@@ -258,12 +195,12 @@ def _annotate(
         x, y = 0.5 + across @ (label.xyz - at.focus) / (2.0 * half)
         if max(abs(x - 0.5), abs(y - 0.5)) < 0.5 - LABEL_MARGIN:
             _write(plotter, label.text, (x, y), 11.0 * unit, anchor=(0.5, 0.5))
+    length = next(mm for mm in SCALE_BARS_MM if mm < SCALE_BAR_SHARE * half[0])
     start = np.array([-0.94, -0.90]) * half
-    ends = np.stack([start, start + np.array([SCALE_BAR_MM, 0.0])]) @ across + at.focus
-    ends += 0.5 * EYE_DISTANCE_MM * at.towards_eye  # nearer to the eye than anything
+    ends = np.stack([start, start + np.array([length, 0.0])]) @ across + at.focus
+    ends += (at.cut - 1.0) * at.towards_eye  # nearer to the eye than anything shown
     plotter.add_mesh(pv.Line(*ends), color=INK, line_width=max(2.0, 4.0 * unit), lighting=False)
-    caption = f"{SCALE_BAR_MM:g} mm, {at.name}"
-    _write(plotter, caption, (0.03, 0.06), 11.0 * unit)
+    _write(plotter, f"{length:g} mm, {at.name}", (0.03, 0.06), 11.0 * unit)
 
 
 def _legend(plotter: pv.Plotter, parts: Sequence[Part], unit: float) -> None:
@@ -290,6 +227,7 @@ def _write(
     actor.prop.font_size = round(1.6 * size)
     actor.prop.color = INK
     actor.prop.bold = bold
+    actor.prop.background_color, actor.prop.background_opacity = "white", PAPER_OPACITY
     actor.prop.justification_horizontal = ("left", "center", "right")[round(2 * anchor[0])]
     actor.prop.justification_vertical = ("bottom", "center", "top")[round(2 * anchor[1])]
     actor.GetPositionCoordinate().SetCoordinateSystemToNormalizedViewport()

@@ -26,11 +26,11 @@ DISCLAIMER = "Research and education, not a medical device"
 
 MOST_TRIANGLES = 50_000
 """What a browser without a graphics card still turns smoothly."""
-DETAILS = (1.0, 1.5, 2.5, 4.0, 7.0)
-"""Coarseness of the veins, of which the first is taken that keeps the scene light enough."""
+DETAILS = (0.5, 1.0, 1.5, 2.5, 4.0, 7.0)
+"""Coarseness of veins and cast; the first is taken that keeps the scene light enough."""
 FINE_SIDES = ((0.45, 5), (0.9, 6), (2.0, 9))
 """Sides of a tube up to a radius in mm; wider ones have `WIDE_SIDES`."""
-WIDE_SIDES = 14
+WIDE_SIDES = 18
 CAPPED_MM = 0.6
 """Radius from which the end of a tube is round."""
 SAC_SIDES = 40
@@ -97,7 +97,9 @@ class Scene:
     parts : from what shows through everything to what veils everything
     labels : names of the vertebrae
     focus : (3,) mm, centre of the window
-    target : (3,) mm, centre of the target's foramen
+    target : (3,) mm, middle of the target root in its foramen
+    root_axis : (3,) unit vector along that root, outwards
+    root_length : mm of it in the foramen
     half_height : mm, of the window
     side : of the target root, from which an oblique view looks
     title, facts : heading, and one line of measured results
@@ -107,6 +109,8 @@ class Scene:
     labels: tuple[Label, ...]
     focus: FloatArray
     target: FloatArray
+    root_axis: FloatArray
+    root_length: float
     half_height: float
     side: Side
     title: str
@@ -138,13 +142,16 @@ class _Window:
         return np.asarray(((xyz >= self.low) & (xyz <= self.high)).all(axis=1))
 
 
-def build_scene(cast: "Cast", summary: Mapping[str, Any]) -> Scene:
+def build_scene(
+    cast: "Cast", summary: Mapping[str, Any], *, most_triangles: int = MOST_TRIANGLES
+) -> Scene:
     """Collect everything about the target root that a picture of this cast shows.
 
     Parameters
     ----------
     cast : a run
     summary : its metrics, as in ``cast.json``
+    most_triangles : to which the veins are coarsened if they must
     """
     root, side = cast.scenario.target.root, cast.scenario.target.side_code
     skeleton = cast.anatomy.skeleton
@@ -156,20 +163,24 @@ def build_scene(cast: "Cast", summary: Mapping[str, Any]) -> Scene:
         Part(f"root {root.name} {side.name.lower()}", "#f2b705", 1.0, target),
         Part("other roots", "#efe6c8", 1.0, others),
         *_catheter(cast, window),
-        Part("cast", "#17181c", 0.88, _tubes(_clipped(cast_runs, window))),
+        Part("cast", "#17181c", 0.88, _finest(_clipped(cast_runs, window), most_triangles // 4)),
     )
     shell = (
         Part("dural sac", "#c98fb4", 0.20, _sac(skeleton, window)),
         Part("bone", "#cdb88f", 0.20, _bones(skeleton, shown)),
     )
-    left = MOST_TRIANGLES - sum(part.surface.n_triangles for part in (*solid, *shell))
-    veins = Part("veins", "#3f7fd0", 0.34, _veins(cast, window, left))
+    left = most_triangles - sum(part.surface.n_triangles for part in (*solid, *shell))
+    veins = Part("veins", "#3f7fd0", 0.34, _finest(_clipped(_vein_runs(cast), window), left))
     parts = (*solid, veins, *shell)
+    sleeve = skeleton.root_sleeve(root, side)
+    entry, end = sleeve.points[np.searchsorted(sleeve.arc, [0.0, sleeve.length])]
     return Scene(
         parts=tuple(part for part in parts if part.surface.n_triangles),
         labels=tuple(_name(skeleton.vertebra(level), side) for level in shown),
         focus=window.centre,
-        target=skeleton.foramen(root, side).origin,
+        target=(entry + end) / 2.0,
+        root_axis=(end - entry) / np.linalg.norm(end - entry),
+        root_length=float(np.linalg.norm(end - entry)),
         half_height=float(window.high[2] - window.low[2]) / 2.0,
         side=side,
         title=cast.scenario.title,
@@ -278,9 +289,8 @@ def _plans(runs: list[Run], coarseness: float) -> list[tuple[FloatArray, FloatAr
     return plans
 
 
-def _veins(cast: "Cast", window: _Window, most_triangles: int) -> Surface:
-    """Veins of the window, as fine as the number of triangles allows."""
-    runs = _clipped(_vein_runs(cast), window)
+def _finest(runs: list[Run], most_triangles: int) -> Surface:
+    """Tubes as fine as the number of triangles allows."""
     for coarseness in DETAILS:
         plans = _plans(runs, coarseness)
         if sum(2 * sides * (len(r) + 2 * rings) for _, r, sides, rings in plans) < most_triangles:

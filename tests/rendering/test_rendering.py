@@ -1,5 +1,6 @@
 """The picture: numbers first, a stored image second."""
 
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -9,17 +10,10 @@ from PIL import Image
 
 from castsim import graphics
 from castsim.errors import MissingError
-from castsim.rendering import (
-    FOOT_SHARE,
-    HEADING_SHARE,
-    default_views,
-    edge_letters,
-    picture,
-    render_png,
-    view,
-)
+from castsim.rendering import FOOT_SHARE, HEADING_SHARE, picture, render_png
 from castsim.scene import Label, Part, Scene, build_scene
 from castsim.surfaces import tube
+from castsim.views import View, default_views, direction, edge_letters
 from geometry.levels import Side
 
 SIZE = (800, 500)
@@ -42,7 +36,9 @@ def hand_made_scene() -> Scene:
         ),
         labels=(Label("T9", np.array([-8.0, 0.0, 10.0])),),
         focus=np.zeros(3),
-        target=np.array([9.0, 0.0, 0.0]),
+        target=np.array([9.0, 4.0, -12.0]),
+        root_axis=np.array([1.0, 0.0, 0.0]),
+        root_length=10.0,
         half_height=HALF_MM,
         side=Side.RIGHT,
         title="A scene made by hand",
@@ -84,11 +80,11 @@ def test_a_veil_of_bone_leaves_the_cast_to_be_seen(front):
     assert cast_behind_bone.mean() < bone.mean() - 50
 
 
-def test_the_scale_bar_is_ten_millimetres_long(front):
-    rows = front[-120:-26, :200].astype(int).sum(axis=2) < 400
-    run = int(rows.sum(axis=1).max())
+def test_the_scale_bar_is_twenty_millimetres_long(front):
+    dark = front[-70:-30, :250].astype(int).sum(axis=2) < 400
+    run = int(dark.sum(axis=1).max())
     height = front.shape[0] * (1.0 - HEADING_SHARE - FOOT_SHARE)
-    assert run == pytest.approx(10.0 * height / (2.0 * HALF_MM), abs=2.0)
+    assert run == pytest.approx(20.0 * height / (2.0 * HALF_MM), abs=2.0)
 
 
 def test_two_renders_are_identical(front):
@@ -125,6 +121,19 @@ def test_without_opengl_a_clear_error_and_no_file(cast, summary, tmp_path, monke
     assert not list(tmp_path.iterdir())
 
 
+def test_along_the_root_what_lies_beyond_its_exit_is_cut_off(opengl):
+    scene = hand_made_scene()
+    lid = Part("veins", "#3f7fd0", 1.0, rod((16, -20, -12), (16, 20, -12), 1.5))
+    along = default_views(scene)[2]
+    middle = (SIZE[1] // 2 + 15, SIZE[0] // 2)
+    plain, lidded = (
+        picture(replace(scene, parts=parts), [along], SIZE)[middle]
+        for parts in (scene.parts, (*scene.parts, lid))
+    )
+    np.testing.assert_array_equal(plain, lidded)
+    assert plain[0] > plain[2] + 60  # the yellow of the root
+
+
 @pytest.mark.parametrize(
     ("turn", "rise", "right", "up"),
     [
@@ -136,14 +145,14 @@ def test_without_opengl_a_clear_error_and_no_file(cast, summary, tmp_path, monke
     ],
 )
 def test_letters_of_the_edges(turn, rise, right, up):
-    looking = view("", np.zeros(3), turn_deg=turn, rise_deg=rise)
+    looking = View("", np.zeros(3), direction(turn, rise), HALF_MM)
     if right is not None:
         assert edge_letters(looking.right) == right
     assert edge_letters(looking.up) == up
 
 
 def test_a_view_is_an_orthonormal_right_handed_frame():
-    looking = view("", np.zeros(3), turn_deg=37.0, rise_deg=21.0)
+    looking = View("", np.zeros(3), direction(37.0, 21.0), HALF_MM)
     frame = np.stack([looking.right, looking.up, looking.towards_eye])
     np.testing.assert_allclose(frame @ frame.T, np.eye(3), atol=1e-12)
     assert np.linalg.det(frame) == pytest.approx(1.0)

@@ -28,6 +28,7 @@ LEAVES = {
     "castsim.scene": set(),
     "castsim.scene_page": set(),
     "castsim.surfaces": {"pyvista"},
+    "castsim.views": set(),
     "castsim.vtp": {"pyvista"},
 }
 
