@@ -24,9 +24,14 @@ condylar           C1                    trunks lower end of the posterior condy
                                                 node where that vein is absent)
 anterior_condylar  C1                    trunks inner end of the anterior condylar vein, in the
                                                 hypoglossal canal, for the foramen magnum network
-epidural_top       C1                    epidural  topmost anterior epidural node
-foramen_medial     root                  foraminal strands' medial ends
-foramen_lateral    root                  foraminal strands' lateral ends
+epidural_top       C1                    local  topmost anterior epidural nodes
+foramen_medial     root                  local  strands that go on to the epidural columns:
+                                                superior, anterior, posterior
+foramen_lateral    root                  local  strands that go on to the segmental vein
+segmental_junction T1..L5                local  where the foraminal plexus meets segmental vein n
+segmental_flank    T1..L5                local  middle of the paraspinal part
+segmental_dorsal   T1..L5                local  where the dorsal branch leaves for the back
+external_front     C2..S1                local  anterior external plexus at mid-body
 ================== ===================== ====== =============================================
 
 The foramen of root C8 (C7/T1) opens laterally into the vertebral trunk (``vertebral_vein``,
