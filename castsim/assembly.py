@@ -72,6 +72,7 @@ def build_graph(
         half_owner=half[:, 0].copy(),
         half_neighbour=half[:, 1].copy(),
         extra=np.concatenate([np.zeros(m), end]),
+        blood_conductance=1.0 / np.concatenate([resistance, end]),
         # a terminal of fixed pressure conducts so well that even a share of it would drain a cast
         leak=CLOSED_LEAK / np.concatenate([resistance, np.maximum(end, least[mesh.terminal_cell])]),
         valve=np.concatenate([mesh.face_valve, np.zeros(t, dtype=np.int64)]).astype(np.int64),

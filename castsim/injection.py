@@ -230,6 +230,8 @@ class _Run:
         self.burst = 0.0
         self.stop_reason = "protocol complete"
         self.lines = self._lines(protocol)
+        self.azygos = np.flatnonzero(watch.azygos)
+        self.leaving = np.flatnonzero(watch.azygos_fraction)
         self.used = [0] * len(protocol.rules)
         self.level = [rule.threshold for rule in protocol.rules]
         self.longest_pause = 0.0
@@ -340,8 +342,8 @@ class _Run:
     def azygos_volume(self) -> float:
         """All agent that entered the azygos system so far, stayed or carried off, mm3."""
         watch = self.watch
-        stayed = float(self.state.agent_volume[watch.azygos].sum())
-        return stayed + float(self._embolised() @ watch.azygos_fraction)
+        stayed = float(self.state.agent_volume[self.azygos].sum())
+        return stayed + float(self._embolised()[self.leaving] @ watch.azygos_fraction[self.leaving])
 
     def _log(self, tip_pressure: float) -> None:
         out = self.state.terminal_out

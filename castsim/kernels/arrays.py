@@ -23,6 +23,7 @@ class Graph(NamedTuple):
     half_neighbour: FloatArray  # (m,) mm^-3, neighbour's part
     extra: FloatArray  # (m,) Pa s mm^-3, resistance outside the mesh (terminals), else 0
     leak: FloatArray  # (m,) mm3 s^-1 Pa^-1, most that a closed diode keeps, so that nothing floats
+    blood_conductance: FloatArray  # (m,) mm3 s^-1 Pa^-1 with blood at both ends
     valve: IntArray  # (m,) +1 owner to neighbour only, -1 the other way, 0 none
     gate: IntArray  # (m,) gate, or -1: agent never enters
     face_weight: FloatArray  # (m,) Pa, (rho_a - rho_b) g.x at the face

@@ -31,7 +31,10 @@ def tear_off(graph: Graph, agent: Agent, state: State, length: FloatArray, tip: 
     catheter. Pressures are those of the step's solve: cells that filled since (still marked in
     `state.drains`) wait for the next step.
     """
-    n = len(graph.volume)
+    full = state.full
+    n = len(full)
+    if full.sum() == 0:
+        return 0.0
     best = np.full(n, -np.inf)
     come_from = np.full(n, -1, dtype=np.int64)
     heap = [(0.0, 0)]
@@ -77,7 +80,7 @@ def tear_off(graph: Graph, agent: Agent, state: State, length: FloatArray, tip: 
                 heapq.heappush(heap, (-p, far))
     torn = 0.0
     for c in range(n):
-        if state.full[c] == 0 or best[c] == -np.inf:
+        if full[c] == 0 or best[c] == -np.inf:
             continue
         gives = False
         for e in range(graph.first[c], graph.first[c + 1]):

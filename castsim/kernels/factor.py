@@ -125,17 +125,18 @@ def symbolic(
 @nb.njit(cache=True)
 def factorise(pattern: Pattern, diagonal: FloatArray, entries: FloatArray) -> None:
     """Overwrite the matrix (diagonal by rank, strict lower entries) with D and L, in place."""
+    column, row, target = pattern.column, pattern.row, pattern.target
     position = 0
     for k in range(len(diagonal)):
-        start = pattern.column[k]
-        stop = pattern.column[k + 1]
+        start = column[k]
+        stop = column[k + 1]
         inverse = 1.0 / diagonal[k]
         for a in range(start, stop):
             value = entries[a]
             scaled = value * inverse
-            diagonal[pattern.row[a]] -= value * scaled
+            diagonal[row[a]] -= value * scaled
             for b in range(a + 1, stop):
-                entries[pattern.target[position]] -= scaled * entries[b]
+                entries[target[position]] -= scaled * entries[b]
                 position += 1
         for a in range(start, stop):
             entries[a] *= inverse
@@ -143,17 +144,27 @@ def factorise(pattern: Pattern, diagonal: FloatArray, entries: FloatArray) -> No
 
 @nb.njit(cache=True)
 def substitute(
-    pattern: Pattern, diagonal: FloatArray, entries: FloatArray, right: FloatArray
+    pattern: Pattern,
+    diagonal: FloatArray,
+    entries: FloatArray,
+    right: FloatArray,
+    other: FloatArray,
 ) -> None:
-    """Solve L D L' x = right in place; `right` is ordered by rank."""
+    """Solve L D L' x = right and = other in place, in one pass; both are ordered by rank."""
+    column, row = pattern.column, pattern.row
     n = len(diagonal)
     for k in range(n):
-        value = right[k]
-        if value != 0.0:
-            for a in range(pattern.column[k], pattern.column[k + 1]):
-                right[pattern.row[a]] -= entries[a] * value
+        x = right[k]
+        y = other[k]
+        for a in range(column[k], column[k + 1]):
+            right[row[a]] -= entries[a] * x
+            other[row[a]] -= entries[a] * y
     for k in range(n - 1, -1, -1):
-        value = right[k] / diagonal[k]
-        for a in range(pattern.column[k], pattern.column[k + 1]):
-            value -= entries[a] * right[pattern.row[a]]
-        right[k] = value
+        inverse = 1.0 / diagonal[k]
+        x = right[k] * inverse
+        y = other[k] * inverse
+        for a in range(column[k], column[k + 1]):
+            x -= entries[a] * right[row[a]]
+            y -= entries[a] * other[row[a]]
+        right[k] = x
+        other[k] = y

@@ -215,9 +215,10 @@ def stamp_times(
             state.first_time[cell] = time + (state.first_volume[cell] - injected) * per_volume
         if np.isinf(state.full_time[cell]) and state.full[cell] == 1:
             state.full_time[cell] = time + (state.full_volume[cell] - injected) * per_volume
-    for g in range(len(state.reached)):
-        if state.reached[g] == FRESH:
-            state.reached[g] = 1
+    reached = state.reached
+    for g in range(len(reached)):
+        if reached[g] == FRESH:
+            reached[g] = 1
             # age is counted from the step's start by the caller: subtract the wait
             state.age[g] = -state.window[g] * per_volume
             state.skin[g] = 0.0

@@ -12,7 +12,7 @@ import numba as nb
 import numpy as np
 
 from castsim.kernels.arrays import Agent, FloatArray, Graph, IntArray, Source, State
-from castsim.kernels.connectivity import face_law
+from castsim.kernels.connectivity import end_viscosity
 from castsim.kernels.factor import Pattern, factorise, substitute
 from castsim.kernels.laws import burst_pressure
 
@@ -70,19 +70,78 @@ class Solution(NamedTuple):
 
 @nb.njit(cache=True)
 def classify(graph: Graph, agent: Agent, state: State, work: Work) -> int:
-    """Law of every face in the present state; list those with a role; return how many."""
+    """Law of every face in the present state; list those with a role; return how many.
+
+    Q = conductance (P_owner - P_neighbour + drive), owner to neighbour, with the weight drive
+    s (w_face - w_cell) of each end by its share s of agent. Full cells that are not fed and blood
+    that does not drain take no part. A front (full to not full) is a diode for agent towards
+    blood only; a valve is one too, and stays shut to a front on its wrong side.
+    """
+    owner, neighbour, valve, gate = graph.owner, graph.neighbour, graph.valve, graph.gate
+    half_owner, half_neighbour, extra = graph.half_owner, graph.half_neighbour, graph.extra
+    face_weight, cell_weight, volume = graph.face_weight, graph.cell_weight, graph.volume
+    blood, annular, at_rest = graph.blood_viscosity, graph.annular, graph.blood_conductance
+    agent_volume, full, gel = state.agent_volume, state.full, state.gel
+    fed, drains, broken = state.fed, state.drains, state.broken
+    out_conductance, out_drive, out_role = work.conductance, work.drive, work.role
+    out_direction, out_front, special = work.direction, work.front, work.special
+    viscosity = agent.viscosity
+    n = len(volume)
     count = 0
-    for f in range(len(graph.owner)):
-        conductance, drive, role, direction, front = face_law(graph, agent, state, f)
-        if role == 1 and front != 0 and state.broken[graph.gate[f]] == 0:
-            role = HELD
-        work.conductance[f] = conductance
-        work.drive[f] = drive
-        work.role[f] = role
-        work.direction[f] = direction
-        work.front[f] = front
-        if role != 0:
-            work.special[count] = f
+    for f in range(len(owner)):
+        i = owner[f]
+        j = neighbour[f]
+        inner = j < n
+        out_conductance[f] = 0.0
+        out_drive[f] = 0.0
+        out_role[f] = 0
+        out_front[f] = 0
+        i_full = full[i] == 1
+        j_full = inner and full[j] == 1
+        if (fed[i] if i_full else drains[i]) == 0:
+            continue
+        if inner and (fed[j] if j_full else drains[j]) == 0:
+            continue
+        if agent_volume[i] == 0.0 and (not inner or agent_volume[j] == 0.0):
+            out_conductance[f] = at_rest[f]
+        else:
+            front = 0
+            if i_full and not j_full:
+                front = 1
+            elif j_full and not i_full:
+                front = -1
+            if (i_full or j_full) and gate[f] < 0:
+                continue
+            if front != 0 and valve[f] != 0 and valve[f] != front:
+                continue
+            share = agent_volume[i] / volume[i]
+            mu = end_viscosity(
+                share, i_full or front == -1, gel[i], annular[i], viscosity, blood[i]
+            )
+            if mu < 0.0:
+                continue
+            resistance = half_owner[f] * mu + extra[f]
+            drive = share * (face_weight[f] - cell_weight[i])
+            if inner:
+                share = agent_volume[j] / volume[j]
+                mu = end_viscosity(
+                    share, j_full or front == 1, gel[j], annular[j], viscosity, blood[j]
+                )
+                if mu < 0.0:
+                    continue
+                resistance += half_neighbour[f] * mu
+                drive += share * (cell_weight[j] - face_weight[f])
+            out_conductance[f] = 1.0 / resistance
+            out_drive[f] = drive
+            if front != 0:
+                out_front[f] = front
+                out_direction[f] = front
+                out_role[f] = 1 if broken[gate[f]] == 1 else HELD
+        if out_role[f] == 0 and valve[f] != 0:
+            out_role[f] = 1
+            out_direction[f] = valve[f]
+        if out_role[f] != 0:
+            special[count] = f
             count += 1
     return count
 
@@ -92,43 +151,45 @@ def linear_solve(
     graph: Graph, state: State, work: Work, pattern: Pattern, source: Source, tip_open: bool
 ) -> tuple[float, float]:
     """Assemble and solve with the present diodes; return intercept and slope of the inflow."""
-    n = len(graph.volume)
-    work.diagonal[:] = 0.0
-    work.entries[:] = 0.0
-    work.base[:] = 0.0
-    work.unit[:] = 0.0
-    for f in range(len(graph.owner)):
-        g = work.conductance[f]
+    owner, neighbour, rank = graph.owner, graph.neighbour, pattern.rank
+    conductance, drive, role, diode = work.conductance, work.drive, work.role, state.diode
+    diagonal, entries, base, unit = work.diagonal, work.entries, work.base, work.unit
+    face_entry, terminal_pressure = pattern.face_entry, graph.terminal_pressure
+    leak = graph.leak
+    n = len(diagonal)
+    diagonal[:] = 0.0
+    entries[:] = 0.0
+    base[:] = 0.0
+    unit[:] = 0.0
+    for f in range(len(owner)):
+        g = conductance[f]
         if g == 0.0:
             continue
-        role = work.role[f]
-        if role != 0 and (role == HELD or state.diode[f] == 0):
-            g = min(g * CLOSED_LEAK, graph.leak[f])
-        i = pattern.rank[graph.owner[f]]
-        push = g * work.drive[f]
-        work.diagonal[i] += g
-        work.base[i] -= push
-        j = graph.neighbour[f]
-        if j < n:
-            rank = pattern.rank[j]
-            work.diagonal[rank] += g
-            work.base[rank] += push
-            work.entries[pattern.face_entry[f]] -= g
+        if role[f] != 0 and (role[f] == HELD or diode[f] == 0):
+            g = min(g * CLOSED_LEAK, leak[f])
+        i = rank[owner[f]]
+        push = g * drive[f]
+        diagonal[i] += g
+        base[i] -= push
+        if neighbour[f] < n:
+            j = rank[neighbour[f]]
+            diagonal[j] += g
+            base[j] += push
+            entries[face_entry[f]] -= g
         else:
-            work.base[i] += g * graph.terminal_pressure[j - n]
-    tip = pattern.rank[source.tip]
+            base[i] += g * terminal_pressure[neighbour[f] - n]
+    tip = rank[source.tip]
     admittance = 1.0 / source.resistance
     if not tip_open:
         admittance *= CLOSED_LEAK
-    work.diagonal[tip] += admittance
-    work.unit[tip] = admittance
+    diagonal[tip] += admittance
+    unit[tip] = admittance
     for i in range(n):
-        if work.diagonal[i] == 0.0:
-            work.diagonal[i] = 1.0
-    factorise(pattern, work.diagonal, work.entries)
-    substitute(pattern, work.diagonal, work.entries, work.base)
-    substitute(pattern, work.diagonal, work.entries, work.unit)
-    return -work.base[tip] * admittance, admittance * (1.0 - work.unit[tip])
+        if diagonal[i] == 0.0:
+            diagonal[i] = 1.0
+    factorise(pattern, diagonal, entries)
+    substitute(pattern, diagonal, entries, base, unit)
+    return -base[tip] * admittance, admittance * (1.0 - unit[tip])
 
 
 @nb.njit(cache=True)
@@ -136,7 +197,8 @@ def solve_diodes(
     graph: Graph, state: State, work: Work, pattern: Pattern, source: Source, specials: int
 ) -> tuple[float, float, float, float, int, bool]:
     """Pressures with every diode consistent: (inflow, intercept, slope, hub, solves, converged)."""
-    n = len(graph.volume)
+    rank, base, unit, pressure = pattern.rank, work.base, work.unit, state.pressure
+    n = len(pressure)
     tip_open = True
     inflow = 0.0
     intercept = 0.0
@@ -151,8 +213,8 @@ def solve_diodes(
         inflow = intercept + slope * hub
         largest = 0.0
         for i in range(n):
-            p = work.base[pattern.rank[i]] + hub * work.unit[pattern.rank[i]]
-            state.pressure[i] = p
+            p = base[rank[i]] + hub * unit[rank[i]]
+            pressure[i] = p
             largest = max(largest, abs(p))
         tolerance = ROUND_OFF * largest
         changed = False
@@ -241,6 +303,24 @@ def weakest_gate(
 
 
 @nb.njit(cache=True)
+def flows(graph: Graph, state: State, work: Work) -> None:
+    """Flow of every face from the pressures; nothing through held gates and shut diodes."""
+    owner, neighbour, pressure, flow = graph.owner, graph.neighbour, state.pressure, state.flow
+    conductance, drive, role = work.conductance, work.drive, work.role
+    direction, diode, terminal_pressure = work.direction, state.diode, graph.terminal_pressure
+    n = len(pressure)
+    for f in range(len(owner)):
+        flow[f] = 0.0
+        if conductance[f] == 0.0 or role[f] == HELD or (role[f] == 1 and diode[f] == 0):
+            continue
+        j = neighbour[f]
+        far = pressure[j] if j < n else terminal_pressure[j - n]
+        q = conductance[f] * (pressure[owner[f]] - far + drive[f])
+        if role[f] == 0 or q * direction[f] > 0.0:
+            flow[f] = q
+
+
+@nb.njit(cache=True)
 def solve(
     graph: Graph, agent: Agent, state: State, work: Work, pattern: Pattern, source: Source
 ) -> Solution:
@@ -249,7 +329,6 @@ def solve(
     `state.fed` and `state.drains` must be up to date. Breaking is monotone within one call, so
     it ends after at most as many rounds as there are gates.
     """
-    n = len(graph.volume)
     specials = classify(graph, agent, state, work)
     solves = 0
     broken = 0
@@ -288,18 +367,7 @@ def solve(
             if work.role[f] == HELD:
                 work.role[f] = 1
                 state.diode[f] = 1
-    for f in range(len(graph.owner)):
-        g = work.conductance[f]
-        role = work.role[f]
-        if g == 0.0 or role == HELD or (role == 1 and state.diode[f] == 0):
-            state.flow[f] = 0.0
-            continue
-        j = graph.neighbour[f]
-        far = state.pressure[j] if j < n else graph.terminal_pressure[j - n]
-        q = g * (state.pressure[graph.owner[f]] - far + work.drive[f])
-        if role == 1 and q * work.direction[f] < 0.0:
-            q = 0.0
-        state.flow[f] = q
+    flows(graph, state, work)
     return Solution(
         inflow,
         intercept,

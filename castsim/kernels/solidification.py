@@ -5,7 +5,7 @@ import math
 import numba as nb
 
 from castsim.kernels.arrays import Agent, Graph, State
-from castsim.kernels.connectivity import blood_through, other_end
+from castsim.kernels.connectivity import blood_through
 from castsim.kernels.pressure import Work
 
 
@@ -38,58 +38,59 @@ def age_gel(
     """Advance the gel number of every cell that holds agent by `dt`.
 
     Cells fed from the tip are visited along the flow (a potential flow has no loops), then
-    the `count` cells that received agent in this step in the order in which they did, then all others.
+    the `count` cells that received agent in this step, in their order, then all others.
     `source` is the step's mean flow of fresh agent into the tip's cell, mm3/s; `scale` turns the
     solve's flows into the step's mean flows.
     """
-    n = len(graph.volume)
-    work.mixed[:] = 0.0
-    work.inflow[:] = 0.0
-    work.degree[:] = 0
-    work.value[:] = 0.0  # 1 where the gel number is up to date
+    first, around, owner, neighbour = graph.first, graph.around, graph.owner, graph.neighbour
+    volume, gel_radius = graph.volume, graph.gel_radius
+    flow, fed, full, gel = state.flow, state.fed, state.full, state.gel
+    mixed, inflow, degree, current = work.mixed, work.inflow, work.degree, work.value
+    n = len(volume)
+    mixed[:] = 0.0
+    inflow[:] = 0.0
+    degree[:] = 0
+    current[:] = 0.0  # 1 where the gel number is up to date
     for c in range(n):
-        if state.fed[c] == 0:
+        if fed[c] == 0:
             continue
-        for e in range(graph.first[c], graph.first[c + 1]):
-            f = graph.around[e]
-            q = state.flow[f] if graph.owner[f] == c else -state.flow[f]
-            far = other_end(graph, f, c)
-            if q > 0.0 and far < n and state.fed[far] == 1:
-                work.degree[far] += 1
+        for e in range(first[c], first[c + 1]):
+            f = around[e]
+            q = flow[f] if owner[f] == c else -flow[f]
+            far = owner[f] + neighbour[f] - c
+            if q > 0.0 and far < n and fed[far] == 1:
+                degree[far] += 1
     depth = 0
     for c in range(n):
-        if state.fed[c] == 1 and work.degree[c] == 0:
+        if fed[c] == 1 and degree[c] == 0:
             work.stack[depth] = c
             depth += 1
-    work.inflow[tip] = source  # fresh agent: gel number 0
+    inflow[tip] = source  # fresh agent: gel number 0
     while depth > 0:
         depth -= 1
         c = work.stack[depth]
-        inflow = work.inflow[c]
-        upstream = work.mixed[c] / inflow if inflow > 0.0 else 0.0
+        upstream = mixed[c] / inflow[c] if inflow[c] > 0.0 else 0.0
         out = 0.0
-        for e in range(graph.first[c], graph.first[c + 1]):
-            f = graph.around[e]
-            q = state.flow[f] if graph.owner[f] == c else -state.flow[f]
+        for e in range(first[c], first[c + 1]):
+            f = around[e]
+            q = flow[f] if owner[f] == c else -flow[f]
             if q > 0.0:
                 out += q * scale
-        renewal = max(inflow, out) / graph.volume[c]
-        growth = agent.diffusivity / graph.gel_radius[c] ** 2
-        state.gel[c] = relax_gel(state.gel[c], upstream, renewal, growth, dt)
-        work.value[c] = 1.0
-        for e in range(graph.first[c], graph.first[c + 1]):
-            f = graph.around[e]
-            q = state.flow[f] if graph.owner[f] == c else -state.flow[f]
-            if q <= 0.0:
+        renewal = max(inflow[c], out) / volume[c]
+        growth = agent.diffusivity / gel_radius[c] ** 2
+        gel[c] = relax_gel(gel[c], upstream, renewal, growth, dt)
+        current[c] = 1.0
+        for e in range(first[c], first[c + 1]):
+            f = around[e]
+            q = flow[f] if owner[f] == c else -flow[f]
+            far = owner[f] + neighbour[f] - c
+            if q <= 0.0 or far >= n:
                 continue
-            far = other_end(graph, f, c)
-            if far >= n:
-                continue
-            work.inflow[far] += q * scale
-            work.mixed[far] += q * scale * state.gel[c]
-            if state.fed[far] == 1:
-                work.degree[far] -= 1
-                if work.degree[far] == 0:
+            inflow[far] += q * scale
+            mixed[far] += q * scale * gel[c]
+            if fed[far] == 1:
+                degree[far] -= 1
+                if degree[far] == 0:
                     work.stack[depth] = far
                     depth += 1
     for r in range(count):
@@ -97,27 +98,32 @@ def age_gel(
         added = work.added[c]
         if added <= 0.0:
             continue
-        upstream = work.mixed[c] / work.inflow[c] if work.inflow[c] > 0.0 else 0.0
-        growth = agent.diffusivity / graph.gel_radius[c] ** 2
+        upstream = mixed[c] / inflow[c] if inflow[c] > 0.0 else 0.0
+        growth = agent.diffusivity / gel_radius[c] ** 2
+        old = 0.0
+        if work.before[c] > 0.0:
+            old = gel[c] + growth * dt
+        # like everywhere, the gel number never falls: a shell that a torn core left stays
         share = added / (work.before[c] + added)
-        state.gel[c] = (1.0 - share) * (state.gel[c] + growth * dt) + share * (
-            upstream + 0.5 * growth * dt
-        )
-        work.value[c] = 1.0
-        if state.full[c] == 1:
-            for e in range(graph.first[c], graph.first[c + 1]):
-                f = graph.around[e]
-                q = state.flow[f] if graph.owner[f] == c else -state.flow[f]
-                far = other_end(graph, f, c)
-                if q > 0.0 and far < n and state.fed[far] == 0:
-                    work.inflow[far] += q * scale
-                    work.mixed[far] += q * scale * state.gel[c]
+        fresh = upstream + 0.5 * growth * dt
+        gel[c] = max(old, (1.0 - share) * old + share * fresh)
+        current[c] = 1.0
+        if full[c] == 0:
+            continue
+        for e in range(first[c], first[c + 1]):
+            f = around[e]
+            q = flow[f] if owner[f] == c else -flow[f]
+            far = owner[f] + neighbour[f] - c
+            if q > 0.0 and far < n and fed[far] == 0:
+                inflow[far] += q * scale
+                mixed[far] += q * scale * gel[c]
+    agent_volume = state.agent_volume
     for c in range(n):
-        if work.value[c] == 0.0 and state.agent_volume[c] > 0.0:
-            state.gel[c] += agent.diffusivity / graph.gel_radius[c] ** 2 * dt
+        if current[c] == 0.0 and agent_volume[c] > 0.0:
+            gel[c] += agent.diffusivity / gel_radius[c] ** 2 * dt
 
 
-@nb.njit(cache=True, inline="always")
+@nb.njit(cache=True)
 def solvent_diffusivity(graph: Graph, agent: Agent, state: State, blood: int) -> float:
     """Effective diffusivity of a skin whose far side is the not-full cell `blood`, mm2/s.
 
@@ -137,35 +143,40 @@ def solvent_diffusivity(graph: Graph, agent: Agent, state: State, blood: int) ->
 @nb.njit(cache=True)
 def age_gates(graph: Graph, agent: Agent, state: State, scale: float, dt: float) -> None:
     """Grow the skins of the unbroken gates that agent touches; heal the broken ones that rest."""
-    n = len(graph.volume)
-    for g in range(len(graph.gate_radius)):
-        if state.reached[g] == 0:
+    reached, broken, age, skin = state.reached, state.broken, state.age, state.skin
+    moved, window, full, flow = state.moved, state.window, state.full, state.flow
+    gate_first, gate_faces, gate_radius = graph.gate_first, graph.gate_faces, graph.gate_radius
+    owner, neighbour = graph.owner, graph.neighbour
+    n = len(full)
+    for g in range(len(gate_radius)):
+        if reached[g] == 0:
             continue
         blood = -1
         volume = 0.0
-        for e in range(graph.gate_first[g], graph.gate_first[g + 1]):
-            f = graph.gate_faces[e]
-            i = graph.owner[f]
-            j = graph.neighbour[f]
-            j_full = j < n and state.full[j] == 1
-            if (state.full[i] == 1) == j_full:
+        for e in range(gate_first[g], gate_first[g + 1]):
+            f = gate_faces[e]
+            i = owner[f]
+            j = neighbour[f]
+            j_full = j < n and full[j] == 1
+            if (full[i] == 1) == j_full:
                 continue
             blood = i if j_full else j
-            volume += abs(state.flow[f]) * scale * dt
+            volume += abs(flow[f]) * scale * dt
         if blood < 0:
             continue
-        if state.broken[g] == 1:
-            state.moved[g] += volume / (math.pi * graph.gate_radius[g] ** 2)
-            state.window[g] += dt
-            if state.window[g] >= agent.healing_time:
-                if state.moved[g] < agent.healing_travel * graph.gate_radius[g]:
-                    state.broken[g] = 0
-                    state.age[g] = 0.0
-                    state.skin[g] = 0.0
-                state.moved[g] = 0.0
-                state.window[g] = 0.0
+        if broken[g] == 1:
+            moved[g] += volume / (math.pi * gate_radius[g] ** 2)
+            window[g] += dt
+            if window[g] >= agent.healing_time:
+                if moved[g] < agent.healing_travel * gate_radius[g]:
+                    broken[g] = 0
+                    age[g] = 0.0
+                    skin[g] = 0.0
+                moved[g] = 0.0
+                window[g] = 0.0
             continue
-        older = state.age[g] + dt
+        older = age[g] + dt
         growing = min(dt, max(0.0, older - agent.onset))
-        state.skin[g] += solvent_diffusivity(graph, agent, state, blood) * growing
-        state.age[g] = older
+        if growing > 0.0:
+            skin[g] += solvent_diffusivity(graph, agent, state, blood) * growing
+        age[g] = older

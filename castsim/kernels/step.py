@@ -52,7 +52,7 @@ class StepResult(NamedTuple):
 
 @nb.njit(cache=True)
 def volume_after(dt: float, inflow: float, settled: float, tau: float) -> float:
-    """Volume out of the tip in `dt` while the inflow relaxes to `settled` with time constant `tau`."""
+    """Volume out of the tip in `dt` s while the inflow relaxes to `settled` with constant `tau`."""
     if tau <= 0.0:
         return inflow * dt
     return settled * dt - (inflow - settled) * tau * math.expm1(-dt / tau)
@@ -99,8 +99,8 @@ def advance(
 ) -> StepResult:
     """One step from (`injected`, `time`, `hub_pressure`); changes `state`.
 
-    Its length never looks at the final volume: only at `drive.step_volume`, `drive.step_time` (the end
-    of the protocol's present line, or the healing time) and the hub's own relaxation.
+    Its length never looks at the final volume: only at `drive.step_volume`, `drive.step_time`
+    (the end of the protocol's present line, or the healing time) and the hub's own relaxation.
     """
     find_fed(graph, state, drive.tip, work.stack)
     find_drains(graph, state, work.stack)
