@@ -125,8 +125,8 @@ def layered_fraction(cast: Cast) -> float:
         return 0.0
     # the cell's own length over the time it took to fill
     area = np.pi * graph.gel_radius**2
-    took = np.maximum(state.full_time - state.first_time, np.finfo(float).tiny)
-    with np.errstate(invalid="ignore"):
+    with np.errstate(invalid="ignore"):  # inf - inf where agent never came
+        took = np.maximum(state.full_time - state.first_time, np.finfo(float).tiny)
         pushed = graph.volume / area / took
     layered = filled & (sink > BUOYANT_EXCESS * pushed)
     return float(state.agent_volume[layered].sum() / state.agent_volume.sum())
