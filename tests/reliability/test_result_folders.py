@@ -149,9 +149,12 @@ def test_without_graphics_the_rest_is_written_and_said(
 
 
 CHILD = """
-import sys, time
+import signal, sys, time
 from pathlib import Path
 import castsim.cli, castsim.metrics, castsim.results, castsim.vtp
+
+# a shell that runs the tests in the background has it ignored, and children inherit that
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 def slow(cast, path):
     path.write_text("half")
