@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -32,6 +33,7 @@ from geometry.levels import Level
 Progress = Callable[[str, float], None]
 """Called with the name of the stage and the share of it that is done."""
 
+KEPT_PATIENTS = 4
 SHUT_FACTOR = 1e9
 """By which an inflated balloon raises the resistance of the vein that it shuts."""
 
@@ -81,8 +83,12 @@ def run(
     return _cast(planned, anatomy, mesh, rest, part, injection, clock.seconds)
 
 
+@lru_cache(maxsize=KEPT_PATIENTS)
 def build_anatomy(kind: str, seed: int) -> Anatomy:
-    """Return the commonest anatomy (``typical``) or a random patient (``drawn``)."""
+    """Return the commonest anatomy (``typical``) or a random patient (``drawn``).
+
+    The last few are kept: one patient is often injected more than once.
+    """
     if kind == "typical":
         return Anatomy.typical(seed)
     return Anatomy.draw(np.random.default_rng(seed))
