@@ -89,7 +89,7 @@ def picture(scene: Scene, views: Sequence[View], size: tuple[int, int]) -> Pictu
     """Image (height, width, 3) of a scene, the views side by side below one heading."""
     plotter = _plotter(scene, views, size)
     actors: list[tuple[pv.Actor, Part]] = []
-    image = before = np.zeros((), dtype=np.float32)
+    image = before = np.zeros((1, 1, 1), dtype=np.float32)
     for opacity, parts in _layers(scene.parts):
         for part in parts:
             actors += [(actor, part) for actor in _draw(plotter, part, len(views))]
@@ -103,7 +103,8 @@ def picture(scene: Scene, views: Sequence[View], size: tuple[int, int]) -> Pictu
             _show_colour(plotter, actor, part)
         drawn = _frame(plotter)
         # where the new layer lies behind an earlier one nothing has changed
-        image = np.where(drawn != before, image + density * (drawn - image), image)
+        changed = np.any(drawn != before, axis=2, keepdims=True)
+        image = np.where(changed, image + density * (drawn - image), image)
         before = drawn
     plotter.close()
     return np.rint(image).astype(np.uint8)

@@ -337,6 +337,7 @@ def _catheter(cast: "Cast", window: _Window) -> Iterator[Part]:
     points = cast.mesh.flow.cell_centroid[route]
     radius = cast.scenario.catheter_model().outer_diameter / 2.0
     vein = max(cast.mesh.flow.cell_radius[route[0]], radius)
-    near = _clipped([(points, np.full(len(points), radius))], window)
+    # beyond the first stretch it comes back only in great veins, which are not drawn
+    near = _clipped([(points, np.full(len(points), radius))], window)[:1]
     yield Part("catheter", "#2e9e57", 1.0, _tubes(near))
     yield Part("tip", "#e0312b", 1.0, sphere(points[0], TIP_SWELL * vein, WIDE_SIDES))

@@ -25,11 +25,14 @@ def rod(start: tuple[float, ...], end: tuple[float, ...], radius: float, sides: 
     return tube(np.array([start, end], dtype=float), np.full(2, radius), sides)
 
 
+ROOT = Part("root", "#f2b705", 1.0, rod((4, 4, -12), (14, 4, -12), 2.0))
+
+
 def hand_made_scene() -> Scene:
     """A cast on the patient's right, a vein across, and a bone in front of both."""
     return Scene(
         parts=(
-            Part("root", "#f2b705", 1.0, rod((4, 4, -12), (14, 4, -12), 2.0)),
+            ROOT,
             Part("cast", "#17181c", 0.93, rod((4, 0, 0), (14, 0, 0), 1.6)),
             Part("veins", "#3f7fd0", 0.42, rod((-14, 0, 0), (15, 0, 0), 1.5)),
             Part("bone", "#cdb88f", 0.28, rod((9, 12, -12), (9, 12, 10), 4.0)),
@@ -78,6 +81,18 @@ def test_a_veil_of_bone_leaves_the_cast_to_be_seen(front):
     bone, cast_behind_bone = at(front, 9.0, 6.0), at(front, 9.0, 0.0)
     assert bone.mean() < 245
     assert cast_behind_bone.mean() < bone.mean() - 50
+
+
+def test_veils_blend_in_all_channels_even_where_one_of_them_is_equal(opengl):
+    far = Part("far", "#608060", 0.5, rod((0, -3, -10), (0, -3, 10), 5.0))
+    near = Part("near", "#a08060", 0.5, rod((0, 9, -10), (0, 9, 10), 5.0))
+    same_green, other_green = (
+        replace(hand_made_scene(), parts=(ROOT, far, replace(near, colour=colour)))
+        for colour in ("#a08060", "#a08160")
+    )
+    front = default_views(same_green)[:1]
+    difference = picture(same_green, front, SIZE).astype(int) - picture(other_green, front, SIZE)
+    assert np.abs(difference).max() <= 2
 
 
 def test_the_scale_bar_is_twenty_millimetres_long(front):
