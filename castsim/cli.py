@@ -16,7 +16,7 @@ from typing import Annotated
 import typer
 
 from castsim import __version__
-from castsim.errors import CastsimError
+from castsim.errors import CastsimError, MissingError
 from geometry.errors import GeometryError
 
 DEFAULT_FOLDER = Path("casts")
@@ -213,6 +213,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _fail(error, error.exit_code)
     except GeometryError as error:
         return _fail(error, _GEOMETRY_EXIT_CODE)
+    except OSError as error:
+        return _fail(error, MissingError.exit_code)
     except SystemExit as done:
         return done.code if isinstance(done.code, int) else int(bool(done.code))
     return 0

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pyvista as pv
 from numpy.typing import NDArray
+from vtkmodules.vtkIOXML import vtkXMLPolyDataWriter
 
 from castsim.polylines import points_at
 from castsim.units import UL_PER_ML
@@ -92,8 +93,18 @@ def cast_polydata(cast: "Cast") -> pv.PolyData:
 
 
 def write_vtp(lines: pv.PolyData, path: Path) -> None:
-    """Write polylines as XML PolyData, binary and compressed; equal input gives equal bytes."""
-    lines.save(path, binary=True, compression="zlib")
+    """Write polylines as XML PolyData, binary and compressed; equal input gives equal bytes.
+
+    VTK composes the text and Python writes it: on a full disk VTK's own writer ends the whole
+    process with a segmentation fault.
+    """
+    writer = vtkXMLPolyDataWriter()
+    writer.SetInputData(lines)
+    writer.SetDataModeToBinary()
+    writer.SetCompressorTypeToZLib()
+    writer.WriteToOutputStringOn()
+    writer.Write()
+    path.write_text(writer.GetOutputString(), encoding="utf-8")
 
 
 def _polylines(xyz: FloatArray, offset: IntArray) -> pv.PolyData:

@@ -29,7 +29,7 @@ LEAVES = {
     "castsim.scene_page": set(),
     "castsim.surfaces": {"pyvista"},
     "castsim.views": set(),
-    "castsim.vtp": {"pyvista"},
+    "castsim.vtp": {"pyvista", "vtkmodules"},
 }
 
 IMPORT_NAMES = {"pillow": "PIL"}
