@@ -33,9 +33,10 @@ def age_gel(
     source: float,
     count: int,
     scale: float,
+    time: float,
     dt: float,
 ) -> None:
-    """Advance the gel number of every cell that holds agent by `dt`.
+    """Advance the gel number of every cell that holds agent from `time` by `dt`.
 
     Cells fed from the tip are visited along the flow (a potential flow has no loops), then
     the `count` cells that received agent in this step, in their order, then all others.
@@ -95,18 +96,22 @@ def age_gel(
                     depth += 1
     for r in range(count):
         c = work.receivers[r]
-        added = work.added[c]
-        if added <= 0.0:
+        if work.added[c] <= 0.0:
             continue
         upstream = mixed[c] / inflow[c] if inflow[c] > 0.0 else 0.0
         growth = agent.diffusivity / gel_radius[c] ** 2
-        old = 0.0
-        if work.before[c] > 0.0:
-            old = gel[c] + growth * dt
-        # like everywhere, the gel number never falls: a shell that a torn core left stays
-        share = added / (work.before[c] + added)
-        fresh = upstream + 0.5 * growth * dt
-        gel[c] = max(old, (1.0 - share) * old + share * fresh)
+        # the front is the oldest fluid in the cell, and the first to leave it: as in the steady
+        # flow, a cell's gel number is that of its far end (a mean would lag behind the front)
+        front = gel[c]
+        entered = 0.0
+        if work.before[c] == 0.0:
+            front = max(front, upstream)
+            entered = min(max(state.first_time[c] - time, 0.0), dt)
+        filled = dt
+        if full[c] == 1:
+            filled = min(max(state.full_time[c] - time, entered), dt)
+        front += growth * (filled - entered)
+        gel[c] = relax_gel(front, upstream, inflow[c] / volume[c], growth, dt - filled)
         current[c] = 1.0
         if full[c] == 0:
             continue

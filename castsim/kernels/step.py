@@ -159,7 +159,7 @@ def advance(
     stamp_times(state, work, count, injected, done, time, dt)
     if dt > 0.0:
         scale = done / (inflow * dt) if inflow > 0.0 else 0.0
-        age_gel(graph, agent, state, work, drive.tip, done / dt, count, scale, dt)
+        age_gel(graph, agent, state, work, drive.tip, done / dt, count, scale, time, dt)
         age_gates(graph, agent, state, scale, dt)
     pushed = drive.push_rate * dt
     if drive.compliance > 0.0:

@@ -160,7 +160,13 @@ def test_bridge_arrivals(fluid, push):
 
 def test_bridge_in_balance_stays_empty(fluid, push):
     """Equal arms: no pressure across the bridge, so its blood stays and is trapped."""
-    arms = [(0, 1, 5.0, 0.5), (0, 2, 5.0, 0.5), (1, 2, 4.0, 0.3), (1, 3, 9.0, 0.4), (2, 3, 9.0, 0.4)]
+    arms = [
+        (0, 1, 5.0, 0.5),
+        (0, 2, 5.0, 0.5),
+        (1, 2, 4.0, 0.3),
+        (1, 3, 9.0, 0.4),
+        (2, 3, 9.0, 0.4),
+    ]
     mesh, inside = pipes_mesh(arms, 4, [3], 8)
     run = push(mesh, fluid(viscosity=MU_A), 12.0, RATE)
     assert run.state.agent_volume[inside[2]].sum() == pytest.approx(0.0, abs=1e-9)

@@ -54,9 +54,7 @@ def test_constant_rate(fluid, tube, push, radius):
 
 def time_at_constant_pressure(x, *, p, area, length, k, resistance):
     """t(x) of A dx/dt = p / (R_s + k (mu_a x + mu_b (L - x))): the quadratic law (Washburn)."""
-    return (
-        area / p * (resistance * x + k * (MU_A * x**2 / 2 + MU_B * (length * x - x**2 / 2)))
-    )
+    return area / p * (resistance * x + k * (MU_A * x**2 / 2 + MU_B * (length * x - x**2 / 2)))
 
 
 def constant_pressure_errors(fluid, tube, push, cases, **source):
@@ -64,9 +62,7 @@ def constant_pressure_errors(fluid, tube, push, cases, **source):
     radius, length, p = 0.5, 20.0, 2000.0
     area, k, resistance = np.pi * radius**2, poiseuille(radius), 5.0
     x = length / 2
-    exact = time_at_constant_pressure(
-        x, p=p, area=area, length=length, k=k, resistance=resistance
-    )
+    exact = time_at_constant_pressure(x, p=p, area=area, length=length, k=k, resistance=resistance)
     errors = []
     for n, eta in cases:
         mesh = tube(n, length=length, radius=radius)

@@ -1,0 +1,163 @@
+"""Gel: static gel time, freezing length, shell law, core mobility.
+
+Exact answers from radial diffusion of the solvent out of a cylinder that holds c = 1, with c = 0
+outside (Crank 1975, The Mathematics of Diffusion, eq. 5.22)::
+
+    c(r, F) = 2 sum_n J0(a_n r) / (a_n J1(a_n)) exp(-a_n^2 F),  J0(a_n) = 0,  F = D t / R^2
+
+gelled where c <= 0.80; and from the plug profile of the advected gel number, F = pi D x / Q.
+"""
+
+import numpy as np
+import pytest
+from scipy.integrate import quad
+from scipy.optimize import brentq
+from scipy.special import j0, j1, jn_zeros
+
+from castsim.kernels.laws import GEL_NUMBER, core_mobility, shell_fraction
+from castsim.protocol import Pause, Step
+
+ZEROS = jn_zeros(0, 60)
+CENTRE = 0.80
+D = 3e-4
+
+
+def solvent(r, fourier):
+    terms = j0(np.outer(r, ZEROS)) / (ZEROS * j1(ZEROS)) * np.exp(-(ZEROS**2) * fourier)
+    return 2 * terms.sum(axis=1)
+
+
+def test_gel_number_is_that_of_the_centre():
+    """The centre reaches 0.80 of the solvent at F = 0.113, within 5 %."""
+    exact = brentq(lambda f: solvent(np.zeros(1), f)[0] - CENTRE, 0.02, 0.3)
+    assert pytest.approx(exact, rel=0.05) == GEL_NUMBER
+
+
+@pytest.mark.parametrize("fourier", [0.03, 0.05, 0.07, 0.09, 0.10, 0.11])
+def test_shell_law(fourier):
+    """Shell 2.04 sqrt(F) + 0.314 (F/0.113)^6 against the series, within 7 %."""
+    front = brentq(lambda r: solvent(np.array([r]), fourier)[0] - CENTRE, 0.0, 1.0)
+    assert shell_fraction(fourier) == pytest.approx(1 - front, rel=0.07)
+
+
+def test_shell_law_at_its_ends():
+    """Nothing at F = 0, all at the gel number, growing between."""
+    shells = np.array([shell_fraction(f) for f in np.linspace(0.0, 0.12, 500)])
+    assert shells[0] == 0.0
+    assert shell_fraction(GEL_NUMBER) == 1.0
+    assert shell_fraction(GEL_NUMBER * (1 - 1e-9)) == pytest.approx(1.0, abs=1e-6)
+    assert (np.diff(shells) >= 0).all()
+
+
+@pytest.mark.parametrize("gel", [0.0, 0.002, 0.02, 0.08])
+def test_core_mobility(gel):
+    """Poiseuille flow in what the shell leaves open, by integrating the profiles."""
+    open_part = 1 - shell_fraction(gel)
+
+    def through(section, edge):
+        return quad(section, 0, edge)[0]
+
+    tube = through(lambda r: 2 * np.pi * r * (open_part**2 - r**2) / 4, open_part)
+    whole = through(lambda r: 2 * np.pi * r * (1 - r**2) / 4, 1.0)
+    assert core_mobility(gel, False) == pytest.approx(tube / whole, rel=1e-9)
+    slit = through(lambda y: (open_part**2 - y**2) / 2, open_part)
+    assert core_mobility(gel, True) == pytest.approx(slit / (1 / 3), rel=1e-9)
+    assert core_mobility(GEL_NUMBER, False) == core_mobility(GEL_NUMBER, True) == 0.0
+
+
+@pytest.mark.parametrize(("radius", "gap"), [(0.4, 0.0), (1.0, 0.0), (0.8, 0.35)])
+@pytest.mark.parametrize("share", [0.97, 1.03])
+def test_static_gel_time(fluid, tube, push, radius, gap, share):
+    """Agent at rest is solid after 0.113 R^2/D and not before (R: radius, or half a gap)."""
+    reach = gap / 2 if gap else radius
+    gel_time = 0.113 * reach**2 / D
+    mesh = tube(6, length=3.0, radius=radius, cell_gap=gap)
+    cell = mesh.cell_volume[0]
+    fast = cell / (1e-5 * gel_time)
+    steps = (Step(3.5 * cell, fast), Pause(share * gel_time), Step(cell, fast))
+    run = push(mesh, fluid(diffusivity=D), steps=steps)
+    if share < 1:
+        assert run.stop_reason == "protocol complete"
+        assert run.injected == pytest.approx(4.5 * cell)
+    else:
+        assert run.stop_reason.startswith("stalled")
+        assert run.injected == pytest.approx(3.5 * cell)
+        np.testing.assert_allclose(run.state.gel[:3], D * share * gel_time / reach**2, rtol=1e-3)
+
+
+@pytest.mark.parametrize("gap", [0.0, 0.3])
+@pytest.mark.parametrize("fourier", [0.005, 0.03])
+def test_pressure_after_a_pause(fluid, tube, push, fourier, gap):
+    """The core that is left carries the flow: pressure times 1/(1-d/R)^4 or 1/(1-2d/h)^3."""
+    radius, n, length, mu = 0.7, 30, 15.0, 0.02
+    reach = gap / 2 if gap else radius
+    pause = fourier * reach**2 / D
+    mesh = tube(n, length=length, radius=radius, cell_gap=gap, blood=1e-9)
+    cell = mesh.cell_volume[0]
+    rate = cell / (1e-6 * pause)
+    steps = (Step((n - 1) * cell, rate), Pause(pause), Step(1e-4 * cell, rate))
+    run = push(mesh, fluid(diffusivity=D, viscosity=mu), steps=steps, blood_viscosity=1e-9)
+    resumed = np.flatnonzero(run.log["time"] > 0.99 * pause)[-1]
+    k = 8 / (np.pi * radius**4)
+    bare = rate * k * mu * length * (n - 1.5) / n
+    left = 1 - (2.04 * np.sqrt(fourier) + 0.314 * (fourier / 0.113) ** 6)
+    exact = bare / (left**3 if gap else left**4)
+    assert run.log["tip_pressure"][resumed] == pytest.approx(exact, rel=2e-3)
+
+
+@pytest.mark.parametrize("radius", [0.25, 0.5, 1.0])
+@pytest.mark.parametrize("dx", [0.25, 0.5])
+def test_freezing_length(fluid, tube, push, radius, dx):
+    """A front freezes 0.113 Q/(pi D) from the tip (9.0 mm), whatever the calibre and the cells."""
+    rate, diffusivity = 0.5, 2e-3
+    exact = 0.113 * rate / (np.pi * diffusivity)
+    n = int(1.6 * exact / dx)
+    mesh = tube(n, length=n * dx, radius=radius)
+    agent = fluid(diffusivity=diffusivity, healing_time=0.01)
+    run = push(mesh, agent, float(mesh.cell_volume.sum()), rate)
+    assert run.stop_reason.startswith("stalled")
+    frozen = run.state.agent_volume.sum() / (np.pi * radius**2)
+    assert frozen == pytest.approx(exact, abs=1.5 * dx)
+
+
+@pytest.mark.parametrize(("radius", "dx"), [(0.25, 0.5), (1.0, 0.5), (1.0, 0.25)])
+def test_gel_behind_a_front(fluid, tube, push, radius, dx):
+    """Behind an advancing front F = pi D x / Q at the far end of each cell, to round-off."""
+    rate, diffusivity, n = 0.5, 2e-3, 20
+    mesh = tube(n, length=n * dx, radius=radius)
+    cell = mesh.cell_volume[0]
+    run = push(mesh, fluid(diffusivity=diffusivity), 12.4 * cell, rate)
+    x = dx * np.append(np.arange(1, 13), 12.4)
+    np.testing.assert_allclose(run.state.gel[:13], np.pi * diffusivity * x / rate, rtol=1e-9)
+
+
+def test_gel_along_a_steady_flow(fluid, tube, push):
+    """F = pi D x / Q at the downstream end of each cell, once the flow has passed often enough."""
+    rate, diffusivity, n, length, radius = 0.5, 5e-4, 20, 10.0, 0.4
+    # all flow leaves through an open end: what flows through is fresh
+    mesh = tube(n, length=length, radius=radius)
+    run = push(mesh, fluid(diffusivity=diffusivity), 30.0, rate)
+    x = length / n * np.arange(1, n + 1)
+    assert run.terminal > 20
+    np.testing.assert_allclose(run.state.gel, np.pi * diffusivity * x / rate, rtol=1e-3)
+
+
+def test_a_pause_shuts_thin_veins_only(fluid, push):
+    """120 s shut 1 mm (95 s) and leave 3 mm open (14 min): plug and push."""
+    from geometry.flowmesh import FlowMesh
+
+    mesh = FlowMesh.from_arrays(
+        cell_volume=[5.0, 5.0, 5.0, 5.0, 5.0],
+        cell_radius=[1.5, 0.5, 0.5, 1.5, 1.5],
+        face_owner=[0, 1, 0, 3],
+        face_neighbour=[1, 2, 3, 4],
+        terminal_cell=[2, 4],
+        terminal_resistance=[1e-3, 1e6],
+    )
+    steps = (Step(12.0, 50.0), Pause(120.0), Step(3.0, 50.0))
+    run = push(mesh, fluid(diffusivity=D), steps=steps)
+    thin, wide = run.state.agent_volume[1:3].sum(), run.state.agent_volume[3:].sum()
+    before = push(mesh, fluid(diffusivity=D), steps=steps[:1]).state.agent_volume
+    assert thin == pytest.approx(before[1:3].sum())
+    assert wide == pytest.approx(before[3:].sum() + 3.0)
+    assert before[1] == 5.0  # the thin vein was the easier one before
