@@ -14,6 +14,7 @@ from castsim.agents import AgentModel
 from castsim.assembly import build_graph, build_pattern, empty_state, kernel_agent
 from castsim.errors import SolverError
 from castsim.kernels.arrays import Graph, State
+from castsim.kernels.connectivity import find_drains
 from castsim.kernels.pressure import scratch
 from castsim.kernels.step import Drive, StepResult, advance
 from castsim.protocol import Protocol, Rule, RuleAction, RuleKind, Step
@@ -216,6 +217,7 @@ class _Run:
         self.pattern = build_pattern(graph)
         n, m, t = mesh.n_cells, len(graph.owner), mesh.n_terminals
         self.work = scratch(n, m, t, len(self.pattern.row))
+        find_drains(graph, self.state, self.work.stack)
         self.length = np.concatenate([mesh.face_length, np.zeros(t)])
         self.injected = 0.0
         self.pushed = 0.0

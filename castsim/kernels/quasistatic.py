@@ -10,7 +10,7 @@ import numba as nb
 import numpy as np
 
 from castsim.kernels.arrays import Graph, IntArray, State
-from castsim.kernels.connectivity import find_drains, other_end
+from castsim.kernels.connectivity import find_drains, other_end, update_drains
 
 
 @nb.njit(cache=True)
@@ -113,20 +113,6 @@ def invade(
         if found < 0 or done >= volume:
             return count, -1, done
         cell = found
-
-
-@nb.njit(cache=True)
-def update_drains(graph: Graph, state: State, cell: int, stack: IntArray) -> None:
-    """Blood is cut off only where the cell that filled joined two or more of its neighbours."""
-    n = len(graph.volume)
-    joined = 0
-    for e in range(graph.first[cell], graph.first[cell + 1]):
-        far = other_end(graph, graph.around[e], cell)
-        if far >= n or (state.full[far] == 0 and state.drains[far] == 1):
-            joined += 1
-    state.drains[cell] = 0
-    if joined > 1:
-        find_drains(graph, state, stack)
 
 
 def threshold_ranks(threshold: np.ndarray) -> IntArray:

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numba as nb
 
 from castsim.kernels.arrays import Agent, FloatArray, Graph, IntArray, Source, State
-from castsim.kernels.connectivity import find_drains, find_fed
+from castsim.kernels.connectivity import find_drains, find_fed, update_drains
 from castsim.kernels.detachment import slip_plug, tear_off
 from castsim.kernels.factor import Pattern
 from castsim.kernels.filling import fill, stamp_times
@@ -99,11 +99,12 @@ def advance(
 ) -> StepResult:
     """One step from (`injected`, `time`, `hub_pressure`); changes `state`.
 
+    `state.drains` must be up to date, and is kept so.
+
     Its length never looks at the final volume: only at `drive.step_volume`, `drive.step_time`
     (the end of the protocol's present line, or the healing time) and the hub's own relaxation.
     """
     find_fed(graph, state, drive.tip, work.stack)
-    find_drains(graph, state, work.stack)
     rate = math.nan
     if drive.compliance <= 0.0:
         rate = drive.push_rate
@@ -172,6 +173,13 @@ def advance(
         pushed = done
     torn = tear_off(graph, agent, state, length, drive.tip)
     slipped = slip_plug(graph, agent, state, length, route, tip_pressure)
+    # only now: until here a cell that has just filled still counts by what it was in the solve
+    if torn > 0.0:
+        find_drains(graph, state, work.stack)
+    else:
+        for r in range(count):
+            if state.full[work.receivers[r]] == 1:
+                update_drains(graph, state, work.receivers[r], work.stack)
     return StepResult(
         done,
         dt,
