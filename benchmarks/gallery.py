@@ -1,4 +1,4 @@
-"""Draw docs/cast.png, the picture of the README, and docs/gallery.png, a sheet of scenarios.
+"""Draw docs/cast.png, the picture of the README, and docs/gallery.jpg, a sheet of scenarios.
 
 Run from the repository: ``python -m benchmarks.gallery``.
 """
@@ -11,8 +11,9 @@ from PIL import Image
 import castsim
 from castsim import graphics
 from castsim.metrics import summarise
-from castsim.rendering import default_views, picture
+from castsim.rendering import MOST_TRIANGLES, picture
 from castsim.scene import Scene, build_scene
+from castsim.views import default_views
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
 COVER = "right-t9"
@@ -21,9 +22,9 @@ SHEET = (
     ("left-t10", "right-l1"),
     ("right-t3", "c6"),
 )
-COVER_SIZE = (1600, 1000)
-SHEET_SIZE = (1000, 640)
-COLOURS = 256
+COVER_SIZE = (1200, 750)
+QUALITY = 85  # of a JPEG; a PNG has none
+SHEET_SIZE = (800, 500)
 
 
 def main() -> None:
@@ -38,18 +39,18 @@ def main() -> None:
             if name == COVER:
                 save(picture(scene, default_views(scene), COVER_SIZE), DOCS / "cast.png")
         rows.append(np.hstack(row))
-    save(np.vstack(rows), DOCS / "gallery.png")
+    save(np.vstack(rows), DOCS / "gallery.jpg")
 
 
 def drawn_scene(name: str) -> Scene:
     """Scene of one bundled scenario."""
     cast = castsim.run(name)
-    return build_scene(cast, summarise(cast))
+    return build_scene(cast, summarise(cast), most_triangles=MOST_TRIANGLES)
 
 
 def save(image: np.ndarray, path: Path) -> None:
-    """Write a picture small enough to be kept in the repository."""
-    Image.fromarray(image).quantize(COLOURS, dither=Image.Dither.NONE).save(path, optimize=True)
+    """Write a picture and say how large it is."""
+    Image.fromarray(image).save(path, optimize=True, quality=QUALITY)
     print(f"{path}: {path.stat().st_size / 1000:.0f} kB")
 
 
