@@ -129,7 +129,8 @@ def layered_fraction(cast: Cast) -> float:
         took = np.maximum(state.full_time - state.first_time, np.finfo(float).tiny)
         pushed = graph.volume / area / took
     layered = filled & (sink > BUOYANT_EXCESS * pushed)
-    return float(state.agent_volume[layered].sum() / state.agent_volume.sum())
+    share = state.agent_volume[layered].sum() / state.agent_volume.sum()
+    return min(1.0, float(share))
 
 
 def warnings(cast: Cast) -> list[str]:

@@ -93,7 +93,7 @@ class Mesh(Section):
         0.01, ge=1e-4, le=0.5, description="injected share after which flow is solved again"
     )
     window_levels: int = Field(
-        4, ge=1, le=26, description="levels above and below target and tip that agent can reach"
+        3, ge=1, le=26, description="levels above and below target and tip that agent can reach"
     )
 
 

@@ -42,6 +42,7 @@ def run(
     scenario: Scenario | str | Path,
     *,
     seed: int | None = None,
+    anatomy: Anatomy | None = None,
     progress: Progress | None = None,
 ) -> Cast:
     """Simulate one injection.
@@ -50,6 +51,7 @@ def run(
     ----------
     scenario : or its name, or the path of its file
     seed : of everything random in the injection; None: the scenario's own
+    anatomy : the patient; None: the one that the scenario names
     progress : told what is being done
 
     Returns
@@ -69,7 +71,8 @@ def run(
     clock = _Clock(progress)
 
     with clock.stage("geometry"):
-        anatomy = build_anatomy(planned.patient.anatomy, planned.patient.seed)
+        if anatomy is None:
+            anatomy = build_anatomy(planned.patient.anatomy, planned.patient.seed)
         route = catheter_route(anatomy, planned)
     with clock.stage("mesh"):
         mesh = centreline_mesh(anatomy.network, planned.mesh.cell_mm, route)

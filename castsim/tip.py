@@ -1,6 +1,8 @@
 """Where in an anatomy the tip of the microcatheter lies."""
 
 import numpy as np
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components, dijkstra
 
 from castsim.errors import ScenarioError
 from castsim.scenario_sections import Tip, Waypoint
@@ -18,8 +20,9 @@ def locate_tip(anatomy: Anatomy, tip: Tip, *, source: str = "scenario") -> tuple
     """Find the tip's place: the widest strand of its station, at the middle of the station.
 
     Stations of foraminal veins are thirds of the foramen along the root sleeve. In any other
-    vein they are thirds from the midline outwards (medial, lateral) or from below (lower,
-    upper); the middle third is taken along the direction in which the vein runs further.
+    vein they are thirds of its length, counted along the vein from the end nearest to the midline
+    (medial, lateral) or from the lowest end (lower, upper); the middle third is counted from
+    whichever of the two the vein leads away from.
 
     Parameters
     ----------
@@ -41,7 +44,7 @@ def locate_tip(anatomy: Anatomy, tip: Tip, *, source: str = "scenario") -> tuple
     places = [_samples(anatomy, int(branch)) for branch in branches]
     xyz = np.vstack([points for _, points, _ in places])
     offset = np.cumsum([0] + [len(arc) for arc, _, _ in places])
-    share = _share(anatomy, tip, xyz)
+    share = _share(anatomy, tip, branches, [arc for arc, _, _ in places], xyz)
     centre = (_THIRD[tip.station] + 0.5) / 3.0
     inside = np.abs(share - centre) <= 0.5 / 3.0
     if not inside.any():
@@ -94,15 +97,40 @@ def _samples(anatomy: Anatomy, branch: int) -> tuple[FloatArray, FloatArray, Flo
     return arc, sampled, np.asarray(np.interp(arc, at, radius))
 
 
-def _share(anatomy: Anatomy, tip: Tip, xyz: FloatArray) -> FloatArray:
+def _share(
+    anatomy: Anatomy, tip: Tip, branches: IntArray, arcs: list[FloatArray], xyz: FloatArray
+) -> FloatArray:
     """Place of each point between the two ends of the stations, (k,) 0 to 1."""
     structure, level, side = tip.code
     if structure is Structure.FORAMINAL:
         sleeve = anatomy.skeleton.root_sleeve(level, side)
         return np.asarray(sleeve.project(xyz)[0])
     outwards, upwards = np.abs(xyz[:, 0]), xyz[:, 2]
-    along = {"medial": outwards, "lateral": outwards, "lower": upwards, "upper": upwards}
-    wider = outwards if np.ptp(outwards) >= np.ptp(upwards) else upwards
-    value = along.get(tip.station, wider)
-    extent = max(float(np.ptp(value)), np.finfo(float).tiny)
-    return np.asarray((value - value.min()) / extent)
+    sideways = tip.station in ("medial", "lateral") or (
+        tip.station == "middle" and np.ptp(outwards) >= np.ptp(upwards)
+    )
+    distance = _along(anatomy, branches, arcs, sideways=sideways)
+    return distance / max(float(distance.max()), np.finfo(float).tiny)
+
+
+def _along(
+    anatomy: Anatomy, branches: IntArray, arcs: list[FloatArray], *, sideways: bool
+) -> FloatArray:
+    """Way through these branches from their medial (or lowest) end to each point, (k,) mm."""
+    network = anatomy.network
+    length = network.branch_length()[branches]
+    nodes, ends = np.unique(
+        np.stack([network.branch_start[branches], network.branch_end[branches]]),
+        return_inverse=True,
+    )
+    start, end = ends.reshape(2, -1)
+    height = np.abs(network.node_xyz[nodes, 0]) if sideways else network.node_xyz[nodes, 2]
+    graph = coo_array((length, (start, end)), shape=(len(nodes),) * 2).tocsr()
+    _, part = connected_components(graph, directed=False)
+    # a vein in several pieces: each counts from its own end
+    origins = [int(np.where(part == k, height, np.inf).argmin()) for k in range(part.max() + 1)]
+    way = dijkstra(graph, directed=False, indices=origins, min_only=True)
+    pieces = [
+        np.minimum(way[start[b]] + arc, way[end[b]] + length[b] - arc) for b, arc in enumerate(arcs)
+    ]
+    return np.concatenate(pieces)
