@@ -113,7 +113,7 @@ def advance(
     inflow = max(0.0, found.inflow)
     hub = found.hub_pressure
     tip_pressure = max(found.tip_pressure, found.burst_pressure)
-    open_front = state.full[drive.tip] == 0
+    open_front = state.full[drive.tip] == 0 and state.drains[drive.tip] == 1
     for e in range(found.specials):
         f = work.special[e]
         if work.front[f] != 0 and state.flow[f] != 0.0:
