@@ -7,13 +7,15 @@ one, so that the volume balance does not hang on the solver's residual.
 import numba as nb
 import numpy as np
 
-from castsim.kernels.arrays import Agent, Graph, State
+from castsim.kernels.arrays import Agent, FlagArray, FloatArray, Graph, State
 from castsim.kernels.connectivity import other_end
 from castsim.kernels.laws import burst_pressure
 from castsim.kernels.pressure import Work
 
 FRESH = 2
 """`state.reached` of a gate touched within the present step, until its age is known."""
+NO_FLOW = 1e-6
+"""Of a cell's largest outflow: less may be round-off of a face in which nothing flows."""
 
 
 @nb.njit(cache=True)
@@ -71,13 +73,18 @@ def pass_on(
 ) -> tuple[int, bool]:
     """Hand a filled cell's inflow to its outflows; return receivers and whether to solve again."""
     n = len(graph.volume)
+    least = 0.0
+    for e in range(graph.first[cell], graph.first[cell + 1]):
+        f = graph.around[e]
+        q = state.flow[f] if graph.owner[f] == cell else -state.flow[f]
+        least = max(least, NO_FLOW * q)
     out = 0.0
     through = 0.0
     held = False
     for e in range(graph.first[cell], graph.first[cell + 1]):
         f = graph.around[e]
         q = state.flow[f] if graph.owner[f] == cell else -state.flow[f]
-        if q <= 0.0:
+        if q <= least:
             continue
         through += q
         far = other_end(graph, f, cell)
@@ -115,7 +122,7 @@ def pass_on(
     for e in range(graph.first[cell], graph.first[cell + 1]):
         f = graph.around[e]
         q = state.flow[f] if graph.owner[f] == cell else -state.flow[f]
-        if q <= 0.0:
+        if q <= least:
             continue
         far = other_end(graph, f, cell)
         if far >= n:
@@ -224,3 +231,26 @@ def stamp_times(
             state.skin[g] = 0.0
             state.moved[g] = 0.0
             state.window[g] = 0.0
+
+
+@nb.njit(cache=True)
+def tally(
+    state: State, azygos: FlagArray, azygos_fraction: FloatArray, hazard: FlagArray
+) -> tuple[float, float, float, float]:
+    """Agent that so far entered the azygos system, was carried off, left by terminals, by hazards."""
+    agent_volume, swept, torn = state.agent_volume, state.swept, state.torn
+    entered = 0.0
+    lost = 0.0
+    for c in range(len(agent_volume)):
+        gone = swept[c] + torn[c]
+        lost += gone
+        entered += gone * azygos_fraction[c]
+        if azygos[c] == 1:
+            entered += agent_volume[c]
+    out = 0.0
+    intradural = 0.0
+    for t in range(len(hazard)):
+        out += state.terminal_out[t]
+        if hazard[t] == 1:
+            intradural += state.terminal_out[t]
+    return entered, lost, out, intradural
