@@ -1,6 +1,6 @@
 """Catheter and syringe: a compliant hub behind a resistance.
 
-C dp/dt = q - (p - P_end)/(R + Z): charging and discharging are exponential, time constant C (R + Z),
+C dp/dt = q - (p - P_end)/(R + Z): it charges and discharges exponentially, time constant C (R + Z),
 while the resistance Z of what lies beyond the tip does not change (agent as thin as blood).
 """
 

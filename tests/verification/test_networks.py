@@ -177,7 +177,7 @@ def test_bridge_in_balance_stays_empty(fluid, push):
 
 def test_bridge_pressures_full_of_blood(fluid, push):
     """Before agent has moved: pressures of the blood by a dense solve of the five resistances."""
-    mesh, inside = pipes_mesh(BRIDGE, 4, [3], 4)
+    mesh, _ = pipes_mesh(BRIDGE, 4, [3], 4)
     run = push(mesh, fluid(viscosity=MU_B), 1e-3, RATE)
     flows = pipe_flows(np.zeros(5), BRIDGE, 4, [3], 0, np.zeros(5, dtype=bool))
     face = np.array([5 * k + 2 for k in range(5)])  # a face in the middle of each pipe
