@@ -15,6 +15,7 @@ from castsim.assembly import build_graph, build_pattern, empty_state, kernel_age
 from castsim.errors import SolverError
 from castsim.kernels.arrays import Graph, State
 from castsim.kernels.connectivity import find_drains
+from castsim.kernels.filling import tally
 from castsim.kernels.pressure import scratch
 from castsim.kernels.step import Drive, StepResult, advance
 from castsim.protocol import Protocol, Rule, RuleAction, RuleKind, Step
@@ -232,8 +233,8 @@ class _Run:
         self.burst = 0.0
         self.stop_reason = "protocol complete"
         self.lines = self._lines(protocol)
-        self.azygos = np.flatnonzero(watch.azygos)
-        self.leaving = np.flatnonzero(watch.azygos_fraction)
+        self.azygos = watch.azygos.astype(np.uint8)
+        self.hazard = (mesh.terminal_kind == TerminalKind.HAZARD).astype(np.uint8)
         self.used = [0] * len(protocol.rules)
         self.level = [rule.threshold for rule in protocol.rules]
         self.longest_pause = 0.0
@@ -338,30 +339,9 @@ class _Run:
             volume = min(volume, rate * limit)
         return volume
 
-    def _embolised(self) -> FloatArray:
-        return np.asarray(self.state.swept + self.state.torn)
-
-    def azygos_volume(self) -> float:
-        """All agent that entered the azygos system so far, stayed or carried off, mm3."""
-        watch = self.watch
-        stayed = float(self.state.agent_volume[self.azygos].sum())
-        return stayed + float(self._embolised()[self.leaving] @ watch.azygos_fraction[self.leaving])
-
     def _log(self, tip_pressure: float) -> None:
-        out = self.state.terminal_out
-        hazard = out[self.mesh.terminal_kind == TerminalKind.HAZARD].sum()
-        self.rows.append(
-            (
-                self.injected,
-                self.time,
-                tip_pressure,
-                self.hub,
-                self.azygos_volume(),
-                float(self._embolised().sum()),
-                float(out.sum()),
-                float(hazard),
-            )
-        )
+        sums = tally(self.state, self.azygos, self.watch.azygos_fraction, self.hazard)
+        self.rows.append((self.injected, self.time, tip_pressure, self.hub, *sums))
 
     def catheter_reflux(self) -> float:
         """Length of catheter behind the tip that agent surrounds, mm."""
@@ -371,10 +351,9 @@ class _Run:
 
     def _watched(self, rule: Rule) -> float:
         if rule.kind is RuleKind.AZYGOS_REFLUX:
-            watch = self.watch
-            seen = watch.azygos & (2.0 * watch.visible_radius >= rule.visible_calibre)
-            stayed = float(self.state.agent_volume[seen].sum())
-            return stayed + float(self._embolised() @ watch.azygos_fraction)
+            seen = self.watch.azygos & (2.0 * self.watch.visible_radius >= rule.visible_calibre)
+            flags = seen.astype(np.uint8)
+            return float(tally(self.state, flags, self.watch.azygos_fraction, self.hazard)[0])
         if rule.kind is RuleKind.CATHETER_REFLUX:
             return self.catheter_reflux()
         if rule.kind is RuleKind.TIP_PRESSURE:
@@ -414,7 +393,7 @@ class _Run:
             syringe=syringe,
             dmso=self.source.dead_space,
             stored=stored,
-            embolised=float(self._embolised().sum()),
+            embolised=float(log["embolised"][-1]),
             terminal=float(self.state.terminal_out.sum()),
             hazard=float(log["hazard"][-1]),
             duration=self.time,

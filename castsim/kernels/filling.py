@@ -237,7 +237,7 @@ def stamp_times(
 def tally(
     state: State, azygos: FlagArray, azygos_fraction: FloatArray, hazard: FlagArray
 ) -> tuple[float, float, float, float]:
-    """Agent that so far entered the azygos system, was carried off, left by terminals, by hazards."""
+    """Agent that entered the azygos system, was carried off, left by terminals, and by hazards."""
     agent_volume, swept, torn = state.agent_volume, state.swept, state.torn
     entered = 0.0
     lost = 0.0
