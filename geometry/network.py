@@ -4,7 +4,7 @@ All venous compartments add their branches to one :class:`NetworkBuilder`; the
 meshers read the frozen :class:`VesselNetwork`.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import IntEnum
 
 import numpy as np
@@ -101,6 +101,40 @@ class VesselNetwork:
         if side is not None:
             keep &= self.branch_side == side
         return np.flatnonzero(keep)
+
+    def select(self, branches: IntArray) -> "VesselNetwork":
+        """Network of these branches alone, in this order; nodes and terminals stay.
+
+        Raises
+        ------
+        GeometryError
+            If a node that has a terminal would be left without a branch.
+        """
+        place = np.full(self.n_branches, -1)
+        place[branches] = np.arange(len(branches))
+        joined = np.concatenate([self.branch_start[branches], self.branch_end[branches]])
+        bare = np.setdiff1d(self.terminal_node, joined)
+        if len(bare):
+            name = self.terminal_name[int(np.flatnonzero(self.terminal_node == bare[0])[0])]
+            raise GeometryError(f"terminal {name!r} would be left without a branch")
+        rows = [np.arange(self.point_offset[b], self.point_offset[b + 1]) for b in branches]
+        valves = place[self.valve_branch] >= 0
+        point = np.concatenate(rows)
+        return replace(
+            self,
+            point_xyz=self.point_xyz[point],
+            point_radius=self.point_radius[point],
+            point_radius_minor=self.point_radius_minor[point],
+            point_offset=np.concatenate([[0], np.cumsum([len(row) for row in rows])]),
+            branch_start=self.branch_start[branches],
+            branch_end=self.branch_end[branches],
+            branch_structure=self.branch_structure[branches],
+            branch_level=self.branch_level[branches],
+            branch_side=self.branch_side[branches],
+            valve_branch=place[self.valve_branch[valves]],
+            valve_arc=self.valve_arc[valves],
+            valve_direction=self.valve_direction[valves],
+        )
 
     def branch_length(self) -> FloatArray:
         """Centreline length of every branch, (b,) mm."""
