@@ -21,6 +21,10 @@ CLOSED_LEAK = 1e-11
 is zero."""
 ROUND_OFF = 1e-13
 """Of the largest pressure: drives below it are noise."""
+LARGEST_ROUND_OFF = 1e-9
+"""Noise at most: ten times more whenever diodes have switched in vain for a while."""
+HELD_PIVOT = 1e-12
+"""Of the tip's own conductance: what joins it to a closed catheter, so that no cast floats."""
 SWITCH_ALL = 12
 """Rounds in which all wrong diodes switch at once, before one at a time."""
 HELD = 2
@@ -181,7 +185,7 @@ def linear_solve(
     tip = rank[source.tip]
     admittance = 1.0 / source.resistance
     if not tip_open:
-        admittance *= CLOSED_LEAK
+        admittance = max(admittance * CLOSED_LEAK, HELD_PIVOT * diagonal[tip])
     diagonal[tip] += admittance
     unit[tip] = admittance
     for i in range(n):
@@ -189,7 +193,7 @@ def linear_solve(
             diagonal[i] = 1.0
     factorise(pattern, diagonal, entries)
     substitute(pattern, diagonal, entries, base, unit)
-    return -base[tip] * admittance, admittance * (1.0 - unit[tip])
+    return -base[tip] * admittance, max(0.0, admittance * (1.0 - unit[tip]))
 
 
 @nb.njit(cache=True)
@@ -204,7 +208,7 @@ def solve_diodes(
     intercept = 0.0
     slope = 0.0
     hub = source.hub_pressure
-    limit = SWITCH_ALL + 4 * specials + 8
+    limit = 5 * SWITCH_ALL + 4 * specials
     for turn in range(limit):
         intercept, slope = linear_solve(graph, state, work, pattern, source, tip_open)
         if not np.isnan(source.rate):
@@ -216,7 +220,8 @@ def solve_diodes(
             p = base[rank[i]] + hub * unit[rank[i]]
             pressure[i] = p
             largest = max(largest, abs(p))
-        tolerance = ROUND_OFF * largest
+        noise = min(ROUND_OFF * 10.0 ** (turn // SWITCH_ALL), LARGEST_ROUND_OFF)
+        tolerance = noise * largest
         changed = False
         wanted_tip = tip_open
         if tip_open and inflow < -tolerance * slope:
