@@ -97,8 +97,11 @@ def run(
     check_folder(folder)
 
     from castsim.console import print_cast, progress_bar, talk
+    from castsim.kernels import compiled
     from castsim.simulate import run as simulate
 
+    if not quiet and not compiled():
+        talk().print("castsim: compiling the kernels, once on this machine (about 40 s)")
     with progress_bar(not quiet) as progress:
         cast = simulate(planned, seed=seed, progress=progress)
         if progress is not None:

@@ -238,6 +238,7 @@ class _Run:
         self.used = [0] * len(protocol.rules)
         self.level = [rule.threshold for rule in protocol.rules]
         self.longest_pause = 0.0
+        self.stopped = False
 
     def _lines(self, protocol: Protocol) -> list[_Line]:
         lines: list[_Line] = []
@@ -287,7 +288,10 @@ class _Run:
             if verdict is not None:
                 if verdict.action is RuleAction.STOP:
                     self.stop_reason = f"rule: {verdict.kind.name.lower()}"
-                    return False
+                    self.stopped = True
+                    # the thumb lets go, but what the hub stores still comes out
+                    self.lines = self.lines[-1:] if self.tau > 0.0 else []
+                    return True
                 if line.rate > 0.0:
                     self.lines.insert(0, line)
                     self.lines.insert(0, _Line(rate=0.0, until=verdict.pause))
@@ -365,7 +369,9 @@ class _Run:
         return self.watch.coverage(self.state.full == 1)
 
     def _rules(self) -> Rule | None:
-        """The first rule that is met now, if any."""
+        """The first rule that is met now, if any; none once a rule has stopped the injection."""
+        if self.stopped:
+            return None
         for k, rule in enumerate(self.protocol.rules):
             if rule.action is RuleAction.PAUSE and self.used[k] >= rule.times:
                 continue

@@ -7,6 +7,7 @@ diodes and gates), :mod:`filling` (the event queue of a step), :mod:`solidificat
 """
 
 import hashlib
+import os
 from pathlib import Path
 
 
@@ -32,6 +33,13 @@ def forget_stale(folder: Path) -> bool:
     except OSError:
         return False
     return True
+
+
+def compiled() -> bool:
+    """Whether this machine already keeps machine code of the kernels (else the first run waits)."""
+    place = os.environ.get("NUMBA_CACHE_DIR")
+    folder = Path(place) if place else Path(__file__).parent / "__pycache__"
+    return any(folder.rglob("step.advance-*.nbi"))
 
 
 forget_stale(Path(__file__).parent)
