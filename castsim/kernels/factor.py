@@ -17,6 +17,10 @@ FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 
 
+SINGULAR = 4.0 * np.finfo(np.float64).eps
+"""Pivot over its diagonal entry that is nothing but round-off."""
+
+
 class Pattern(NamedTuple):
     """Lower triangle of L in elimination order, and the update list."""
 
@@ -123,13 +127,21 @@ def symbolic(
 
 
 @nb.njit(cache=True)
-def factorise(pattern: Pattern, diagonal: FloatArray, entries: FloatArray) -> None:
-    """Overwrite the matrix (diagonal by rank, strict lower entries) with D and L, in place."""
+def factorise(
+    pattern: Pattern, diagonal: FloatArray, entries: FloatArray, whole: FloatArray
+) -> None:
+    """Overwrite the matrix (diagonal by rank, strict lower entries) with D and L, in place.
+
+    `whole` is a copy of the diagonal: where a pivot cancels to round-off of it, nothing holds that
+    part of the network (blood behind a shut valve), and it is grounded.
+    """
     column, row, target = pattern.column, pattern.row, pattern.target
     position = 0
     for k in range(len(diagonal)):
         start = column[k]
         stop = column[k + 1]
+        if diagonal[k] <= SINGULAR * whole[k]:
+            diagonal[k] = whole[k]
         inverse = 1.0 / diagonal[k]
         for a in range(start, stop):
             value = entries[a]

@@ -65,7 +65,7 @@ class Solution(NamedTuple):
     hub_pressure: float  # Pa
     tip_pressure: float  # Pa, reduced
     burst_pressure: float  # Pa at the tip at which a closed cast opened; -inf: none did
-    next_burst: float  # Pa at the tip that would open the weakest held gate of a closed cast
+    next_burst: float  # Pa at the tip that would open the weakest front of a closed cast
     specials: int  # faces listed in work.special
     broken: int  # gates that broke
     solves: int
@@ -191,7 +191,8 @@ def linear_solve(
     for i in range(n):
         if diagonal[i] == 0.0:
             diagonal[i] = 1.0
-    factorise(pattern, diagonal, entries)
+    work.value[:] = diagonal
+    factorise(pattern, diagonal, entries, work.value)
     substitute(pattern, diagonal, entries, base, unit)
     return -base[tip] * admittance, max(0.0, admittance * (1.0 - unit[tip]))
 
@@ -263,7 +264,7 @@ def weakest_gate(
     -------
     gate : the gate whose drive passes its burst pressure the most, -1: none
     needed : Pa at the tip that opens that gate if the cast does not flow
-    next_needed : Pa, the least of these over all held gates; inf: nothing is held
+    next_needed : Pa, the least of these over all fronts, held or not; inf: there is none
     """
     n = len(graph.volume)
     best = -1
@@ -274,7 +275,8 @@ def weakest_gate(
     tip_weight = graph.cell_weight[source.tip]
     for e in range(specials):
         f = work.special[e]
-        if work.role[f] != HELD:
+        held = work.role[f] == HELD
+        if not held and work.front[f] == 0:
             continue
         g = graph.gate[f]
         j = graph.neighbour[f]
@@ -285,17 +287,21 @@ def weakest_gate(
         if work.front[f] < 0:
             blood = state.pressure[near]
             near = j
-        burst = burst_pressure(
-            graph.gate_radius[g],
-            graph.gate_disorder[g],
-            state.skin[g],
-            agent.tension,
-            agent.skin_yield,
-        )
+        burst = 0.0  # an open front that blood holds back needs no more than its pressure
+        if held:
+            burst = burst_pressure(
+                graph.gate_radius[g],
+                graph.gate_disorder[g],
+                state.skin[g],
+                agent.tension,
+                agent.skin_yield,
+            )
         # agent at rest: P - weight is the same everywhere, so the tip needs
         at_tip = blood - work.direction[f] * work.drive[f] + burst
         at_tip += tip_weight - graph.cell_weight[near]
         next_needed = min(next_needed, at_tip)
+        if not held:
+            continue
         excess = push - burst
         if excess > best_excess or (
             excess == best_excess and best >= 0 and (burst, g) < (best_burst, best)

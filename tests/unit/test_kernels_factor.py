@@ -62,7 +62,7 @@ def test_solves_like_dense(graph, order, seed):
     right = rng.normal(size=(2, n))
     x = np.empty((2, n))
     x[:, rank] = right
-    factorise(pattern, diagonal, entries)
+    factorise(pattern, diagonal, entries, diagonal.copy())
     substitute(pattern, diagonal, entries, x[0], x[1])
     for b, got in zip(right, x[:, rank], strict=True):
         solution = np.linalg.solve(dense, b)
@@ -78,3 +78,26 @@ def test_columns_are_sorted_and_strictly_below():
         below = row[column[k] : column[k + 1]]
         assert (below > k).all()
         assert (np.diff(below) > 0).all()
+
+
+@pytest.mark.parametrize("n", [1, 2, 5])
+def test_what_nothing_holds_is_grounded(n):
+    """A ring that floats has no solution of its own: finite pressures, and its neighbour's stay."""
+    owner = np.array([*range(n), n])
+    neighbour = np.array([*[(k + 1) % n for k in range(n)], n + 1])
+    keep = owner != neighbour
+    owner, neighbour = owner[keep], neighbour[keep]
+    rank = np.arange(n + 1)
+    column, row, target, face_entry = symbolic(n + 1, rank, owner, neighbour)
+    pattern = Pattern(np.argsort(rank), rank, column, row, target, face_entry)
+    diagonal, entries = np.full(n + 1, 1e-300), np.zeros(len(row))
+    for f, (i, j) in enumerate(zip(owner, neighbour, strict=True)):
+        diagonal[i] += 300.0
+        if j <= n:
+            diagonal[j] += 300.0
+            entries[face_entry[f]] -= 300.0
+    x, y = np.ones(n + 1), np.ones(n + 1)
+    factorise(pattern, diagonal, entries, diagonal.copy())
+    substitute(pattern, diagonal, entries, x, y)
+    assert np.isfinite(x).all()
+    assert x[n] == pytest.approx(1 / 300.0)
