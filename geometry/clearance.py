@@ -13,6 +13,7 @@ from scipy.spatial import cKDTree
 
 from geometry.bones import Body, Solid
 from geometry.levels import Level, vertebra_below
+from geometry.near_solids import DIFFERENCE_MM, NearSolids, PlacedSolid, PlacedSolids
 from geometry.skeleton import Skeleton
 from geometry.vertebra import Frame
 
@@ -28,7 +29,6 @@ UNSMOOTHED_ROUNDS = 1
 RELAXATION = 0.8
 """Share of a push that is applied: below 1, a vein between two walls comes to rest midway."""
 SMOOTHING = 0.3
-DIFFERENCE_MM = 0.02
 SLEEVE_STEP_MM = 0.25
 EXTRA_ROOM_MM = 0.15
 """Clearance that settling aims at beyond the minor semi-axis."""
@@ -39,7 +39,7 @@ class Obstacles:
     """What veins must not enter: bone, discs and dens, dural sac, root sleeves."""
 
     skeleton: Skeleton
-    _solids: tuple[tuple[Frame, Solid, FloatArray, FloatArray], ...]
+    _solids: PlacedSolids
     _sleeve_tree: cKDTree
     _sleeve_points: FloatArray
     _sleeve_radius: FloatArray
@@ -47,10 +47,7 @@ class Obstacles:
     @classmethod
     def of(cls, skeleton: Skeleton) -> "Obstacles":
         """Collect the obstacles of a skeleton; discs and dens are added to its bones."""
-        solids: list[tuple[Frame, Solid, FloatArray, FloatArray]] = []
-        for frame, solid in _solids(skeleton):
-            vertices, _ = solid.mesh()
-            solids.append((frame, solid, vertices.min(axis=0), vertices.max(axis=0)))
+        solids = PlacedSolids.of(PlacedSolid.of(*placed) for placed in _solids(skeleton))
         points, radius = [], []
         for sleeve in skeleton.sleeves.values():
             count = int(np.ceil((sleeve.arc[-1] - sleeve.arc[0]) / SLEEVE_STEP_MM)) + 1
@@ -58,11 +55,24 @@ class Obstacles:
             points.append(sleeve.at(fraction))
             radius.append(np.full(count, sleeve.radius))
         axis = np.vstack(points)
-        return cls(skeleton, tuple(solids), cKDTree(axis), axis, np.concatenate(radius))
+        return cls(skeleton, solids, cKDTree(axis), axis, np.concatenate(radius))
 
     def distances(self, xyz: FloatArray) -> FloatArray:
         """Distance (k,) to the nearest obstacle, mm, negative inside, at most `REACH_MM`."""
         return Neighbourhood(self, xyz).distances(xyz)
+
+    def near_sleeve(self, xyz: FloatArray, reach: float) -> tuple[IntArray, FloatArray, FloatArray]:
+        """Points that are nearer than `reach` mm to a sleeve, of points (k, 3).
+
+        Returns their indices (n,), distances (n,) and the gradients (n, 3) of these.
+        """
+        bound = reach + float(self._sleeve_radius.max())
+        from_axis, nearest = self._sleeve_tree.query(xyz, distance_upper_bound=bound)
+        rows = np.flatnonzero(np.isfinite(from_axis))
+        distance = from_axis[rows] - self._sleeve_radius[nearest[rows]]
+        rows, distance = rows[distance < reach], distance[distance < reach]
+        away = xyz[rows] - self._sleeve_points[nearest[rows]]
+        return rows, distance, away / np.maximum(from_axis[rows], DIFFERENCE_MM)[:, None]
 
 
 class Neighbourhood:
@@ -70,81 +80,43 @@ class Neighbourhood:
 
     def __init__(self, obstacles: Obstacles, xyz: FloatArray) -> None:
         self._obstacles = obstacles
-        self._solids: list[tuple[Frame, Solid, IntArray]] = []
-        order = np.argsort(xyz[:, 2])
-        z = xyz[order, 2]
-        for frame, solid, lower, upper in obstacles._solids:
-            corner = np.where(np.indices((2, 2, 2)).reshape(3, -1).T, upper, lower)
-            height = frame.world(corner)[:, 2]
-            low, high = np.searchsorted(z, [height.min() - REACH_MM, height.max() + REACH_MM])
-            rough = order[low:high]
-            local = frame.local(xyz[rough])
-            near = ((local > lower - REACH_MM) & (local < upper + REACH_MM)).all(axis=1)
-            if near.any():
-                self._solids.append((frame, solid, rough[near]))
+        self._solids = NearSolids(obstacles._solids, xyz, REACH_MM)
         self._by_sac = np.flatnonzero(obstacles.skeleton.sac_distance(xyz) < REACH_MM)
-        distance, nearest = obstacles._sleeve_tree.query(xyz, distance_upper_bound=3 * REACH_MM)
-        found = np.flatnonzero(np.isfinite(distance))
-        by_sleeve = distance[found] - obstacles._sleeve_radius[nearest[found]] < REACH_MM
-        self._by_sleeve = found[by_sleeve]
+        self._by_sleeve, _, _ = obstacles.near_sleeve(xyz, REACH_MM)
 
     def distances(self, xyz: FloatArray) -> FloatArray:
         """Distance (k,) to the nearest obstacle."""
-        distance = np.full(len(xyz), REACH_MM)
-        for frame, solid, index in self._solids:
-            here = solid.distance(frame.local(xyz[index]))
-            distance[index] = np.minimum(distance[index], here)
+        distance = self._solids.distance(xyz)
         by_sac = self._obstacles.skeleton.sac.distance(xyz[self._by_sac])
         distance[self._by_sac] = np.minimum(distance[self._by_sac], by_sac)
-        return np.asarray(np.minimum(distance, self._sleeve(xyz)[0]))
+        return np.asarray(np.minimum(distance, self._sleeve(xyz, REACH_MM)[0]))
 
-    def look(self, xyz: FloatArray) -> Iterator[tuple[FloatArray, FloatArray]]:
-        """Distance (k,) and its gradient (k, 3) for bone, for the sac and for sleeves."""
-        yield self._bone(xyz)
-        yield self._sac(xyz)
-        yield self._sleeve(xyz)
+    def look(self, xyz: FloatArray, within: FloatArray) -> Iterator[tuple[FloatArray, FloatArray]]:
+        """Distance (k,) and its gradient (k, 3) for bone, for the sac and for sleeves.
 
-    def _bone(self, xyz: FloatArray) -> tuple[FloatArray, FloatArray]:
-        distance, gradient = _nothing(len(xyz))
-        for frame, solid, index in self._solids:
-            local = frame.local(xyz[index])
-            here = solid.distance(local)
-            nearer = here < distance[index]
-            rows = index[nearer]
-            distance[rows] = here[nearer]
-            close = here[nearer] < REACH_MM / 2
-            rows, local, here = rows[close], local[nearer][close], here[nearer][close]
-            if len(rows):
-                slope = np.stack(
-                    [
-                        (solid.distance(local + step) - here) / DIFFERENCE_MM
-                        for step in np.eye(3) * DIFFERENCE_MM
-                    ],
-                    axis=1,
-                )
-                gradient[rows] = slope @ frame.axes
-        return distance, gradient
+        Gradients are looked at where the distance is less than `within` (k,).
+        """
+        yield self._solids.look(xyz, np.minimum(within, REACH_MM / 2))
+        yield self._sac(xyz, np.minimum(within, REACH_MM / 4))
+        yield self._sleeve(xyz, float(within.max(initial=0.0)))
 
-    def _sac(self, xyz: FloatArray) -> tuple[FloatArray, FloatArray]:
+    def _sac(self, xyz: FloatArray, within: FloatArray) -> tuple[FloatArray, FloatArray]:
         distance, gradient = _nothing(len(xyz))
         near = xyz[self._by_sac]
         sac = self._obstacles.skeleton.sac
         here = sac.distance(near)
         distance[self._by_sac] = here
-        close = here < REACH_MM / 4
+        close = here < within[self._by_sac]
         rows = self._by_sac[close]
         for axis, step in enumerate(np.eye(3) * DIFFERENCE_MM):
             gradient[rows, axis] = (sac.distance(near[close] + step) - here[close]) / DIFFERENCE_MM
         return distance, gradient
 
-    def _sleeve(self, xyz: FloatArray) -> tuple[FloatArray, FloatArray]:
+    def _sleeve(self, xyz: FloatArray, reach: float) -> tuple[FloatArray, FloatArray]:
         distance, gradient = _nothing(len(xyz))
-        near = xyz[self._by_sleeve]
-        if len(near):
-            from_axis, nearest = self._obstacles._sleeve_tree.query(near)
-            distance[self._by_sleeve] = from_axis - self._obstacles._sleeve_radius[nearest]
-            away = near - self._obstacles._sleeve_points[nearest]
-            gradient[self._by_sleeve] = away / np.maximum(from_axis, DIFFERENCE_MM)[:, None]
+        near, here, slope = self._obstacles.near_sleeve(xyz[self._by_sleeve], reach)
+        distance[self._by_sleeve[near]] = here
+        gradient[self._by_sleeve[near]] = slope
         return distance, gradient
 
 
@@ -172,13 +144,15 @@ def settle(
     """
     around = Neighbourhood(obstacles, xyz)
     first, moved = xyz, np.zeros_like(xyz)
+    wanted = np.where(movable, need + EXTRA_ROOM_MM, -np.inf)
     for rounds_left in range(SETTLE_ROUNDS, 0, -1):
         push = np.zeros_like(xyz)
-        for distance, gradient in around.look(first + moved):
-            short = np.maximum(need + EXTRA_ROOM_MM - distance, 0.0)
-            steep = np.maximum(np.linalg.norm(gradient, axis=1), 1e-9)
-            push += (short / steep)[:, None] * gradient
-        moved += RELAXATION * np.where(movable[:, None], push, 0.0)
+        for distance, gradient in around.look(first + moved, wanted):
+            short = np.flatnonzero(distance < wanted)
+            steep = np.maximum(np.linalg.norm(gradient[short], axis=1), 1e-9)
+            missing = wanted[short] - distance[short]
+            push[short] += (missing / steep)[:, None] * gradient[short]
+        moved += RELAXATION * push
         if rounds_left > UNSMOOTHED_ROUNDS:  # the last pushes stand as they are
             middle = (moved[before] + moved[after]) / 2
             moved += SMOOTHING * np.where(movable[:, None], middle - moved, 0.0)
