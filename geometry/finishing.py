@@ -61,10 +61,11 @@ class _Settling:
         index = np.unique(np.concatenate([self.lines[i] for i in chosen]))
         place = np.empty(len(self.xyz), dtype=np.int64)
         place[index] = np.arange(len(index))
+        line, ends = self._joined(chosen)
+        line = place[line]
+        inner = np.setdiff1d(np.arange(len(line)), ends)
         before, after = np.arange(len(index)), np.arange(len(index))
-        for i in chosen:
-            line = place[self.lines[i]]
-            before[line[1:-1]], after[line[1:-1]] = line[:-2], line[2:]
+        before[line[inner]], after[line[inner]] = line[inner - 1], line[inner + 1]
         self.xyz[index] = settle(
             self._obstacles,
             self.xyz[index],
@@ -73,7 +74,7 @@ class _Settling:
             before,
             after,
         )
-        for i in chosen:
+        for i in self._stretched(chosen):
             self._even_out(self.lines[i])
 
     def room(self, chosen: IntArray) -> tuple[FloatArray, IntArray, FloatArray]:
@@ -108,13 +109,29 @@ class _Settling:
         self.need = np.concatenate([self.need, *needs])
         self.movable = np.append(self.movable, np.ones(count - len(self.movable), dtype=bool))
 
+    def _joined(self, chosen: IntArray) -> tuple[IntArray, IntArray]:
+        """Points of the chosen veins in a row (k,), and where in it each starts and ends."""
+        line = np.concatenate([self.lines[i] for i in chosen])
+        after = np.cumsum([len(self.lines[i]) for i in chosen])
+        return line, np.concatenate([[0], after[:-1], after - 1])
+
+    def _stretched(self, chosen: IntArray) -> IntArray:
+        """Those chosen veins whose longest step is much longer than the mean one."""
+        line, ends = self._joined(chosen)
+        first, last = np.split(ends, 2)
+        step = np.append(np.linalg.norm(np.diff(self.xyz[line], axis=0), axis=1), 0.0)
+        step[last] = 0.0  # from one vein to the next
+        longest = np.maximum.reduceat(step, first)
+        mean = np.add.reduceat(step, first) / (last - first)
+        return np.asarray(chosen[longest > STRETCHED * mean])
+
     def _even_out(self, line: IntArray) -> None:
+        """Space the inner points of a vein evenly along it."""
         points = self.xyz[line]
         step = np.linalg.norm(np.diff(points, axis=0), axis=1)
-        if len(line) > 2 and step.max() > STRETCHED * step.mean():
-            arc = np.concatenate([[0.0], np.cumsum(step)])
-            even = np.linspace(0.0, arc[-1], len(line))[1:-1]
-            self.xyz[line[1:-1]] = along(points, arc, even)
+        arc = np.concatenate([[0.0], np.cumsum(step)])
+        even = np.linspace(0.0, arc[-1], len(line))[1:-1]
+        self.xyz[line[1:-1]] = along(points, arc, even)
 
 
 def finish(sketch: VeinSketch, obstacles: Obstacles, builder: NetworkBuilder, joins: Joins) -> None:
@@ -148,18 +165,24 @@ def _emit(
     for node in np.flatnonzero(sketch.degree() > 0).tolist():
         anchor = sketch.node_anchor[node]
         at[node] = anchor if anchor >= 0 else builder.node(xyz[node])
-    for vein, line, minor in zip(sketch.veins, state.lines, state.minor, strict=True):
-        flat = np.full(len(line), minor)
-        if not vein.buried:
-            flat = np.minimum(flat, room[line])
-        flat = np.maximum(flat, min(LEAST_SEMI_AXIS_MM, minor))
-        wide = np.minimum(vein.radius**2 / flat, MOST_FLATTENING * flat)
+    count = [len(line) for line in state.lines]
+    minor = np.repeat(state.minor, count)
+    free = np.repeat(state.free, count)
+    line = np.concatenate(state.lines)
+    flat = np.where(free, np.minimum(minor, room[line]), minor)
+    flat = np.maximum(flat, np.minimum(LEAST_SEMI_AXIS_MM, minor))
+    area = np.repeat([vein.radius**2 for vein in sketch.veins], count)
+    wide = np.minimum(area / flat, MOST_FLATTENING * flat)
+    points = xyz[line]
+    last = np.cumsum(count)
+    for vein, start, stop in zip(sketch.veins, last - count, last, strict=True):
         branch = builder.branch(
             at[vein.start], at[vein.end], vein.structure, vein.level, vein.side,
-            radius=wide, radius_minor=flat, via=xyz[line[1:-1]],
+            radius=wide[start:stop], radius_minor=flat[start:stop],
+            via=points[start + 1 : stop - 1],
         )  # fmt: skip
         if vein.valve:
-            length = float(np.linalg.norm(np.diff(xyz[line], axis=0), axis=1).sum())
+            length = float(np.linalg.norm(np.diff(points[start:stop], axis=0), axis=1).sum())
             builder.valve(branch, max(length - VALVE_FROM_MOUTH_MM, length / 2), 1)
     for node, kind, name in sketch.terminals:
         builder.terminal(at[node], kind, name)

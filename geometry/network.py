@@ -182,15 +182,10 @@ class NetworkBuilder:
         value a point, ends included. Returns the branch index.
         """
         inner = np.asarray(via, dtype=float).reshape(-1, 3)
-        xyz = np.vstack([self.node_xyz[start], inner, self.node_xyz[end]])
-        major = np.broadcast_to(np.asarray(radius, dtype=float), len(xyz)).copy()
-        minor = major if radius_minor is None else np.asarray(radius_minor, dtype=float)
-        minor = np.minimum(np.broadcast_to(minor, len(xyz)), major)
-        label = f"{structure.label} {level.name} {side.name.lower()}"
-        if not (np.isfinite(xyz).all() and np.isfinite(minor).all() and (minor > 0).all()):
-            raise GeometryError(f"branch {label}: points and radii must be finite, radii > 0 mm")
-        if (np.linalg.norm(np.diff(xyz, axis=0), axis=1) <= 0).any():
-            raise GeometryError(f"branch {label}: two neighbouring points coincide")
+        xyz = np.concatenate([[self.node_xyz[start]], inner, [self.node_xyz[end]]])
+        major = np.empty(len(xyz))
+        major[:] = radius
+        minor = np.minimum(radius if radius_minor is None else radius_minor, major)
         codes = int(structure), int(level), int(side)
         self._branches.append((start, end, xyz, major, minor, *codes))
         return len(self._branches) - 1
@@ -204,11 +199,17 @@ class NetworkBuilder:
         self._valves.append((branch, float(arc_mm), direction))
 
     def build(self) -> VesselNetwork:
-        """Freeze into a :class:`VesselNetwork`."""
+        """Freeze into a :class:`VesselNetwork`.
+
+        Raises
+        ------
+        GeometryError
+            If there is no branch, or one has points or radii that cannot be.
+        """
         if not self._branches:
             raise GeometryError("a network needs at least one branch")
         start, end, xyz, major, minor, structure, level, side = zip(*self._branches, strict=True)
-        return VesselNetwork(
+        network = VesselNetwork(
             node_xyz=np.array(self.node_xyz),
             point_xyz=np.vstack(xyz),
             point_radius=np.concatenate(major),
@@ -226,3 +227,24 @@ class NetworkBuilder:
             valve_arc=np.array([v[1] for v in self._valves], dtype=float),
             valve_direction=np.array([v[2] for v in self._valves], dtype=np.int64),
         )
+        _check_branches(network)
+        return network
+
+
+def _check_branches(network: VesselNetwork) -> None:
+    """Refuse points that are not finite or coincide, and radii that are not positive."""
+    first, last = network.point_offset[:-1], network.point_offset[1:] - 1
+    minor, xyz = network.point_radius_minor, network.point_xyz
+    wrong = ~(np.isfinite(xyz).all(axis=1) & np.isfinite(minor) & (minor > 0))
+    still = np.append((np.diff(xyz, axis=0) == 0).all(axis=1), False)
+    still[last] = False  # the next branch may begin where this one ends
+    for fault, flags in (
+        ("points and radii must be finite, radii > 0 mm", wrong),
+        ("two neighbouring points coincide", still),
+    ):
+        if flags.any():
+            branch = int(np.searchsorted(first, flags.argmax(), side="right")) - 1
+            structure = Structure(network.branch_structure[branch]).label
+            level = Level(network.branch_level[branch]).name
+            side = Side(network.branch_side[branch]).name.lower()
+            raise GeometryError(f"branch {structure} {level} {side}: {fault}")
