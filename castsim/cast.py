@@ -84,14 +84,16 @@ class Cast:
         target = self.scenario.target
         return foramen_coverage(self.anatomy, self.mesh, target.root, target.side_code)
 
-    def saturation_at(self, volume: float) -> FloatArray:
-        """Share of every cell that is agent when `volume` (mm3) has left the tip, (n,)."""
-        last = np.where(np.isfinite(self.full_volume), self.full_volume, self.injected)
-        held = np.where(np.isfinite(self.full_volume), 1.0, self.saturation)
+    def saturation_at(self, volume: float, cells: IntArray | None = None) -> FloatArray:
+        """Share of every cell (n,), or of `cells` (k,), that is agent at `volume` mm3."""
+        chosen = slice(None) if cells is None else cells
+        first, full = self.first_volume[chosen], self.full_volume[chosen]
+        last = np.where(np.isfinite(full), full, self.injected)
+        held = np.where(np.isfinite(full), 1.0, self.saturation[chosen])
         with np.errstate(invalid="ignore", divide="ignore"):
-            part = (volume - self.first_volume) / (last - self.first_volume)
-        part = np.where(volume >= last, 1.0, np.where(volume <= self.first_volume, 0.0, part))
-        return np.where(np.isfinite(self.first_volume), held * np.clip(part, 0.0, 1.0), 0.0)
+            part = (volume - first) / (last - first)
+        part = np.where(volume >= last, 1.0, np.where(volume <= first, 0.0, part))
+        return np.where(np.isfinite(first), held * np.clip(part, 0.0, 1.0), 0.0)
 
     def full_at(self, volume: float) -> NDArray[np.bool_]:
         """Cells that agent fills when `volume` (mm3) has left the tip, (n,)."""

@@ -218,14 +218,15 @@ def dose_curve(cast: Cast) -> dict[str, list[float]]:
         "epidural_mL": (Compartment.EPIDURAL,),
         "segmental_mL": SEGMENTAL,
     }
-    cells = {name: cast.in_compartment(*parts) for name, parts in groups.items()}
-    content = [cast.saturation_at(v) * cast.mesh.flow.cell_volume for v in volume]
+    reached = np.isfinite(cast.first_volume)
     curve: dict[str, list[float]] = {
         "volume_mL": (volume / UL_PER_ML).tolist(),
         "coverage_deg": [cast.coverage_at(v) for v in volume],
         "azygos_mL": (cast.log_at("azygos", volume) / UL_PER_ML).tolist(),
         "embolised_mL": (cast.log_at("embolised", volume) / UL_PER_ML).tolist(),
     }
-    for name, chosen in cells.items():
-        curve[name] = [float(row[chosen].sum()) / UL_PER_ML for row in content]
+    for name, parts in groups.items():
+        cells = np.flatnonzero(cast.in_compartment(*parts) & reached)
+        room = cast.mesh.flow.cell_volume[cells] / UL_PER_ML
+        curve[name] = [float((cast.saturation_at(v, cells) * room).sum()) for v in volume]
     return curve

@@ -29,7 +29,6 @@ LEAVES = {
     "castsim.scene_page": set(),
     "castsim.surfaces": {"pyvista"},
     "castsim.views": set(),
-    "castsim.vtp": {"pyvista", "vtkmodules"},
 }
 
 IMPORT_NAMES = {"pillow": "PIL"}
