@@ -8,8 +8,8 @@ from functools import cached_property
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.interpolate import PchipInterpolator
 
+from geometry.curves import monotone
 from geometry.levels import Level, Side
 from geometry.vertebra import Foramen, Vertebra
 
@@ -148,8 +148,8 @@ def build_root_sleeve(vertebra: Vertebra, foramen: Foramen) -> RootSleeve:
     local = np.stack(
         [
             middle_x + side * samples,
-            PchipInterpolator(run, y)(samples),
-            PchipInterpolator(run, z)(samples),
+            monotone(run, y, samples),
+            monotone(run, z, samples),
         ],
         axis=1,
     )

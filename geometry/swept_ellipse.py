@@ -5,8 +5,9 @@ from functools import cached_property
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.interpolate import PchipInterpolator
 from scipy.spatial import cKDTree
+
+from geometry.curves import monotone
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
@@ -49,7 +50,7 @@ class SweptEllipse:
         semi_axes = np.asarray(semi_axes, dtype=float)
         arc = np.concatenate([[0.0], np.cumsum(np.linalg.norm(np.diff(points, axis=0), axis=1))])
         fine = np.linspace(0.0, arc[-1], int(np.ceil(arc[-1] / STEP_MM)) + 1)
-        return cls(PchipInterpolator(arc, points)(fine), PchipInterpolator(arc, semi_axes)(fine))
+        return cls(monotone(arc, points, fine), monotone(arc, semi_axes, fine))
 
     @cached_property
     def tangent(self) -> FloatArray:

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.interpolate import CubicSpline
 
 from geometry.calibres import Calibres, load_calibres
+from geometry.curves import spline
 from geometry.errors import GeometryError
 from geometry.levels import VERTEBRAE, Level, Side
 from geometry.network import NetworkBuilder
@@ -83,14 +83,13 @@ class Trunks:
         """
         xyz = np.array([waypoint.xyz for waypoint in waypoints])
         knots = _chord(xyz)
-        spline = CubicSpline(knots, xyz, bc_type="natural" if len(xyz) < 4 else "not-a-knot")
         counts = np.maximum(np.ceil(np.diff(knots) / STEP_MM).astype(int), 2)
         arc = np.concatenate(
             [np.linspace(knots[i], knots[i + 1], n, endpoint=False) for i, n in enumerate(counts)]
             + [knots[-1:]]
         )
         at_waypoint = np.concatenate([[0], np.cumsum(counts)])
-        points = np.asarray(spline(arc))
+        points = spline(knots, xyz, arc)
         radius = self.radius(structure, side, points, part=part)
         radius = radius * np.interp(arc, knots, np.broadcast_to(scale, len(xyz)))
         flattening = self.calibres.flattening(structure, waypoints[0].level, side, part=part)
