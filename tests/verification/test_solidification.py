@@ -131,6 +131,19 @@ def test_gel_behind_a_front(fluid, tube, push, radius, dx):
     np.testing.assert_allclose(run.state.gel[:13], np.pi * diffusivity * x / rate, rtol=1e-9)
 
 
+def test_aged_agent_carries_its_gel_on(fluid, tube, push):
+    """What stood through a pause at the end of cell 4 enters cell 5 with its age."""
+    rate, diffusivity, radius, dx, pause = 0.5, 2e-3, 0.6, 0.5, 4.0
+    mesh = tube(10, length=10 * dx, radius=radius)
+    cell = mesh.cell_volume[0]
+    steps = (Step(4 * cell, rate), Pause(pause), Step(0.5 * cell, rate))
+    run = push(mesh, fluid(diffusivity=diffusivity), steps=steps)
+    flowed = np.pi * diffusivity * 4.5 * dx / rate
+    stood = diffusivity * pause / radius**2
+    assert stood > flowed
+    assert run.state.gel[4] == pytest.approx(flowed + stood, rel=0.02)
+
+
 def test_gel_along_a_steady_flow(fluid, tube, push):
     """F = pi D x / Q at the downstream end of each cell, once the flow has passed often enough."""
     rate, diffusivity, n, length, radius = 0.5, 5e-4, 20, 10.0, 0.4
