@@ -255,37 +255,29 @@ class Bones:
         }
 
     @cached_property
-    def _world_boxes(self) -> dict[Level, tuple[FloatArray, FloatArray]]:
-        """Lower and upper corner of every vertebra's box, in world."""
-        corners = {level: self.mesh(level)[0] for level in self.solids}
-        return {level: (v.min(axis=0), v.max(axis=0)) for level, v in corners.items()}
+    def _world_boxes(self) -> FloatArray:
+        """Lower and upper corner of every vertebra's box, in world, (v, 2, 3)."""
+        corners = [self.mesh(level)[0] for level in self.solids]
+        return np.array([(v.min(axis=0), v.max(axis=0)) for v in corners])
 
     def distance(self, xyz: FloatArray, *, near: float = NEAR_MM) -> FloatArray:
         """Signed distance (k,) of world points (k, 3) to the nearest bone, mm, at most `near`.
 
         To first order in the distance: exact at the surface.
         """
-        order = np.argsort(xyz[:, 2])
-        points = xyz[order]
-        sorted_distance = np.full(len(xyz), near)
-        for level, solids in self.solids.items():
-            lower, upper = self._world_boxes[level]
-            first, last = points[:, 2].searchsorted([lower[2] - near, upper[2] + near])
-            if first == last:
-                continue
-            box = np.array([[lower, upper]])
-            within = first + np.flatnonzero(_box_gap(points[first:last], box)[0] < near)
-            if len(within) == 0:
-                continue
-            local = self.vertebrae[level].local(points[within])
-            nearest = sorted_distance[within]
+        distance = np.full(len(xyz), near)
+        within = _box_gap(xyz, self._world_boxes) < near
+        levels = list(self.solids)
+        for v in np.flatnonzero(within.any(axis=1)).tolist():
+            level, rows = levels[v], np.flatnonzero(within[v])
+            local = self.vertebrae[level].local(xyz[rows])
+            nearest = distance[rows]
             gap = _box_gap(local, self._boxes[level])
-            for i in np.flatnonzero((gap < nearest).any(axis=1)):
+            for i in np.flatnonzero((gap < nearest).any(axis=1)).tolist():
                 close = np.flatnonzero(gap[i] < nearest)
-                nearest[close] = np.minimum(nearest[close], solids[i].distance(local[close]))
-            sorted_distance[within] = nearest
-        distance = np.empty(len(xyz))
-        distance[order] = sorted_distance
+                here = self.solids[level][i].distance(local[close])
+                nearest[close] = np.minimum(nearest[close], here)
+            distance[rows] = nearest
         return distance
 
     def mesh(self, level: Level) -> tuple[FloatArray, IntArray]:

@@ -59,7 +59,13 @@ class Obstacles:
 
     def distances(self, xyz: FloatArray) -> FloatArray:
         """Distance (k,) to the nearest obstacle, mm, negative inside, at most `REACH_MM`."""
-        return Neighbourhood(self, xyz).distances(xyz)
+        distance = NearSolids(self._solids, xyz, REACH_MM).distance(xyz)
+        for rows, here in (
+            self.skeleton.sac.near(xyz, REACH_MM),
+            self.near_sleeve(xyz, REACH_MM)[:2],
+        ):
+            distance[rows] = np.minimum(distance[rows], here)
+        return distance
 
     def near_sleeve(self, xyz: FloatArray, reach: float) -> tuple[IntArray, FloatArray, FloatArray]:
         """Points that are nearer than `reach` mm to a sleeve, of points (k, 3).
@@ -81,15 +87,8 @@ class Neighbourhood:
     def __init__(self, obstacles: Obstacles, xyz: FloatArray) -> None:
         self._obstacles = obstacles
         self._solids = NearSolids(obstacles._solids, xyz, REACH_MM)
-        self._by_sac = np.flatnonzero(obstacles.skeleton.sac_distance(xyz) < REACH_MM)
+        self._by_sac, _ = obstacles.skeleton.sac.near(xyz, REACH_MM)
         self._by_sleeve, _, _ = obstacles.near_sleeve(xyz, REACH_MM)
-
-    def distances(self, xyz: FloatArray) -> FloatArray:
-        """Distance (k,) to the nearest obstacle."""
-        distance = self._solids.distance(xyz)
-        by_sac = self._obstacles.skeleton.sac.distance(xyz[self._by_sac])
-        distance[self._by_sac] = np.minimum(distance[self._by_sac], by_sac)
-        return np.asarray(np.minimum(distance, self._sleeve(xyz, REACH_MM)[0]))
 
     def look(self, xyz: FloatArray, within: FloatArray) -> Iterator[tuple[FloatArray, FloatArray]]:
         """Distance (k,) and its gradient (k, 3) for bone, for the sac and for sleeves.
@@ -102,14 +101,14 @@ class Neighbourhood:
 
     def _sac(self, xyz: FloatArray, within: FloatArray) -> tuple[FloatArray, FloatArray]:
         distance, gradient = _nothing(len(xyz))
-        near = xyz[self._by_sac]
         sac = self._obstacles.skeleton.sac
-        here = sac.distance(near)
-        distance[self._by_sac] = here
-        close = here < within[self._by_sac]
-        rows = self._by_sac[close]
+        near, here = sac.near(xyz[self._by_sac], float(within.max(initial=0.0)))
+        rows = self._by_sac[near]
+        distance[rows] = here
+        close = here < within[rows]
+        rows, here = rows[close], here[close]
         for axis, step in enumerate(np.eye(3) * DIFFERENCE_MM):
-            gradient[rows, axis] = (sac.distance(near[close] + step) - here[close]) / DIFFERENCE_MM
+            gradient[rows, axis] = (sac.distance(xyz[rows] + step) - here) / DIFFERENCE_MM
         return distance, gradient
 
     def _sleeve(self, xyz: FloatArray, reach: float) -> tuple[FloatArray, FloatArray]:

@@ -186,6 +186,7 @@ def _emit(
             builder.valve(branch, max(length - VALVE_FROM_MOUTH_MM, length / 2), 1)
     for node, kind, name in sketch.terminals:
         builder.terminal(at[node], kind, name)
-    for name, level, side, node in sketch.named:
-        if node in at:
-            joins.add(name, level, side, at[node])
+    for key, nodes in sketch.named.items():
+        for node in nodes:
+            if node in at:
+                joins.add(*key, at[node])

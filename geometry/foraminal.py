@@ -95,14 +95,15 @@ def _draw_strands(
     rings = [nodes[i * count : (i + 1) * count] for i in range(len(at))]
     scale = np.exp(layout["calibre_jitter_sd_ln"] * rng.standard_normal((2, *shape)))
 
+    veins: list[tuple[Label, int, int, FloatArray]] = []
     for i in range(len(at) - 1):
         for strand in range(count):
             part = "main" if strand in MAIN else ""
             label = Label(
                 Structure.FORAMINAL, root, side, part=part, scale=float(scale[0, i, strand])
             )
-            via = _between(sleeve, place[i, strand], place[i + 1, strand])
-            sketch.vein(label, rings[i][strand], rings[i + 1][strand], via)
+            way = _between(sleeve, place[i, strand], place[i + 1, strand])
+            veins.append((label, rings[i][strand], rings[i + 1][strand], way))
 
     left_out = rng.permutation(count)[: len(at)]  # one gap a ring, never at the same place
     for i, ring in enumerate(rings):
@@ -111,20 +112,26 @@ def _draw_strands(
                 continue
             after = (strand + 1) % count
             turn = np.array([0.0, 0.0, 2 * np.pi * (after == 0)])
-            via = _between(sleeve, place[i, strand], place[i, after] + turn)
+            way = _between(sleeve, place[i, strand], place[i, after] + turn)
             ring_scale = layout["ring_scale"] * float(scale[1, i, strand])
             label = Label(Structure.FORAMINAL, root, side, scale=ring_scale)
-            sketch.vein(label, ring[strand], ring[after], via)
+            veins.append((label, ring[strand], ring[after], way))
+
+    ways = np.concatenate([way for _, _, _, way in veins])
+    points = sleeve.surround(ways[:, 0], ways[:, 1], ways[:, 2])
+    last = 0
+    for label, start, end, way in veins:
+        first, last = last, last + len(way)
+        sketch.vein(label, start, end, points[first:last])
     return rings, theta[0]
 
 
 def _between(sleeve: RootSleeve, one: FloatArray, two: FloatArray) -> FloatArray:
-    """Inner points of a vein about the sleeve, between two places (fraction, rho, theta)."""
+    """Inner places (k, 3) of a vein about the sleeve, between two (fraction, rho, theta)."""
     step = (two - one) * [sleeve.length, 1.0, one[1]]
     pieces = max(round(float(np.linalg.norm(step)) / POINT_STEP_MM), 1)
     t = (np.arange(1, pieces) / pieces)[:, None]
-    way = one + t * (two - one)
-    return sleeve.surround(way[:, 0], way[:, 1], way[:, 2])
+    return np.asarray(one + t * (two - one))
 
 
 def _draw_medial(

@@ -6,6 +6,7 @@ finished (:mod:`geometry.finishing`).
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -69,7 +70,7 @@ class VeinSketch:
     node_anchor: list[int] = field(default_factory=list)
     veins: list[Vein] = field(default_factory=list)
     terminals: list[tuple[int, TerminalKind, str]] = field(default_factory=list)
-    named: list[tuple[str, Level, Side, int]] = field(default_factory=list)
+    named: dict[tuple[str, Level, Side], list[int]] = field(default_factory=dict)
     _anchored: dict[int, int] = field(default_factory=dict)
 
     def node(self, xyz: ArrayLike) -> int:
@@ -88,11 +89,11 @@ class VeinSketch:
 
     def name(self, name: str, level: Level, side: Side, node: int) -> None:
         """Register a node among the joins, if it is still there when the sketch is finished."""
-        self.named.append((name, level, side, node))
+        self.named.setdefault((name, level, side), []).append(node)
 
     def named_nodes(self, name: str, level: Level, side: Side) -> list[int]:
         """Nodes registered so far under this key."""
-        return [node for n, lv, sd, node in self.named if (n, lv, sd) == (name, level, side)]
+        return list(self.named.get((name, level, side), ()))
 
     def terminal(self, node: int, kind: TerminalKind, name: str) -> None:
         """End the network at `node`."""
@@ -112,16 +113,19 @@ class VeinSketch:
         Ends that are not given as nodes are made. Returns all nodes, start and end included.
         """
         arc = np.concatenate([[0.0], np.cumsum(np.linalg.norm(np.diff(curve, axis=0), axis=1))])
-        cuts = np.concatenate([[0.0], np.asarray(stops, dtype=float), [1.0]]) * arc[-1]
-        inner = along(curve, arc, cuts[1:-1])
+        cuts = [0.0, *(stop * arc[-1] for stop in stops), arc[-1]]
+        at: list[float] = cuts[1:-1]
+        pieces = [0]  # of all veins so far
+        for one, two in pairwise(cuts):
+            count = max(round((two - one) / POINT_STEP_MM), 1)
+            at += [one + (two - one) * k / count for k in range(1, count)]
+            pieces.append(pieces[-1] + count - 1)
+        inner, via = np.split(along(curve, arc, np.array(at)), [len(cuts) - 2])
         nodes = [self.node(curve[0]) if start is None else start]
         nodes += [self.node(point) for point in inner]
         nodes.append(self.node(curve[-1]) if end is None else end)
-        for i in range(len(nodes) - 1):
-            length = cuts[i + 1] - cuts[i]
-            pieces = max(round(length / POINT_STEP_MM), 1)
-            at = cuts[i] + length * np.arange(1, pieces) / pieces
-            self.vein(label, nodes[i], nodes[i + 1], along(curve, arc, at))
+        for i, (one_node, two_node) in enumerate(pairwise(nodes)):
+            self.vein(label, one_node, two_node, via[pieces[i] : pieces[i + 1]])
         return nodes
 
     def link(self, label: Label, start: int, end: int, *, bow: ArrayLike = (0.0, 0.0, 0.0)) -> None:
@@ -188,7 +192,10 @@ class VeinSketch:
 
 def along(curve: FloatArray, arc: FloatArray, at: FloatArray) -> FloatArray:
     """Points of a polyline at the arc lengths `at`."""
-    return np.stack([np.interp(at, arc, curve[:, i]) for i in range(3)], axis=1)
+    points = np.empty((len(at), 3))
+    for axis in range(3):
+        points[:, axis] = np.interp(at, arc, curve[:, axis])
+    return points
 
 
 def _root(group: list[int], node: int) -> int:

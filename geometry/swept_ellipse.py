@@ -71,6 +71,24 @@ class SweptEllipse:
         """Signed distance of points (k, 3), mm, negative inside; the ends are flat."""
         xyz = np.atleast_2d(np.asarray(xyz, dtype=float))
         _, nearest = self._tree.query(xyz[:, 1:])
+        return self._distance_at(xyz, nearest)
+
+    def near(self, xyz: FloatArray, reach: float) -> tuple[IntArray, FloatArray]:
+        """Those of points (k, 3) that are nearer than `reach` mm, and their distances.
+
+        By the first-order rule an ellipse with semi-axes a > b is nearer than that only within
+        a (1 + reach / b) of its centre; the flat ends add at most `reach` along the curve.
+        """
+        bound = float(self.semi_axes.max() * (1.0 + reach / self.semi_axes.min()))
+        rows = np.flatnonzero(np.abs(xyz[:, 0]) <= bound)
+        away, nearest = self._tree.query(xyz[rows, 1:], distance_upper_bound=bound + reach)
+        found = np.flatnonzero(np.isfinite(away))
+        rows, nearest = rows[found], nearest[found]
+        distance = self._distance_at(xyz[rows], nearest)
+        return rows[distance < reach], distance[distance < reach]
+
+    def _distance_at(self, xyz: FloatArray, nearest: IntArray) -> FloatArray:
+        """Distance from the ellipses whose centres are `nearest` (k,)."""
         offset = xyz - self.points[nearest]
         front = np.einsum("ki,ki->k", offset, self.anterior[nearest])
         side = superellipse_distance(

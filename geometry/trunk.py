@@ -146,7 +146,7 @@ class Trunks:
     ) -> FloatArray:
         """Move points (k, 3) out until the wall of a vein of `radius` (k,) is free of bone."""
         start, points = points, points.copy()
-        free = np.setdiff1d(np.arange(len(points)), pinned)
+        free = np.delete(np.arange(len(points)), np.asarray(pinned, dtype=np.int64))
         for turn in range(PUSHES):
             if not self._push(points, radius, free):
                 break
