@@ -133,7 +133,7 @@ def test_gel_behind_a_front(fluid, tube, push, radius, dx):
 
 def test_aged_agent_carries_its_gel_on(fluid, tube, push):
     """What stood through a pause at the end of cell 4 enters cell 5 with its age."""
-    rate, diffusivity, radius, dx, pause = 0.5, 2e-3, 0.6, 0.5, 4.0
+    rate, diffusivity, radius, dx, pause = 0.5, 2e-3, 0.6, 0.5, 8.0
     mesh = tube(10, length=10 * dx, radius=radius)
     cell = mesh.cell_volume[0]
     steps = (Step(4 * cell, rate), Pause(pause), Step(0.5 * cell, rate))
