@@ -9,7 +9,7 @@ import struct
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from xml.sax.saxutils import quoteattr
+from html import escape
 
 import numpy as np
 from numpy.typing import NDArray
@@ -54,7 +54,7 @@ class PolyLines:
 
     def _parts(self) -> Iterator[str]:
         yield from _section("FieldData", self.field_data, counted=True)
-        chosen = "" if self.shown is None else f" Scalars={quoteattr(self.shown)}"
+        chosen = "" if self.shown is None else f' Scalars="{escape(self.shown)}"'
         count = f'NumberOfPoints="{len(self.points)}" NumberOfLines="{len(self.offset) - 1}"'
         yield f'<Piece {count} NumberOfVerts="0" NumberOfStrips="0" NumberOfPolys="0">\n'
         yield from _section("PointData", self.point_data, attributes=chosen)
@@ -75,7 +75,7 @@ def _section(
     """One group of arrays; only those of field data say how long they are."""
     yield f"<{name}{attributes}>\n"
     for key, values in arrays.items():
-        label = f"Name={quoteattr(key)}"
+        label = f'Name="{escape(key)}"'
         if counted:
             label += f' NumberOfTuples="{len(values)}"'
         if isinstance(values, np.ndarray):
