@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from castsim.injection import Injection
-from castsim.kernels.laws import GEL_NUMBER, SHELL_TAIL, SKIN_FACTOR
+from castsim.kernels.laws import shell_fraction
 from geometry.anatomy import Anatomy
 from geometry.centerline_mesh import CentrelineMesh
 from geometry.coverage import RootCoverage, root_coverage
@@ -26,6 +26,10 @@ if TYPE_CHECKING:
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
+
+
+_Filling = tuple[IntArray, FloatArray, FloatArray, FloatArray, float]
+"""Cells; mm3 out of the tip when they began to fill, share held then, mm3 when full, when torn."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +50,7 @@ class Cast:
     solid_fraction : (n,) share of the lumen that has gelled at the end, 0 without agent
     swept_volume : (n,) mm3 of agent that blood carried off from the cell
     first_swept : (n,) mm3 out of the tip when that began
+    window : (k,) cells of the whole spine that the injection ran on
     injection : balances, log, stop reason and what else the run tells (on its window of cells)
     timing : s of wall clock for geometry, mesh, flow and injection
     """
@@ -64,6 +69,7 @@ class Cast:
     solid_fraction: FloatArray
     swept_volume: FloatArray
     first_swept: FloatArray
+    window: IntArray
     injection: Injection
     timing: Mapping[str, float]
 
@@ -84,20 +90,43 @@ class Cast:
         target = self.scenario.target
         return foramen_coverage(self.anatomy, self.mesh, target.root, target.side_code)
 
-    def saturation_at(self, volume: float, cells: IntArray | None = None) -> FloatArray:
-        """Share of every cell (n,), or of `cells` (k,), that is agent at `volume` mm3."""
-        chosen = slice(None) if cells is None else cells
-        first, full = self.first_volume[chosen], self.full_volume[chosen]
-        last = np.where(np.isfinite(full), full, self.injected)
-        held = np.where(np.isfinite(full), 1.0, self.saturation[chosen])
-        with np.errstate(invalid="ignore", divide="ignore"):
-            part = (volume - first) / (last - first)
-        part = np.where(volume >= last, 1.0, np.where(volume <= first, 0.0, part))
-        return np.where(np.isfinite(first), held * np.clip(part, 0.0, 1.0), 0.0)
+    def saturation_at(self, volume: float) -> FloatArray:
+        """Share of every cell that is agent when `volume` (mm3) has left the tip, (n,).
+
+        A cell whose core blood tore off has filled more than once: what it was before each tear is
+        read from the run's tears, the latest first.
+        """
+        fillings, began, held = self._fillings
+        reached = self._reached
+        last, end = self.full_volume[reached], np.ones(len(reached))
+        never = ~np.isfinite(last)
+        last[never], end[never] = self.injected, self.saturation[reached][never]
+        share = np.zeros(len(began))
+        share[reached] = _grown(volume, began[reached], last, held[reached], end)
+        for cell, start, kept, full, until in reversed(fillings):
+            if volume >= until:
+                break
+            share[cell] = _grown(volume, start, full, kept, np.ones(len(cell)))
+        return share
+
+    @cached_property
+    def _reached(self) -> IntArray:
+        return np.flatnonzero(np.isfinite(self.first_volume))
+
+    @cached_property
+    def _fillings(self) -> tuple[list[_Filling], FloatArray, FloatArray]:
+        """Fillings that ended in a tear, in order; begin and content of each cell's last one."""
+        began, held = self.first_volume.copy(), np.zeros(len(self.first_volume))
+        fillings: list[_Filling] = []
+        for tear in self.injection.tears:
+            cell = self.window[tear.cell]
+            fillings.append((cell, began[cell], held[cell], tear.full_volume, tear.at))
+            began[cell], held[cell] = tear.at, tear.kept
+        return fillings, began, held
 
     def full_at(self, volume: float) -> NDArray[np.bool_]:
         """Cells that agent fills when `volume` (mm3) has left the tip, (n,)."""
-        return self.full_volume <= volume
+        return self.saturation_at(volume) >= 1.0
 
     def coverage_at(self, volume: float, station: int | None = None) -> float:
         """Degrees of the target root wrapped by `volume` (mm3), in one third or in all."""
@@ -111,6 +140,17 @@ class Cast:
     def in_compartment(self, *compartments: Compartment) -> NDArray[np.bool_]:
         """Cells of these compartments, (n,)."""
         return in_compartment(self.mesh, *compartments)
+
+
+def _grown(
+    volume: float, began: FloatArray, last: FloatArray, low: FloatArray, high: FloatArray
+) -> FloatArray:
+    """Straight line from `low` at the volume `began` to `high` at `last`, level beyond both."""
+    with np.errstate(invalid="ignore", divide="ignore"):
+        part = np.clip((volume - began) / (last - began), 0.0, 1.0)
+    part = np.where(volume >= last, 1.0, np.where(volume <= began, 0.0, part))
+    # exactly `high` at the end: a full cell is full
+    return np.where(part >= 1.0, high, np.where(volume < began, 0.0, low + part * (high - low)))
 
 
 def in_compartment(mesh: CentrelineMesh, *compartments: Compartment) -> NDArray[np.bool_]:
@@ -140,6 +180,6 @@ def foramen_coverage(
 
 def solid_share(gel: FloatArray, annular: NDArray[np.bool_]) -> FloatArray:
     """Share of the lumen that has gelled: the shell's area, or its part of the gap."""
-    shell = SKIN_FACTOR * np.sqrt(gel) + SHELL_TAIL * (gel / GEL_NUMBER) ** 6
-    open_part = 1.0 - np.where(gel >= GEL_NUMBER, 1.0, np.minimum(shell, 1.0))
+    shell = np.array([shell_fraction(f, ring) for f, ring in zip(gel, annular, strict=True)])
+    open_part = 1.0 - shell
     return np.where(annular, 1.0 - open_part, 1.0 - open_part**2)

@@ -41,7 +41,13 @@ SetOption = Annotated[
 ]
 SeedOption = Annotated[
     int | None,
-    typer.Option("--seed", metavar="N", min=0, help="Seed of the injection; the scenario's own."),
+    typer.Option(
+        "--seed",
+        metavar="N",
+        min=0,
+        max=2**63 - 1,
+        help="Seed of the injection; the scenario's own.",
+    ),
 ]
 JsonOption = Annotated[
     bool, typer.Option("--json", help="Print JSON on stdout, and nothing else there.")

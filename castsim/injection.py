@@ -31,6 +31,8 @@ FIRST_VOLUME = 10.0
 """uL, the step is eta times the injected volume, but not less than eta times this."""
 SETTLE_CONSTANTS = 6.0
 """Hub time constants that are awaited after the last push (0.2 % of the pressure is left)."""
+MOST_STEPS = 1_000_000
+"""Guard against a run that no longer gets on; a millilitre takes about a thousand."""
 NEGLIGIBLE = 1e-9
 """Of the planned volume: a push this close to its end has ended."""
 
@@ -65,7 +67,8 @@ class Watch:
     azygos_fraction : (n,) share of the blood from each cell that passes the azygos system
     visible_radius : (n,) mm, what fluoroscopy resolves is judged by it
     route : cells along the catheter, from the tip outwards
-    route_arc : mm along the catheter from the tip to the far side of each route cell
+    route_length : mm of catheter that each route cell surrounds
+    ports : cells at the cuts of the mesh; agent there makes a run truncated
     coverage : degrees of the target root covered by the cells flagged full, or None
     """
 
@@ -73,7 +76,8 @@ class Watch:
     azygos_fraction: FloatArray
     visible_radius: FloatArray
     route: IntArray = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
-    route_arc: FloatArray = field(default_factory=lambda: np.zeros(0))
+    route_length: FloatArray = field(default_factory=lambda: np.zeros(0))
+    ports: IntArray = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
     coverage: Callable[[NDArray[np.bool_]], float] | None = None
 
     @classmethod
@@ -81,6 +85,24 @@ class Watch:
         """A watch on a network without anatomy."""
         n = mesh.n_cells
         return cls(np.zeros(n, dtype=bool), np.zeros(n), np.array(mesh.cell_radius))
+
+
+@dataclass(frozen=True)
+class Tear:
+    """Cells whose core blood carried off at one moment.
+
+    Attributes
+    ----------
+    cell : (k,) cells
+    full_volume : (k,) mm3 out of the tip when each had filled
+    at : mm3 out of the tip when it happened
+    kept : (k,) share of each cell that stayed as shell
+    """
+
+    cell: IntArray
+    full_volume: FloatArray
+    at: float
+    kept: FloatArray
 
 
 LOG_COLUMNS = (
@@ -107,6 +129,7 @@ class Injection:
     state: State
     graph: Graph
     log: dict[str, FloatArray]
+    tears: tuple[Tear, ...]
     injected: float
     syringe: float
     dmso: float
@@ -239,6 +262,7 @@ class _Run:
         self.level = [rule.threshold for rule in protocol.rules]
         self.longest_pause = 0.0
         self.stopped = False
+        self.tears: list[Tear] = []
 
     def _lines(self, protocol: Protocol) -> list[_Line]:
         lines: list[_Line] = []
@@ -284,17 +308,16 @@ class _Run:
             if result.stalled:
                 self.stop_reason = "stalled: nothing opens below the pressure limit"
                 return False
-            verdict = self._rules()
+            verdict = self._rules(pushing=line.rate > 0.0)
             if verdict is not None:
-                if verdict.action is RuleAction.STOP:
-                    self.stop_reason = f"rule: {verdict.kind.name.lower()}"
-                    self.stopped = True
-                    # the thumb lets go, but what the hub stores still comes out
-                    self.lines = self.lines[-1:] if self.tau > 0.0 else []
+                if verdict.action is RuleAction.PAUSE:
+                    self.lines = [_Line(rate=0.0, until=verdict.pause), line, *self.lines]
                     return True
-                if line.rate > 0.0:
-                    self.lines.insert(0, line)
-                    self.lines.insert(0, _Line(rate=0.0, until=verdict.pause))
+                self.stop_reason = f"rule: {verdict.kind.name.lower()}"
+                self.stopped = True
+                # the thumb lets go, but what the hub stores still comes out
+                if not line.settle:
+                    self.lines = [one for one in self.lines if one.settle]
                     return True
         if not line.settle:
             self.longest_pause = max(self.longest_pause, self.time - began)
@@ -311,6 +334,7 @@ class _Run:
             step_volume=self._step_volume(rate, limit),
             step_time=min(limit, self.model.healing_time),
         )
+        full_before = self.state.full_volume.copy()
         result: StepResult = advance(
             self.graph,
             self.agent,
@@ -326,16 +350,28 @@ class _Run:
         )
         if not result.converged:
             raise SolverError("the fronts' diodes did not settle; please report this scenario")
+        if self.steps > MOST_STEPS:
+            raise SolverError(f"more than {MOST_STEPS} steps; please report this scenario")
         self.injected += result.injected
+        if result.torn > 0.0:
+            self._note_tear(full_before)
         self.pushed += result.pushed
         self.time += result.dt
         self.hub = result.hub_pressure
+        if self.steps == 0:
+            self.rows[0] = (*self.rows[0][:2], result.tip_pressure, *self.rows[0][3:])
         self.steps += 1
         self.solves += result.solves
         self.slips += int(result.slipped)
         self.burst = max(self.burst, result.tip_pressure)
         self._log(result.tip_pressure)
         return result
+
+    def _note_tear(self, full_before: FloatArray) -> None:
+        state = self.state
+        cell = np.flatnonzero(np.isfinite(full_before) & np.isinf(state.full_volume))
+        kept = state.agent_volume[cell] / self.graph.volume[cell]
+        self.tears.append(Tear(cell, full_before[cell], self.injected, kept))
 
     def _step_volume(self, rate: float, limit: float) -> float:
         volume = self.eta * max(self.injected, FIRST_VOLUME)
@@ -344,20 +380,19 @@ class _Run:
         return volume
 
     def _log(self, tip_pressure: float) -> None:
-        sums = tally(self.state, self.azygos, self.watch.azygos_fraction, self.hazard)
+        sums = tally(self.graph, self.state, self.azygos, self.watch.azygos_fraction, self.hazard)
         self.rows.append((self.injected, self.time, tip_pressure, self.hub, *sums))
 
     def catheter_reflux(self) -> float:
-        """Length of catheter behind the tip that agent surrounds, mm."""
-        full = self.state.full[self.watch.route] == 1
-        run = len(full) if full.all() else int(np.argmin(full))
-        return float(self.watch.route_arc[run - 1]) if run > 0 else 0.0
+        """Length of catheter that agent surrounds, mm, by whatever way it came."""
+        return float(self.watch.route_length[self.state.full[self.watch.route] == 1].sum())
 
     def _watched(self, rule: Rule) -> float:
         if rule.kind is RuleKind.AZYGOS_REFLUX:
             seen = self.watch.azygos & (2.0 * self.watch.visible_radius >= rule.visible_calibre)
             flags = seen.astype(np.uint8)
-            return float(tally(self.state, flags, self.watch.azygos_fraction, self.hazard)[0])
+            fraction = self.watch.azygos_fraction
+            return float(tally(self.graph, self.state, flags, fraction, self.hazard)[0])
         if rule.kind is RuleKind.CATHETER_REFLUX:
             return self.catheter_reflux()
         if rule.kind is RuleKind.TIP_PRESSURE:
@@ -368,12 +403,13 @@ class _Run:
             return 0.0
         return self.watch.coverage(self.state.full == 1)
 
-    def _rules(self) -> Rule | None:
+    def _rules(self, *, pushing: bool) -> Rule | None:
         """The first rule that is met now, if any; none once a rule has stopped the injection."""
         if self.stopped:
             return None
         for k, rule in enumerate(self.protocol.rules):
-            if rule.action is RuleAction.PAUSE and self.used[k] >= rule.times:
+            pauses = rule.action is RuleAction.PAUSE
+            if pauses and (self.used[k] >= rule.times or not pushing):
                 continue
             value = self._watched(rule)
             if value < self.level[k] or value == 0.0:
@@ -387,7 +423,8 @@ class _Run:
     def _result(self) -> Injection:
         log = {name: np.array([row[k] for row in self.rows]) for k, name in enumerate(LOG_COLUMNS)}
         cut = self.mesh.terminal_kind == TerminalKind.CUT
-        reached = self.state.agent_volume[self.mesh.terminal_cell[cut]].sum()
+        edge = np.concatenate([self.mesh.terminal_cell[cut], self.watch.ports])
+        reached = self.state.agent_volume[edge].sum()
         stored = self.source.compliance * self.hub
         # the syringe pushed the solvent, filled the catheter, charged the hub and then this
         syringe = 2.0 * self.source.dead_space + self.charge + self.pushed
@@ -395,6 +432,7 @@ class _Run:
             state=self.state,
             graph=self.graph,
             log=log,
+            tears=tuple(self.tears),
             injected=self.injected,
             syringe=syringe,
             dmso=self.source.dead_space,

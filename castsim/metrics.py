@@ -1,12 +1,18 @@
 """What a cast is judged by: the numbers of ``cast.json``, read from one finished run."""
 
+from functools import cache
+
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import dijkstra
 
 from castsim.cast import Cast
+from castsim.errors import CastsimError
 from castsim.schema import CastReport
+from castsim.simulate import route_length
+from castsim.tables import number, read_table
 from castsim.units import PA_PER_MMHG, UL_PER_ML, mL_min_from_uL_s
-from castsim.venous_flow import AZYGOS_SYSTEM
 from geometry.coverage import STATIONS
 from geometry.levels import Level, Side
 from geometry.structures import Compartment, Structure
@@ -71,37 +77,46 @@ def summarise(cast: Cast) -> dict[str, object]:
 
 
 def first_azygos(cast: Cast) -> tuple[float, float] | None:
-    """Volume (mm3) and time (s) when agent first entered the azygos system; None: never."""
+    """Volume (mm3) and time (s) when agent in the azygos system first shows; None: it never does.
+
+    It shows when as much has entered as an operator notices (``data/operator_rules.csv``).
+    """
     log = cast.injection.log
-    rows = np.flatnonzero(log["azygos"] > 0)
-    if len(rows) == 0:
+    noticed = noticed_azygos()
+    if log["azygos"][-1] < noticed:
         return None
-    row = int(rows[0])
-    azygos = np.isin(cast.mesh.flow.cell_structure, AZYGOS_SYSTEM)
-    swept = (cast.swept_volume > 0) & (cast.rest.azygos_fraction > 0)
-    began = np.concatenate([cast.first_volume[azygos], cast.first_swept[swept], [np.inf]]).min()
-    low, high = log["volume"][row - 1], log["volume"][row]
-    volume = float(np.clip(began, low, high))
-    share = (volume - low) / (high - low) if high > low else 1.0
-    time = log["time"][row - 1] + share * (log["time"][row] - log["time"][row - 1])
-    return volume, float(time)
+    row = max(1, int(np.argmax(log["azygos"] >= noticed)))
+    low, high = log["azygos"][row - 1], log["azygos"][row]
+    share = (noticed - low) / (high - low) if high > low else 1.0
+    volume, time = (
+        float(log[name][row - 1] + share * (log[name][row] - log[name][row - 1]))
+        for name in ("volume", "time")
+    )
+    return volume, time
+
+
+@cache
+def noticed_azygos() -> float:
+    """Least volume in the azygos system that an operator notices, mm3."""
+    for row in read_table("operator_rules"):
+        if (row["rule"], row["parameter"]) == ("azygos_reflux", "volume_mL"):
+            return number(row, "value", table="operator_rules") * UL_PER_ML
+    raise CastsimError("castsim/data/operator_rules.csv: no row azygos_reflux, volume_mL")
 
 
 def reflux(cast: Cast) -> dict[str, float | None]:
-    """Agent in the azygos system and back along the catheter."""
+    """Agent in the azygos system and along the catheter."""
     first = first_azygos(cast)
-    flow, route = cast.mesh.flow, cast.mesh.route_cells
-    # half a cell at each end of the run belongs to it
-    length = flow.cell_volume / annulus_area(cast)
+    route = cast.mesh.route_cells
+    length = route_length(cast.mesh)
     full = cast.saturation[route] >= 1.0
-    run = len(full) if full.all() else int(np.argmin(full))
     held = full & (cast.solid_fraction[route] >= 1.0)
     return {
         "azygos_mL": float(cast.injection.log["azygos"][-1]) / UL_PER_ML,
         "first_azygos_mL": None if first is None else first[0] / UL_PER_ML,
         "first_azygos_s": None if first is None else first[1],
-        "catheter_mm": float(length[route[:run]].sum()),
-        "entrapment_mm": float(length[route[held]].sum()),
+        "catheter_mm": float(length[full].sum()),
+        "entrapment_mm": float(length[held].sum()),
     }
 
 
@@ -124,7 +139,7 @@ def layered_fraction(cast: Cast) -> float:
     if not filled.any():
         return 0.0
     # the cell's own length over the time it took to fill
-    area = np.pi * graph.gel_radius**2
+    area = annulus_area(cast)[cast.window]
     with np.errstate(invalid="ignore"):  # inf - inf where agent never came
         took = np.maximum(state.full_time - state.first_time, np.finfo(float).tiny)
         pushed = graph.volume / area / took
@@ -176,17 +191,12 @@ def structures(cast: Cast) -> list[dict[str, object]]:
     """Fill of every vein that holds agent, by structure, level and side."""
     flow = cast.mesh.flow
     agent = cast.saturation * flow.cell_volume
-    length = flow.cell_volume / annulus_area(cast)
     key = np.stack([flow.cell_structure, flow.cell_level, flow.cell_side], axis=1)
     touched = np.unique(key[agent > 0], axis=0)
     rows: list[dict[str, object]] = []
     for code in touched:
         here = (key == code).all(axis=1)
         held = here & (agent > 0)
-        reach = max(
-            float((cast.saturation * length)[held & (flow.cell_branch == branch)].sum())
-            for branch in np.unique(flow.cell_branch[held])
-        )
         rows.append(
             {
                 "structure": Structure(code[0]).label,
@@ -196,10 +206,27 @@ def structures(cast: Cast) -> list[dict[str, object]]:
                 "filled_fraction": min(
                     1.0, float(agent[here].sum() / flow.cell_volume[here].sum())
                 ),
-                "reach_mm": reach,
+                "reach_mm": reach(cast, held),
             }
         )
     return rows
+
+
+def reach(cast: Cast, held: NDArray[np.bool_]) -> float:
+    """Way along the vein from where agent first came to its farthest cell, mm.
+
+    `held` (n,) flags the cells of one vein that hold agent; pieces that are not joined to the
+    first one within the vein do not count.
+    """
+    flow = cast.mesh.flow
+    cell = np.flatnonzero(held)
+    place = np.full(flow.n_cells, -1)
+    place[cell] = np.arange(len(cell))
+    inside = held[flow.face_owner] & held[flow.face_neighbour]
+    ends = place[flow.face_owner[inside]], place[flow.face_neighbour[inside]]
+    graph = coo_array((flow.face_length[inside], ends), shape=(len(cell),) * 2).tocsr()
+    way = dijkstra(graph, directed=False, indices=int(cast.first_volume[cell].argmin()))
+    return float(way[np.isfinite(way)].max())
 
 
 def foramina_touched(cast: Cast) -> list[str]:
@@ -218,15 +245,18 @@ def dose_curve(cast: Cast) -> dict[str, list[float]]:
         "epidural_mL": (Compartment.EPIDURAL,),
         "segmental_mL": SEGMENTAL,
     }
-    reached = np.isfinite(cast.first_volume)
-    curve: dict[str, list[float]] = {
+    cells = {name: np.flatnonzero(cast.in_compartment(*parts)) for name, parts in groups.items()}
+    room = cast.mesh.flow.cell_volume
+    rows = []
+    for v in volume:
+        share = cast.saturation_at(v)
+        held = [float((share[c] * room[c]).sum()) / UL_PER_ML for c in cells.values()]
+        rows.append((cast.coverage.degrees(share >= 1.0), *held))
+    coverage, *contents = ([row[k] for row in rows] for k in range(1 + len(cells)))
+    return {
         "volume_mL": (volume / UL_PER_ML).tolist(),
-        "coverage_deg": [cast.coverage_at(v) for v in volume],
+        "coverage_deg": coverage,
         "azygos_mL": (cast.log_at("azygos", volume) / UL_PER_ML).tolist(),
         "embolised_mL": (cast.log_at("embolised", volume) / UL_PER_ML).tolist(),
+        **dict(zip(cells, contents, strict=True)),
     }
-    for name, parts in groups.items():
-        cells = np.flatnonzero(cast.in_compartment(*parts) & reached)
-        room = cast.mesh.flow.cell_volume[cells] / UL_PER_ML
-        curve[name] = [float((cast.saturation_at(v, cells) * room).sum()) for v in volume]
-    return curve

@@ -128,6 +128,7 @@ def inject_quasistatic(
         state=state,
         graph=run.graph,
         log=log,
+        tears=(),
         injected=injected,
         syringe=2.0 * source.dead_space + injected,
         dmso=source.dead_space,
@@ -137,7 +138,9 @@ def inject_quasistatic(
         hazard=lost * hazard,
         duration=float(log["time"][-1]),
         stop_reason="agent found a way out" if leaves else "protocol complete",
-        truncated=bool(state.agent_volume[mesh.terminal_cell[cut]].sum() > 0.0),
+        truncated=bool(
+            state.agent_volume[np.concatenate([mesh.terminal_cell[cut], watch.ports])].sum() > 0.0
+        ),
         burst_pressure=0.0,
         longest_pause=0.0,
         largest_rate=protocol.largest_rate,

@@ -52,11 +52,13 @@ class Reflux(Part):
     azygos_mL: Volume = Field(
         description="all that entered the azygos system, stayed or carried off"
     )
-    first_azygos_mL: Volume | None = Field(description="agent out of the tip when it first did")
-    first_azygos_s: Seconds | None = Field(description="time when it first did")
-    catheter_mm: float = Field(ge=0.0, description="reach of agent back along the catheter")
+    first_azygos_mL: Volume | None = Field(
+        description="agent out of the tip when it first shows (0.01 mL); null: never"
+    )
+    first_azygos_s: Seconds | None = Field(description="time when it first shows")
+    catheter_mm: float = Field(ge=0.0, description="length of catheter that agent surrounds")
     entrapment_mm: float = Field(
-        ge=0.0, description="length of catheter held by gelled agent at the end"
+        ge=0.0, description="length of catheter held by solid agent at the end"
     )
 
 
@@ -68,7 +70,7 @@ class StructureFill(Part):
     side: str = Field(description="right, left or midline")
     volume_mL: Volume = Field(description="agent in it")
     filled_fraction: float = Field(ge=0.0, le=1.0, description="share of its lumen")
-    reach_mm: float = Field(ge=0.0, description="length of vein that holds agent")
+    reach_mm: float = Field(ge=0.0, description="way along the vein from where agent first came")
 
 
 class DoseCurve(Part):

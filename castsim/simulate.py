@@ -67,7 +67,7 @@ def run(
     planned = scenario if isinstance(scenario, Scenario) else load_scenario(scenario)
     planned = planned.resolved()
     if seed is not None:
-        planned = planned.model_copy(update={"seed": seed})
+        planned = Scenario.model_validate({**planned.model_dump(), "seed": seed})
     clock = _Clock(progress)
 
     with clock.stage("geometry"):
@@ -164,6 +164,12 @@ def route_arc(mesh: CentrelineMesh) -> FloatArray:
     return np.concatenate([[0.0], np.cumsum(np.linalg.norm(step, axis=1))])
 
 
+def route_length(mesh: CentrelineMesh) -> FloatArray:
+    """Length of catheter in each cell that it passes, (r,) mm; the tip's own holds half a step."""
+    half = 0.5 * np.diff(route_arc(mesh))
+    return np.asarray(np.concatenate([half, [0.0]]) + np.concatenate([[0.0], half]))
+
+
 def levels_near(scenario: Scenario) -> tuple[Level, ...]:
     """Return the levels that agent can reach: those about target and tip."""
     reach = scenario.mesh.window_levels
@@ -239,7 +245,8 @@ def _watch(
         azygos_fraction=rest.azygos_fraction[part.cells],
         visible_radius=np.sqrt(flow.cell_radius * flow.cell_radius_minor),
         route=inside[mesh.route_cells[:length]],
-        route_arc=route_arc(mesh)[:length],
+        route_length=route_length(mesh)[:length],
+        ports=part.ports,
         coverage=cover.degrees,
     )
 
@@ -286,6 +293,7 @@ def _cast(
         solid_fraction=whole(solid, 0.0),
         swept_volume=whole(state.swept + state.torn, 0.0),
         first_swept=whole(state.first_swept, np.inf),
+        window=part.cells,
         injection=injection,
         timing=timing,
     )

@@ -10,7 +10,8 @@ network.
 
 Ends. OUTLETs hold their pressure. Every TRIBUTARY or HAZARD without a resistance of its own
 becomes a Thevenin source: upstream pressure P_up behind R_i = (P_up - P_i) / q_i*, with P_i
-from a pre-solve in which the wanted inflows q_i* are all but imposed. So a pocket without outflow
+from a pre-solve in which the wanted inflows q_i* are all but imposed. P_up of a HAZARD (the cord)
+is the CSF pressure of these patients. So a pocket without outflow
 rises to P_up at most, where an imposed inflow would drive it to any pressure.
 
 Azygos. Its outflow (into veins that are not azygos) is A = A_0 + sum_i w_i q_i*, linear in the
@@ -185,16 +186,22 @@ def _calibrate(
     wanted = np.where(sourced, wanted_inflow(mesh), 0.0)
     cell, owner, neighbour = mesh.terminal_cell, mesh.face_owner, mesh.face_neighbour
     span = physiology.upstream_Pa - physiology.right_atrium_Pa
+    cord = mesh.terminal_kind == TerminalKind.HAZARD
 
     def sources(
-        mesh: FlowMesh, upstream: float, pressure: FloatArray, inflow: FloatArray
+        mesh: FlowMesh, upstream: float | FloatArray, pressure: FloatArray, inflow: FloatArray
     ) -> FlowMesh:
         drop = np.maximum(upstream - pressure[cell], LEAST_DROP * span)
+        # the cord's blood still comes where the vein's pressure is above the CSF's
+        upstream = np.where(cord, np.maximum(upstream, pressure[cell] + drop), upstream)
         resistance = mesh.terminal_resistance.copy()
         resistance[sourced] = drop[sourced] / inflow[sourced]
         held = np.where(sourced, upstream, mesh.terminal_pressure)
         return replace(mesh, terminal_resistance=resistance, terminal_pressure=held)
 
+    # veins of the cord lie in CSF and leave it by some 48 roots: one that is shut sends its blood
+    # to the others, so its pressure stays near that of the CSF
+    behind = np.where(cord, physiology.csf_hypotension_Pa, physiology.upstream_Pa)
     # so far upstream that the wanted flows are as good as imposed, yet never without a solution
     stiff = physiology.right_atrium_Pa + STIFFNESS * span
     rest = np.full(mesh.n_cells, physiology.right_atrium_Pa)
@@ -214,7 +221,7 @@ def _calibrate(
             missing = physiology.azygos_outflow_uL_s - float(gate @ face_flow(mesh, state))
             factor = np.clip(factor + missing / from_territory, SMALLEST_FACTOR, LARGEST_FACTOR)
         scaled = np.where(territory, factor * wanted, wanted)
-        calibrated = sources(mesh, physiology.upstream_Pa, state.pressure, scaled)
+        calibrated = sources(mesh, behind, state.pressure, scaled)
         state = solver.solve(calibrated, blood)
     return calibrated
 

@@ -4,7 +4,7 @@ import numba as nb
 import numpy as np
 
 from castsim.kernels.arrays import Graph, IntArray, State
-from castsim.kernels.laws import GEL_NUMBER, core_mobility
+from castsim.kernels.laws import core_mobility, solid_number
 
 
 @nb.njit(cache=True, inline="always")
@@ -20,12 +20,12 @@ def find_fed(graph: Graph, state: State, tip: int, stack: IntArray) -> int:
     A solid cell neither takes part nor passes anything on, but for the tip's own.
     """
     first, around, owner, neighbour = graph.first, graph.around, graph.owner, graph.neighbour
-    full, fed, gel = state.full, state.fed, state.gel
+    full, fed, gel, annular = state.full, state.fed, state.gel, graph.annular
     fed[:] = 0
     if full[tip] == 0:
         return 0
     fed[tip] = 1
-    if gel[tip] >= GEL_NUMBER:
+    if gel[tip] >= solid_number(annular[tip] == 1):
         return 1
     stack[0] = tip
     depth = 1
@@ -37,7 +37,9 @@ def find_fed(graph: Graph, state: State, tip: int, stack: IntArray) -> int:
         for e in range(first[cell], first[cell + 1]):
             f = around[e]
             far = owner[f] + neighbour[f] - cell
-            if far < n and full[far] == 1 and fed[far] == 0 and gel[far] < GEL_NUMBER:
+            if far >= n or full[far] == 0 or fed[far] == 1:
+                continue
+            if gel[far] < solid_number(annular[far] == 1):
                 fed[far] = 1
                 stack[depth] = far
                 depth += 1

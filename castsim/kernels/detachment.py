@@ -1,8 +1,9 @@
 """Bodies of agent that give way as a whole: torn off by blood, or slipping along the catheter.
 
-Blood pressure is handed through a body of agent less what the gelled wall holds on the way,
-Sum (2/R) tau_w min(1, shell/0.1) dx. Where what arrives still exceeds the blood pressure at another
-front, the way between the two gives: its fluid core is carried off, its shell stays.
+Blood pressure is handed through a body of agent less the weight that it must lift and what the
+gelled wall holds on the way, Sum (2/R) tau_w min(1, shell/0.1) dx. Where what arrives still exceeds the blood
+pressure at another front, the way between the two gives: its fluid core is carried off, its shell
+stays.
 """
 
 import heapq
@@ -12,14 +13,22 @@ import numpy as np
 
 from castsim.kernels.arrays import Agent, FloatArray, Graph, IntArray, State
 from castsim.kernels.connectivity import other_end
-from castsim.kernels.laws import FULL_HOLD_SHELL, GEL_NUMBER, shell_fraction
+from castsim.kernels.laws import FULL_HOLD_SHELL, shell_fraction, solid_number
 
 
 @nb.njit(cache=True, inline="always")
 def wall_hold(graph: Graph, agent: Agent, state: State, cell: int, length: float) -> float:
-    """Pressure that the gelled wall of `length` mm of a cell holds, Pa."""
-    part = min(1.0, shell_fraction(state.gel[cell]) / FULL_HOLD_SHELL)
-    return 2.0 / graph.gel_radius[cell] * agent.wall_hold * part * length
+    """Pressure that the gelled wall of `length` mm of a cell holds, Pa.
+
+    Force balance: 2 tau / R in a lumen; 2 tau / h in an annulus, whose gel radius is h/2. The way
+    through a junction is at least its radius long, however small the cells are.
+    """
+    if graph.first[cell + 1] - graph.first[cell] > 2:
+        length = max(length, graph.gel_radius[cell])
+    annular = graph.annular[cell] == 1
+    part = min(1.0, shell_fraction(state.gel[cell], annular) / FULL_HOLD_SHELL)
+    sides = 1.0 if annular else 2.0
+    return sides / graph.gel_radius[cell] * agent.wall_hold * part * length
 
 
 @nb.njit(cache=True)
@@ -54,7 +63,7 @@ def tear_off(graph: Graph, agent: Agent, state: State, length: FloatArray, tip: 
                 weight = graph.face_weight[f] - graph.cell_weight[c]
                 if state.fed[c] == 1 and state.pressure[c] + weight >= p:
                     continue  # agent pushes blood here, not blood agent
-                p -= wall_hold(graph, agent, state, c, 0.5 * length[f])
+                p -= max(0.0, weight) + wall_hold(graph, agent, state, c, 0.5 * length[f])
                 if p > best[c]:
                     best[c] = p
         if best[c] > -np.inf:
@@ -74,6 +83,8 @@ def tear_off(graph: Graph, agent: Agent, state: State, length: FloatArray, tip: 
             half = 0.5 * length[f]
             p = best[c] - wall_hold(graph, agent, state, c, half)
             p -= wall_hold(graph, agent, state, far, half)
+            # weight only resists: agent that sinks is not carried off
+            p -= max(0.0, graph.cell_weight[c] - graph.cell_weight[far])
             if p > best[far]:
                 best[far] = p
                 come_from[far] = c
@@ -88,7 +99,8 @@ def tear_off(graph: Graph, agent: Agent, state: State, length: FloatArray, tip: 
             far = other_end(graph, f, c)
             if far < n and state.full[far] == 0 and state.drains[far] == 1:
                 hold = wall_hold(graph, agent, state, c, 0.5 * length[f])
-                if best[c] - hold > state.pressure[far]:
+                weight = graph.face_weight[f] - graph.cell_weight[c]
+                if best[c] - max(0.0, -weight) - hold > state.pressure[far]:
                     gives = True
         if not gives:
             continue
@@ -103,7 +115,7 @@ def tear_off(graph: Graph, agent: Agent, state: State, length: FloatArray, tip: 
 @nb.njit(cache=True)
 def tear_cell(graph: Graph, state: State, cell: int) -> float:
     """Carry the fluid core of one cell away; its gates are bare again. Returns mm3."""
-    open_part = 1.0 - shell_fraction(state.gel[cell])
+    open_part = 1.0 - shell_fraction(state.gel[cell], graph.annular[cell] == 1)
     core = state.agent_volume[cell] * (
         open_part if graph.annular[cell] == 1 else open_part * open_part
     )
@@ -139,7 +151,7 @@ def slip_plug(
         cell = route[k]
         if state.full[cell] == 0:
             return False
-        if graph.annular[cell] == 1 and state.gel[cell] >= GEL_NUMBER:
+        if graph.annular[cell] == 1 and state.gel[cell] >= solid_number(True):
             solid = True
         after = route[k + 1]
         for e in range(graph.first[cell], graph.first[cell + 1]):

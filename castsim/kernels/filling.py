@@ -235,7 +235,7 @@ def stamp_times(
 
 @nb.njit(cache=True)
 def tally(
-    state: State, azygos: FlagArray, azygos_fraction: FloatArray, hazard: FlagArray
+    graph: Graph, state: State, azygos: FlagArray, azygos_fraction: FloatArray, hazard: FlagArray
 ) -> tuple[float, float, float, float]:
     """Agent that entered the azygos system, was carried off, left by terminals, and by hazards."""
     agent_volume, swept, torn = state.agent_volume, state.swept, state.torn
@@ -251,6 +251,8 @@ def tally(
     intradural = 0.0
     for t in range(len(hazard)):
         out += state.terminal_out[t]
+        if azygos[graph.owner[len(graph.owner) - len(hazard) + t]] == 1:
+            entered += state.terminal_out[t]
         if hazard[t] == 1:
             intradural += state.terminal_out[t]
     return entered, lost, out, intradural

@@ -15,6 +15,8 @@ GEL_NUMBER = 0.113
 """Fourier number at which a cylinder's centre has gelled."""
 SHELL_TAIL = 1.0 - SKIN_FACTOR * math.sqrt(GEL_NUMBER)
 """What the planar law lacks of the whole radius at the gel number (0.314)."""
+SLOT_GEL_NUMBER = 1.0 / SKIN_FACTOR**2
+"""Fourier number, in half gaps, at which the planar shells of an annulus meet (0.240)."""
 FULL_HOLD_SHELL = 0.1
 """Shell over radius at which the gelled wall holds with its whole strength."""
 
@@ -34,8 +36,16 @@ def burst_pressure(
 
 
 @nb.njit(cache=True, inline="always")
-def shell_fraction(gel: float) -> float:
-    """Gelled shell over radius, 0 to 1, at the gel number `gel`."""
+def solid_number(annular: bool) -> float:
+    """Gel number at which a lumen, or an annulus, is solid."""
+    return SLOT_GEL_NUMBER if annular else GEL_NUMBER
+
+
+@nb.njit(cache=True, inline="always")
+def shell_fraction(gel: float, annular: bool = False) -> float:
+    """Gelled shell over radius (over half the gap of an annulus), 0 to 1, at a gel number."""
+    if annular:
+        return min(1.0, SKIN_FACTOR * math.sqrt(gel))
     if gel >= GEL_NUMBER:
         return 1.0
     return min(1.0, SKIN_FACTOR * math.sqrt(gel) + SHELL_TAIL * (gel / GEL_NUMBER) ** 6)
@@ -48,9 +58,9 @@ def core_mobility(gel: float, annular: bool) -> float:
     (1 - delta/R)^4 in a tube, (1 - 2 delta/h)^3 in an annulus of gap h, where the gel
     number is that of half the gap, so that both read 1 - shell.
     """
-    if gel >= GEL_NUMBER:
+    if gel >= solid_number(annular):
         return 0.0
-    open_part = 1.0 - shell_fraction(gel)
+    open_part = 1.0 - shell_fraction(gel, annular)
     if annular:
         return open_part**3
     return open_part**4
