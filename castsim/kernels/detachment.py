@@ -1,9 +1,9 @@
 """Bodies of agent that give way as a whole: torn off by blood, or slipping along the catheter.
 
 Blood pressure is handed through a body of agent less the weight that it must lift and what the
-gelled wall holds on the way, Sum (2/R) tau_w min(1, shell/0.1) dx. Where what arrives still exceeds the blood
-pressure at another front, the way between the two gives: its fluid core is carried off, its shell
-stays.
+gelled wall holds on the way, Sum (2/R) tau_w min(1, shell/0.1) dx. Where what arrives still exceeds
+the blood pressure at another front, the way between the two gives: its fluid core is carried off,
+its shell stays.
 """
 
 import heapq

@@ -69,7 +69,7 @@ def spread(start, pairs):
 def test_fed_agent(scene):
     mesh, graph, _, state = scene
     stack = np.zeros(mesh.n_cells + 1, dtype=np.int64)
-    solid = state.gel >= GEL_NUMBER
+    solid = state.gel >= np.where(mesh.cell_gap > 0, 1 / 2.04**2, GEL_NUMBER)
     for tip in range(mesh.n_cells):
         count = find_fed(graph, state, tip, stack)
         pairs = [

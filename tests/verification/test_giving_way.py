@@ -1,0 +1,70 @@
+"""Bodies of agent on slopes and in the gap round the catheter: what weight and two walls change."""
+
+import numpy as np
+import pytest
+
+from castsim.assembly import build_graph, empty_state, kernel_agent
+from castsim.kernels.detachment import slip_plug, tear_off
+
+DENSITY = 1.06e-3
+SLOT = 2.04
+
+
+def column(fluid, tube, *, gap=0.0, gravity=(0.0, 0.0, 0.0), tau=40.0, fourier=0.02):
+    """Eight cells along z, the inner six full; blood at both ends."""
+    n, length = 8, 16.0
+    mesh = tube(n, length=length, radius=0.8, cell_gap=gap, direction=(0.0, 0.0, 1.0))
+    agent = fluid(wall_hold=tau, density=DENSITY + 0.37e-3)
+    graph = build_graph(mesh, agent, blood_viscosity=0.004, blood_density=DENSITY, gravity=gravity)
+    state = empty_state(graph)
+    inside = slice(1, n - 1)
+    state.full[inside] = 1
+    state.agent_volume[inside] = graph.volume[inside]
+    state.gel[inside] = fourier
+    state.drains[[0, n - 1]] = 1
+    return mesh, graph, kernel_agent(agent), state, np.append(mesh.face_length, 0.0)
+
+
+@pytest.mark.parametrize(("share", "torn"), [(0.999, False), (1.001, True)])
+def test_blood_must_lift_the_body_too(fluid, tube, share, torn):
+    """Upwards, pressure must pass hold and weight: 0.37 g/mL x 9.80665 m/s2 x 12 mm = 43.5 Pa."""
+    _, graph, agent, state, length = column(fluid, tube, gravity=(0.0, 0.0, -9806.65))
+    hold = 2 / 0.8 * 40.0 * 12.0
+    weight = 0.37e-3 * 9806.65 * 12.0
+    state.pressure[[0, 7]] = [share * (hold + weight), 0.0]
+    assert (tear_off(graph, agent, state, length, -1) > 0) is torn
+
+
+def test_a_body_that_would_sink_is_not_carried_off(fluid, tube):
+    """Its own weight tears nothing: blood of equal pressure at both ends leaves a fresh column."""
+    _, graph, agent, state, length = column(fluid, tube, gravity=(0.0, 0.0, 9806.65), tau=1e-9)
+    state.pressure[[0, 7]] = [50.0, 50.0]
+    assert tear_off(graph, agent, state, length, -1) == 0.0
+
+
+@pytest.mark.parametrize(("share", "slips"), [(0.999, False), (1.001, True)])
+def test_plug_round_the_catheter_slips_at_two_walls(fluid, tube, share, slips):
+    """Force balance of a ring on both walls: dP pi (Ro^2 - Ri^2) = tau 2 pi (Ro + Ri) L."""
+    gap, tau = 0.3, 40.0
+    mesh, graph, agent, state, length = column(
+        fluid, tube, gap=gap, tau=tau, fourier=1.01 / SLOT**2
+    )
+    outer, inner = 0.8, 0.8 - gap
+    # from the centre of the tip's cell (full) to the face before the blood of the last one
+    state.full[0] = 1
+    state.gel[0] = 1.01 / SLOT**2
+    held = 7 * 2.0 - 1.0
+    exact = tau * 2 * np.pi * (outer + inner) * held / (np.pi * (outer**2 - inner**2))
+    route = np.arange(8)
+    state.pressure[7] = 70.0
+    assert slip_plug(graph, agent, state, length, route, 70.0 + share * exact) is slips
+    gate = mesh.face_gate[6]
+    assert state.broken[gate] == int(slips)
+    assert (state.gel[:7] == 0).all() == slips
+
+
+def test_an_open_plug_does_not_slip(fluid, tube):
+    """While a core is open agent flows through it, and nothing is pushed as a whole."""
+    _, graph, agent, state, length = column(fluid, tube, gap=0.3, fourier=0.1)
+    state.full[0] = 1
+    assert not slip_plug(graph, agent, state, length, np.arange(8), 1e9)
