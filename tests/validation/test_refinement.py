@@ -1,4 +1,4 @@
-"""Cells and steps decide little: the same injection on coarser and finer meshes, and in longer steps.
+"""Cells and steps decide little: one injection on coarser and finer meshes, and in longer steps.
 
 The disorder of the gates is keyed to branch and arc length, so it is the same field on every mesh.
 """
