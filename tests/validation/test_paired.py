@@ -17,9 +17,13 @@ NO_BALLOON = "too small for a vein"
 REFUSED_MOST = 0.2
 HELD = (
     "tip_volume",
+    "tip_azygos",
+    "tip_azygos_fraction",
+    "retrograde_unblocked",
     "retrograde_more",
     "deep_more",
-    "basivertebral_foraminal",
+    "links_segmental",
+    "spread_segmental",
     "sectors_foraminal",
 )
 DIRECTION = ("tip_azygos", "tip_azygos_fraction", "retrograde_more", "deep_more", "tip_volume")
@@ -28,8 +32,6 @@ _FINGERS = "the strand that first runs free takes nearly all: fronts that wait h
 _NEIGHBOUR = "with the blood, agent goes on to a neighbour's segmental vein and the azygos"
 FAILING = {
     "links_foraminal": _EPIDURAL,
-    "links_segmental": _EPIDURAL,
-    "one_level_segmental": _EPIDURAL,
     "tip_volume_ratio": _FINGERS,
     "spread_foraminal": _EPIDURAL,
     "volume_foraminal": _FINGERS,
