@@ -42,7 +42,6 @@ class AgentModel:
     healing_time : s, in which a front that stands still grows its skin again
     healing_travel : share of the lumen radius below which a front counts as standing still
     sweep_ratio : median of resting blood flow over agent inflow above which agent is carried off
-    sweep_ratio_sd : standard deviation of its logarithm
     wall_strength : Pa, tip pressure that the wall of a small vein bears
     max_rate : µL/s, largest rate of the maker's instructions
     max_pause : s, longest pause of the maker's instructions
@@ -65,7 +64,6 @@ class AgentModel:
     healing_time: float
     healing_travel: float
     sweep_ratio: float
-    sweep_ratio_sd: float
     wall_strength: float
     max_rate: float
     max_pause: float
@@ -143,7 +141,6 @@ def load_agent(name: str) -> AgentModel:
         healing_time=priors["healing_time"].median,
         healing_travel=priors["healing_travel"].median,
         sweep_ratio=priors["sweep_ratio"].median,
-        sweep_ratio_sd=priors["sweep_ratio"].log_sd,
         wall_strength=Pa_from_kPa(priors["wall_strength"].median),
         max_rate=uL_s_from_mL_min(maker("max_rate")),
         max_pause=maker("max_pause"),

@@ -77,9 +77,6 @@ class Model(Section):
     sweep_ratio: Positive | None = Field(
         None, description="resting blood flow over agent inflow above which agent is carried off"
     )
-    sweep_ratio_sd: NotNegative | None = Field(
-        None, description="standard deviation of its logarithm"
-    )
     wall_strength_kPa: Positive | None = Field(
         None, description="tip pressure that the wall of a small vein bears"
     )
@@ -228,7 +225,6 @@ _MODEL_FIELDS: dict[str, tuple[str, _Convert, _Convert]] = {
     "healing_time_s": ("healing_time", float, float),
     "healing_travel": ("healing_travel", float, float),
     "sweep_ratio": ("sweep_ratio", float, float),
-    "sweep_ratio_sd": ("sweep_ratio_sd", float, float),
     "wall_strength_kPa": ("wall_strength", Pa_from_kPa, kPa_from_Pa),
 }
 """Field of ``[model]`` → field of AgentModel, its conversion inwards and outwards."""

@@ -47,15 +47,6 @@ class Prior:
     source: str
     status: str
 
-    @property
-    def log_sd(self) -> float:
-        """Standard deviation of the logarithm, taking the prior as lognormal."""
-        return math.log(self.high / self.low) / (2.0 * _Z_95)
-
-
-_Z_95 = 1.959964
-"""97.5th percentile of the standard normal distribution."""
-
 
 def read_priors(family: str) -> dict[str, Prior]:
     """Read the skin, gel, sweeping and syringe parameters of one family of agents.

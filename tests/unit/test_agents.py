@@ -35,7 +35,6 @@ def test_onyx_18_in_inner_units() -> None:
     assert onyx.diffusivity == pytest.approx(0.3e-3)
     assert onyx.wall_strength == pytest.approx(50e3)
     assert onyx.dmso_max_dose == pytest.approx(800.0)
-    assert onyx.sweep_ratio_sd == pytest.approx(math.log(4.0) / (2 * 1.96), rel=1e-4)
 
 
 @pytest.mark.parametrize("name", AGENT_NAMES)
