@@ -107,10 +107,18 @@ def run(
     from castsim.kernels import compiled
     from castsim.simulate import run as simulate
 
-    if not quiet and not compiled():
-        talk().print("castsim: compiling the kernels, once on this machine (about 40 s)")
+    waits = not quiet and not compiled()
     with progress_bar(not quiet) as progress:
-        cast = simulate(planned, seed=seed, progress=progress)
+
+        def told(stage: str, done: float) -> None:
+            nonlocal waits
+            if waits and stage == "injection":
+                waits = False
+                talk().print("castsim: compiling the kernels, once on this machine (about 40 s)")
+            if progress is not None:
+                progress(stage, done)
+
+        cast = simulate(planned, seed=seed, progress=told)
         if progress is not None:
             progress("writing", 0.0)
         written = write_cast(cast, folder, render=not no_render)
