@@ -9,11 +9,16 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import settings
 
 from castsim.agents import AgentModel, load_agent
 from castsim.injection import Injection, TipSource, inject
 from castsim.protocol import Pause, Protocol, Step
 from geometry.flowmesh import FlowMesh
+
+# the same examples in every run: a failure is one for everybody, and not by luck
+settings.register_profile("castsim", derandomize=True)
+settings.load_profile("castsim")
 
 BLOOD_VISCOSITY = 0.004
 BLOOD_DENSITY = 1.06e-3

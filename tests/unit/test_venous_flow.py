@@ -113,6 +113,17 @@ def test_valves_conduct_one_way_and_shut_only_against_pressure(seed: int) -> Non
     assert ((drop * mesh.face_valve)[shut] <= 1e-9 * np.abs(drop).max()).all()
 
 
+@pytest.mark.xfail(
+    strict=True,
+    raises=SolverError,
+    reason="about one random network in 300: pockets behind valves alone take turns in being the "
+    "last way out, and the active set swings",
+)
+def test_valves_that_take_turns_find_a_state() -> None:
+    flow = resting_flow(graph(276094, valves=True), REST)
+    assert imbalance(flow) < 1e-9
+
+
 @settings(max_examples=20, deadline=None)
 @given(seed=st.integers(0, 10**6))
 def test_pressures_lie_between_those_of_the_ends(seed: int) -> None:
