@@ -96,7 +96,9 @@ def run(
     from castsim.scenario_file import load_scenario
 
     planned = load_scenario(scenario, overrides or ())
-    folder = output if output is not None else DEFAULT_FOLDER / planned.name
+    # a file of one's own gets its own folder, whatever scenario it was copied from
+    name = Path(scenario).stem if Path(scenario).is_file() else planned.name
+    folder = output if output is not None else DEFAULT_FOLDER / name
 
     # what is wrong with the folder is told before the heavy modules are loaded
     from castsim.results import check_folder, report_text, write_cast
