@@ -89,6 +89,7 @@ def _cast_rows(report: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     )
     yield "azygos reflux", _azygos(reflux)
     yield "reflux along the catheter", f"{reflux['catheter_mm']:.1f} mm"
+    yield "layering not resolved", f"{report['layered_fraction']:.0%} of the cast"
     yield "levels touched", levels_touched(report["structures"]) or "none"
     yield "foramina touched", ", ".join(report["foramina_touched"]) or "none"
     pressure = report["tip_pressure_mmHg"]
