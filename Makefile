@@ -13,16 +13,18 @@ VENV := .venv
 BIN  := $(VENV)/bin
 USE  := $(VENV)/set-up-to-run
 DEV  := $(VENV)/set-up-to-test
+PEER := $(VENV)/set-up-to-verify
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-slow bench lint types check format clean
+.PHONY: help run test test-slow verify bench lint types check format clean
 
 help:
 	@echo 'make run        predict the cast of SCENARIO=$(SCENARIO) into casts/$(SCENARIO)/'
 	@echo 'make test       fast tests'
 	@echo 'make test-slow  the tests marked slow (paired ensembles; many minutes)'
+	@echo 'make verify     exact answers, convergence and peers: writes docs/verification.md (some minutes)'
 	@echo 'make bench      times of whole processes, against the aims in docs/performance.md'
 	@echo 'make lint       ruff: rules and format'
 	@echo 'make types      mypy --strict'
@@ -38,6 +40,9 @@ test: $(DEV)
 
 test-slow: $(DEV)
 	$(BIN)/python -m pytest -m slow
+
+verify: $(PEER)
+	$(BIN)/python -m tests.verification.page
 
 bench: $(DEV)
 	$(BIN)/python -m pytest benchmarks --benchmark-columns=min,median,max
@@ -76,4 +81,9 @@ $(USE): pyproject.toml $(BIN)/python
 $(DEV): $(USE)
 	@echo 'Installing the test and lint tools into $(VENV)'
 	@$(BIN)/python -m pip install --quiet --only-binary :all: --editable '.[test,lint]'
+	@touch $@
+
+$(PEER): $(DEV)
+	@echo 'Installing what verification compares with into $(VENV)'
+	@$(BIN)/python -m pip install --quiet --only-binary :all: --editable '.[verify]'
 	@touch $@

@@ -1,0 +1,193 @@
+"""Run the verification tests, slow ones too, and write what they asserted as a page.
+
+``python -m tests.verification.page`` (or ``make verify``) writes ``docs/verification.md`` with its
+plots under ``docs/verification/``. It exits 1 when a test failed; the page then shows which.
+"""
+
+import argparse
+import json
+import platform
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+import pytest
+
+from tests.verification.verdicts import Collector, Curve, Row
+
+ROOT = Path(__file__).resolve().parents[2]
+PAGE = ROOT / "docs" / "verification.md"
+PLOTS = ROOT / "docs" / "verification"
+MUTANTS = ROOT / "tests" / "mutants" / "results.json"
+PEERS = ("numpy", "scipy", "numba", "openpnm")
+
+INTRODUCTION = """# Verification
+
+What the model computes beside what is known exactly, or what an independent program finds.
+Written by `make verify` from the tests under `tests/verification/`: every row was asserted by the
+test named in it, and nothing else is shown. Where a row stands for several values, it shows the
+worst one. Whether the model is *right* about patients is another question:
+[validation](validation.md).
+"""
+
+
+def main() -> int:
+    """Run, write, and say whether all passed."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--rows", type=Path, help="also write the rows as JSON to this file")
+    given = parser.parse_args()
+    collector = Collector()
+    arguments = [str(ROOT / "tests" / "verification"), "-m", "slow or not slow", "-q"]
+    code = pytest.main([*arguments, "--rootdir", str(ROOT)], plugins=[collector])
+    if not collector.rows:
+        sys.stderr.write("no test recorded a row: the page is left as it was\n")
+        return 1
+    if given.rows:
+        rows = [asdict(row) for row in collector.rows]
+        given.rows.write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
+    draw([row.curve for row in collector.rows if row.curve])
+    PAGE.write_text(page(collector), encoding="utf-8")
+    sys.stderr.write(f"wrote {PAGE.relative_to(ROOT)}\n")
+    return int(code)
+
+
+def page(collector: Collector) -> str:
+    """The whole page as Markdown."""
+    subjects: dict[str, list[Row]] = {}
+    for row in collector.rows:
+        subjects.setdefault(row.subject, []).append(row)
+    failed = sum(not row.passed for row in collector.rows)
+    lines = [INTRODUCTION, setting(), ""]
+    verdict = f"**{failed} of them fail.**" if failed else "All of them hold."
+    lines += [f"{len(collector.rows)} comparisons. {verdict}", ""]
+    for subject in sorted(subjects):
+        lines += [f"## {subject}", "", *table(subjects[subject]), ""]
+        for curve in (row.curve for row in subjects[subject] if row.curve):
+            lines += [f"![{curve.y_label} over {curve.x_label}](verification/{curve.name}.svg)", ""]
+    lines += ["## Tests", "", *outcomes(collector.outcomes), "", *mutants()]
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def setting() -> str:
+    """What it ran with."""
+    parts = [f"Python {platform.python_version()}"]
+    for name in PEERS:
+        try:
+            parts.append(f"{name} {version(name)}")
+        except PackageNotFoundError:
+            parts.append(f"{name} not installed")
+    command = ["git", "describe", "--always", "--dirty"]
+    found = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    commit = found.stdout.strip()
+    return f"Run at commit {commit or 'unknown'} with {', '.join(parts)}, {platform.machine()}."
+
+
+def merged(rows: Iterable[Row]) -> Iterator[tuple[Row, int]]:
+    """Rows of one quantity as its worst one, and how many values that stands for."""
+    groups: dict[tuple[str, str, str, float], list[Row]] = {}
+    for row in rows:
+        groups.setdefault((row.quantity, row.source, row.kind, row.bound), []).append(row)
+    for group in groups.values():
+        sign = -1.0 if group[0].kind == "at least" else 1.0
+        # failed ones first: an error may be NaN
+        worst = max(group, key=lambda row: (not row.passed, sign * row.error))
+        yield worst, sum(row.cases for row in group)
+
+
+def table(rows: Iterable[Row]) -> list[str]:
+    """The rows of one subject."""
+    lines = [
+        "| quantity | computed | exact or peer | error | bound | values | source | test |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
+    for row, count in merged(rows):
+        if row.kind in ("at least", "at most"):
+            error, bound = "", str(row.reference)
+            reference = ""
+        else:
+            unit = {"relative": " rel.", "absolute": " abs.", "differing": " differ"}[row.kind]
+            error, bound = f"{row.error:.2g}{unit}", f"{row.bound:g}"
+            reference = number(row.reference)
+        if not row.passed:
+            error += " **fails**"
+        test = row.test.split("/")[-1].split("[")[0].replace("::", " ")
+        cells = (row.quantity, number(row.computed), reference, error, bound, str(count))
+        cells = (*cells, row.source, f"`{test}`")
+        lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
+    return lines
+
+
+def number(value: float | str) -> str:
+    """Six digits, or the words."""
+    return value if isinstance(value, str) else f"{value:.6g}"
+
+
+def outcomes(found: dict[str, tuple[str, str]]) -> list[str]:
+    """How many tests of each file passed, and every one that did not."""
+    files = sorted({name.split("::")[0] for name in found})
+    kinds = ("passed", "failed", "skipped", "expected to fail")
+    lines = ["| file | " + " | ".join(kinds) + " |", "|---" * (len(kinds) + 1) + "|"]
+    for file in files:
+        counts = Counter(o for name, (o, _) in found.items() if name.split("::")[0] == file)
+        lines.append(f"| `{file}` | " + " | ".join(str(counts[kind]) for kind in kinds) + " |")
+    rest = [(name, o, why) for name, (o, why) in sorted(found.items()) if o != "passed"]
+    if rest:
+        lines += ["", "Not passed:", ""]
+        lines += [f"- `{name}`: {outcome}{': ' if why else ''}{why}" for name, outcome, why in rest]
+    return lines
+
+
+def mutants() -> list[str]:
+    """The table that `make mutants` left, if it did."""
+    lines = [
+        "## Seeded faults",
+        "",
+        "`make mutants` applies one fault at a time to a copy of the tree and runs the tests that "
+        "are named for it.",
+        "",
+    ]
+    if not MUTANTS.exists():
+        return [*lines, "Not run yet."]
+    found = json.loads(MUTANTS.read_text(encoding="utf-8"))
+    caught = sum(bool(one["red"]) for one in found["mutants"])
+    lines += [
+        f"Run at commit {found['commit']}: {caught} of {len(found['mutants'])} faults are caught.",
+        "",
+        "| fault | where | tests that went red |",
+        "|---|---|---|",
+    ]
+    for one in found["mutants"]:
+        red = [f"`{name.split('/')[-1].replace('::', ' ')}`" for name in one["red"]]
+        more = f" and {len(red) - 3} more" if len(red) > 3 else ""
+        caught_by = ", ".join(red[:3]) + more if red else "**none**"
+        lines.append(f"| {one['name']} | `{one['file']}` | {caught_by} |")
+    return lines
+
+
+def draw(curves: list[Curve]) -> None:
+    """One SVG for each curve; the same bytes for the same numbers."""
+    import matplotlib as mpl
+    from matplotlib.figure import Figure
+
+    PLOTS.mkdir(exist_ok=True)
+    for old in PLOTS.glob("*.svg"):
+        old.unlink()
+    with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": "castsim", "font.size": 9}):
+        for curve in curves:
+            figure = Figure(figsize=(4.6, 2.9), layout="constrained")
+            axes = figure.subplots()
+            axes.plot(curve.x, curve.reference, "-", color="0.35", label=curve.reference_label)
+            axes.plot(curve.x, curve.computed, "o", ms=4, mfc="none", color="C3", label="computed")
+            if curve.log:
+                axes.set(xscale="log", yscale="log")
+            axes.set(xlabel=curve.x_label, ylabel=curve.y_label)
+            axes.legend(frameon=False)
+            figure.savefig(PLOTS / f"{curve.name}.svg", metadata={"Date": None})
+
+
+if __name__ == "__main__":
+    sys.exit(main())
