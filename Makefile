@@ -18,14 +18,15 @@ PEER := $(VENV)/set-up-to-verify
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-slow verify bench lint types check format clean
+.PHONY: help run test test-slow verify bench peers lint types check format clean
 
 help:
 	@echo 'make run        predict the cast of SCENARIO=$(SCENARIO) into casts/$(SCENARIO)/'
 	@echo 'make test       fast tests'
 	@echo 'make test-slow  the tests marked slow (paired ensembles; many minutes)'
 	@echo 'make verify     exact answers, convergence and peers: writes docs/verification.md (some minutes)'
-	@echo 'make bench      times of whole processes, against the aims in docs/performance.md'
+	@echo 'make bench      times and ratios to other codes, into benchmarks/results.json and docs/performance.md'
+	@echo 'make peers      install the codes to compare with (absent ones are shown as absent)'
 	@echo 'make lint       ruff: rules and format'
 	@echo 'make types      mypy --strict'
 	@echo 'make check      lint, types and test'
@@ -44,8 +45,25 @@ test-slow: $(DEV)
 verify: $(PEER)
 	$(BIN)/python -m tests.verification.page
 
+# One thread for everybody: ratios of codes, not of machines. A bar that is missed is shown, and is no error.
+bench: export OMP_NUM_THREADS := 1
+bench: export OPENBLAS_NUM_THREADS := 1
+bench: export MKL_NUM_THREADS := 1
+bench: export NUMBA_NUM_THREADS := 1
 bench: $(DEV)
-	$(BIN)/python -m pytest benchmarks --benchmark-columns=min,median,max
+	@mkdir -p .benchmarks
+	$(BIN)/python -m pytest benchmarks $(BENCH) --benchmark-columns=min,median,rounds --benchmark-json=.benchmarks/raw.json
+	$(BIN)/python -m benchmarks.report .benchmarks/raw.json
+
+# The codes that castsim is compared with, one by one: docrep, which OpenPNM needs, comes as source only, and scikit-sparse
+# is compiled (a C compiler and libsuitesparse-dev). What cannot be installed here is left out, and says so.
+PEERS := import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["project"]["optional-dependencies"]["peers"], sep="\n")
+peers: $(DEV)
+	@$(BIN)/python -c '$(PEERS)' | while read -r peer; do \
+	  echo "Installing $$peer into $(VENV)"; \
+	  $(BIN)/python -m pip install --quiet --prefer-binary "$$peer" \
+	    || echo "castsim: $$peer cannot be installed here; benchmarks show it as absent"; \
+	done
 
 lint: $(DEV)
 	$(BIN)/ruff check .
