@@ -11,6 +11,7 @@ gelled where c <= 0.80; and from the plug profile of the advected gel number, F 
 import numpy as np
 import pytest
 from scipy.integrate import quad
+from scipy.linalg import solve_banded
 from scipy.optimize import brentq
 from scipy.special import j0, j1, jn_zeros
 
@@ -21,6 +22,8 @@ from geometry.flowmesh import FlowMesh
 ZEROS = jn_zeros(0, 60)
 CENTRE = 0.80
 D = 3e-4
+SUBJECT = "Gel"
+SERIES = "radial diffusion: Bessel series, Crank eq. 5.22"
 
 
 def solvent(r, fourier):
@@ -28,17 +31,78 @@ def solvent(r, fourier):
     return 2 * terms.sum(axis=1)
 
 
-def test_gel_number_is_that_of_the_centre():
+def test_gel_number_is_that_of_the_centre(verdict):
     """The centre reaches 0.80 of the solvent at F = 0.113, within 5 %."""
     exact = brentq(lambda f: solvent(np.zeros(1), f)[0] - CENTRE, 0.02, 0.3)
-    assert pytest.approx(exact, rel=0.05) == GEL_NUMBER
+    what = "gel number D t / R^2 of a cylinder"
+    verdict(SUBJECT, what, GEL_NUMBER, exact, source=SERIES, rtol=0.05)
 
 
-@pytest.mark.parametrize("fourier", [0.03, 0.05, 0.07, 0.09, 0.10, 0.11])
-def test_shell_law(fourier):
-    """Shell 2.04 sqrt(F) + 0.314 (F/0.113)^6 against the series, within 7 %."""
-    front = brentq(lambda r: solvent(np.array([r]), fourier)[0] - CENTRE, 0.0, 1.0)
-    assert shell_fraction(fourier) == pytest.approx(1 - front, rel=0.07)
+def series_shell(fourier, level=CENTRE):
+    """Shell over radius: where the solvent has fallen to `level`, by the series."""
+    return 1 - brentq(lambda r: solvent(np.array([r]), fourier)[0] - level, 0, 1)
+
+
+def test_shell_law(verdict):
+    """Shell 2.04 sqrt(F) + 0.314 (F/0.113)^6 against the series.
+
+    2.04 is the planar front at 15 % water, 0.113 the centre at 20 %: between the two criteria the
+    law follows neither exactly. A thin shell is that of 15 %, 12 % thicker than that of 20 %.
+    """
+    fourier = np.append(np.linspace(0.005, 0.11, 43), 0.112)
+    law = [shell_fraction(f) for f in fourier]
+    exact = np.array([series_shell(f) for f in fourier])
+    what = "shell over radius, all gel numbers, front at 20 % water"
+    verdict.curve(
+        SUBJECT,
+        what,
+        fourier,
+        law,
+        exact,
+        name="shell-law",
+        x_label="gel number D t / R^2",
+        source=SERIES,
+        atol=0.055,
+    )
+    thick = fourier >= 0.02
+    what = "shell over radius, F from 0.02, front at 20 % water"
+    verdict(SUBJECT, what, np.array(law)[thick], exact[thick], source=SERIES, rtol=0.07)
+    thin = [5e-4, 1e-3, 2e-3]
+    law, exact = [shell_fraction(f) for f in thin], [series_shell(f, 0.85) for f in thin]
+    what = "shell over radius, F up to 0.002, front at 15 % water"
+    verdict(SUBJECT, what, law, exact, source=SERIES, rtol=0.03)
+
+
+def diffuse(fourier, cells=2000, steps=2000):
+    """Shell over radius where the solvent has fallen to `CENTRE`, by finite volumes in rings.
+
+    Independent of the series; implicit in time: dc/dF = 1/r d/dr (r dc/dr), c = 0 at the wall,
+    steps of equal sqrt(F), so that the sharp start is resolved.
+    """
+    edge = np.linspace(0, 1, cells + 1)
+    ring = np.diff(edge**2) / 2
+    pull = edge[1:] * cells
+    pull[-1] *= 2  # half a cell to the wall
+    band = np.zeros((3, cells))
+    c = np.ones(cells)
+    last = 0.0
+    times = fourier * np.linspace(0, 1, steps + 1)[1:] ** 2
+    for time in times:
+        dt, last = time - last, time
+        band[0, 1:] = band[2, :-1] = -pull[:-1]
+        band[1] = ring / dt + pull + np.append(0.0, pull[:-1])
+        c = solve_banded((1, 1), band, ring / dt * c)
+    middle = 0.5 * (edge[1:] + edge[:-1])
+    return 1 - float(np.interp(-CENTRE, -c, middle))
+
+
+@pytest.mark.parametrize("fourier", [0.01, 0.05, 0.1])
+def test_series_agrees_with_finite_volumes(fourier, verdict):
+    """The reference itself, two ways."""
+    source = "radial diffusion: implicit finite volumes, 2000 rings"
+    what = "series for the shell over radius"
+    exact = diffuse(fourier)
+    verdict(SUBJECT, what, series_shell(fourier), exact, source=source, atol=5e-4)
 
 
 def test_shell_law_at_its_ends():
@@ -51,7 +115,7 @@ def test_shell_law_at_its_ends():
 
 
 @pytest.mark.parametrize("gel", [0.0, 0.002, 0.02, 0.08])
-def test_core_mobility(gel):
+def test_core_mobility(gel, verdict):
     """Poiseuille flow in what the shell leaves open, by integrating the profiles.
 
     The shells of a slit are planar: 2.04 sqrt(F) of half the gap, and meet at F = 1/2.04^2.
@@ -63,18 +127,46 @@ def test_core_mobility(gel):
 
     tube = through(lambda r: 2 * np.pi * r * (open_part**2 - r**2) / 4, open_part)
     whole = through(lambda r: 2 * np.pi * r * (1 - r**2) / 4, 1.0)
-    assert core_mobility(gel, False) == pytest.approx(tube / whole, rel=1e-9)
+    source = "integral of the velocity profile"
+    what = "flow through the open core of a tube, over the open tube's"
+    verdict(SUBJECT, what, core_mobility(gel, False), tube / whole, source=source, rtol=1e-9)
     open_slit = 1 - 2.04 * np.sqrt(gel)
     slit = through(lambda y: (open_slit**2 - y**2) / 2, open_slit)
-    assert core_mobility(gel, True) == pytest.approx(slit / (1 / 3), rel=1e-9)
+    what = "the same of a slit"
+    verdict(SUBJECT, what, core_mobility(gel, True), slit / (1 / 3), source=source, rtol=1e-9)
     assert core_mobility(GEL_NUMBER, False) == core_mobility(1.0001 / 2.04**2, True) == 0.0
     assert core_mobility(0.9999 / 2.04**2, True) > 0.0
 
 
 @pytest.mark.parametrize(("radius", "gap"), [(0.4, 0.0), (1.0, 0.0), (0.8, 0.35)])
+def test_static_gel_time(fluid, tube, push, radius, gap, verdict):
+    """Agent at rest is solid after 0.113 R^2/D, between walls when 2.04 sqrt(D t) is half a gap.
+
+    The pause after which nothing moves any more is found by bisection.
+    """
+    reach = gap / 2 if gap else radius
+    gel_time = (1 / 2.04**2 if gap else 0.113) * reach**2 / D
+    mesh = tube(6, length=3.0, radius=radius, cell_gap=gap)
+    cell = mesh.cell_volume[0]
+    fast = cell / (1e-5 * gel_time)
+    open_after, solid_after = 0.9 * gel_time, 1.1 * gel_time
+    while solid_after - open_after > 1e-4 * gel_time:
+        pause = 0.5 * (open_after + solid_after)
+        steps = (Step(3.5 * cell, fast), Pause(pause), Step(cell, fast))
+        run = push(mesh, fluid(diffusivity=D), steps=steps, source={"pressure_limit": 1e30})
+        if run.stop_reason.startswith("stalled"):
+            solid_after = pause
+        else:
+            open_after = pause
+    source = "2.04 sqrt(D t) = h / 2" if gap else "0.113 R^2 / D"
+    what = "static gel time of an annulus, s" if gap else "static gel time of a tube, s"
+    verdict(SUBJECT, what, solid_after, gel_time, source=source, rtol=1e-3)
+
+
+@pytest.mark.parametrize(("radius", "gap"), [(0.4, 0.0), (0.8, 0.35)])
 @pytest.mark.parametrize("share", [0.97, 1.03])
-def test_static_gel_time(fluid, tube, push, radius, gap, share):
-    """Agent at rest is solid after 0.113 R^2/D, between walls when 2.04 sqrt(D t) is half a gap."""
+def test_before_and_after_the_gel_time(fluid, tube, push, radius, gap, share):
+    """Up to the gel time all flows on; after it nothing does, and the gel number is D t / R^2."""
     reach = gap / 2 if gap else radius
     gel_time = (1 / 2.04**2 if gap else 0.113) * reach**2 / D
     mesh = tube(6, length=3.0, radius=radius, cell_gap=gap)
@@ -93,7 +185,7 @@ def test_static_gel_time(fluid, tube, push, radius, gap, share):
 
 @pytest.mark.parametrize("gap", [0.0, 0.3])
 @pytest.mark.parametrize("fourier", [0.005, 0.03])
-def test_pressure_after_a_pause(fluid, tube, push, fourier, gap):
+def test_pressure_after_a_pause(fluid, tube, push, fourier, gap, verdict):
     """The core that is left carries the flow: pressure times 1/(1-d/R)^4 or 1/(1-2d/h)^3."""
     radius, n, length, mu = 0.7, 30, 15.0, 0.02
     reach = gap / 2 if gap else radius
@@ -109,13 +201,19 @@ def test_pressure_after_a_pause(fluid, tube, push, fourier, gap):
     tail = 0.0 if gap else 0.314 * (fourier / 0.113) ** 6
     left = 1 - (2.04 * np.sqrt(fourier) + tail)
     exact = bare / (left**3 if gap else left**4)
-    assert run.log["tip_pressure"][resumed] == pytest.approx(exact, rel=2e-3)
+    got = run.log["tip_pressure"][resumed]
+    what = f"tip pressure after a pause, {'annulus' if gap else 'tube'}, Pa"
+    source = "12 mu / (h - 2 d)^3" if gap else "8 mu / (pi (R - d)^4)"
+    verdict(SUBJECT, what, got, exact, source=source, rtol=2e-3)
 
 
 @pytest.mark.parametrize("radius", [0.25, 0.5, 1.0])
 @pytest.mark.parametrize("dx", [0.25, 0.5])
-def test_freezing_length(fluid, tube, push, radius, dx):
-    """A front freezes 0.113 Q/(pi D) from the tip (9.0 mm), whatever the calibre and the cells."""
+def test_freezing_length(fluid, tube, push, radius, dx, verdict):
+    """A front freezes 0.113 Q/(pi D) from the tip (9.0 mm), whatever the calibre and the cells.
+
+    It stands in the first cell whose far end lies beyond: the exact length, up to a cell.
+    """
     rate, diffusivity = 0.5, 2e-3
     exact = 0.113 * rate / (np.pi * diffusivity)
     n = int(1.6 * exact / dx)
@@ -124,21 +222,32 @@ def test_freezing_length(fluid, tube, push, radius, dx):
     run = push(mesh, agent, float(mesh.cell_volume.sum()), rate)
     assert run.stop_reason.startswith("stalled")
     frozen = run.state.agent_volume.sum() / (np.pi * radius**2)
-    assert frozen == pytest.approx(exact, abs=1.5 * dx)
+    what = f"freezing length in cells of {dx} mm, mm"
+    verdict(SUBJECT, what, frozen, exact, source="0.113 Q / (pi D)", atol=dx)
 
 
 @pytest.mark.parametrize(("radius", "dx"), [(0.25, 0.5), (1.0, 0.5), (1.0, 0.25)])
-def test_gel_behind_a_front(fluid, tube, push, radius, dx):
+def test_gel_behind_a_front(fluid, tube, push, radius, dx, verdict):
     """Behind an advancing front F = pi D x / Q at the far end of each cell, to round-off."""
     rate, diffusivity, n = 0.5, 2e-3, 20
     mesh = tube(n, length=n * dx, radius=radius)
     cell = mesh.cell_volume[0]
     run = push(mesh, fluid(diffusivity=diffusivity), 12.4 * cell, rate)
     x = dx * np.append(np.arange(1, 13), 12.4)
-    np.testing.assert_allclose(run.state.gel[:13], np.pi * diffusivity * x / rate, rtol=1e-9)
+    verdict.curve(
+        SUBJECT,
+        "gel number behind an advancing front",
+        x,
+        run.state.gel[:13],
+        np.pi * diffusivity * x / rate,
+        name=f"gel-front-{radius}-{dx}",
+        x_label="way from the tip, mm",
+        source="plug profile, pi D x / Q",
+        rtol=1e-9,
+    )
 
 
-def test_aged_agent_carries_its_gel_on(fluid, push):
+def test_aged_agent_carries_its_gel_on(fluid, push, verdict):
     """A shell grown in a narrow vein during a pause goes on into the wide one."""
     rate, diffusivity, pause = 0.5, 1e-3, 4.0
     radius, dx = np.array([0.3, 0.3, 1.0, 1.0]), 0.5
@@ -156,10 +265,12 @@ def test_aged_agent_carries_its_gel_on(fluid, push):
         gel[:2], diffusivity * pause / 0.3**2 + step * np.array([1, 2]), 1e-6
     )
     # aged in the wide vein alone it would be a tenth of that
-    np.testing.assert_allclose(gel[2:], gel[1] + step * np.array([1, 2]), rtol=0.01)
+    exact = gel[1] + step * np.array([1, 2])
+    what = "gel number carried from a narrow vein into a wide one"
+    verdict(SUBJECT, what, gel[2:], exact, source="F upstream + pi D x / Q", rtol=0.01)
 
 
-def test_gel_along_a_steady_flow(fluid, tube, push):
+def test_gel_along_a_steady_flow(fluid, tube, push, verdict):
     """F = pi D x / Q at the downstream end of each cell, once the flow has passed often enough."""
     rate, diffusivity, n, length, radius = 0.5, 5e-4, 20, 10.0, 0.4
     # all flow leaves through an open end: what flows through is fresh
@@ -167,7 +278,10 @@ def test_gel_along_a_steady_flow(fluid, tube, push):
     run = push(mesh, fluid(diffusivity=diffusivity), 30.0, rate)
     x = length / n * np.arange(1, n + 1)
     assert run.terminal > 20
-    np.testing.assert_allclose(run.state.gel, np.pi * diffusivity * x / rate, rtol=1e-3)
+    exact = np.pi * diffusivity * x / rate
+    what = "gel number along a steady flow"
+    source = "plug profile, pi D x / Q"
+    verdict(SUBJECT, what, run.state.gel, exact, source=source, rtol=1e-3)
 
 
 def test_a_pause_shuts_thin_veins_only(fluid, push):
