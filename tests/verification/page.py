@@ -10,7 +10,7 @@ import platform
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -68,6 +68,8 @@ def page(collector: Collector) -> str:
         lines += [f"## {subject}", "", *table(subjects[subject]), ""]
         for curve in (row.curve for row in subjects[subject] if row.curve):
             lines += [f"![{curve.y_label} over {curve.x_label}](verification/{curve.name}.svg)", ""]
+        for more in (row.table for row in subjects[subject] if row.table):
+            lines += [f"{more.title}:", "", *markdown(more.header, more.lines), ""]
     lines += ["## Tests", "", *outcomes(collector.outcomes), "", *mutants()]
     return "\n".join(lines).rstrip() + "\n"
 
@@ -100,10 +102,8 @@ def merged(rows: Iterable[Row]) -> Iterator[tuple[Row, int]]:
 
 def table(rows: Iterable[Row]) -> list[str]:
     """The rows of one subject."""
-    lines = [
-        "| quantity | computed | exact or peer | error | bound | values | source | test |",
-        "|---|---|---|---|---|---|---|---|",
-    ]
+    header = ["quantity", "computed", "exact or peer", "error", "bound", "values", "source", "test"]
+    lines = []
     for row, count in merged(rows):
         if row.kind in ("at least", "at most"):
             error, bound = "", str(row.reference)
@@ -116,9 +116,14 @@ def table(rows: Iterable[Row]) -> list[str]:
             error += " **fails**"
         test = row.test.split("/")[-1].split("[")[0].replace("::", " ")
         cells = (row.quantity, number(row.computed), reference, error, bound, str(count))
-        cells = (*cells, row.source, f"`{test}`")
-        lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
-    return lines
+        lines.append((*cells, row.source, f"`{test}`"))
+    return markdown(header, lines)
+
+
+def markdown(header: Sequence[str], lines: Iterable[Sequence[str]]) -> list[str]:
+    """A table; bars within cells are escaped."""
+    rows = [header, ["---"] * len(header), *lines]
+    return ["| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |" for row in rows]
 
 
 def number(value: float | str) -> str:
@@ -130,10 +135,11 @@ def outcomes(found: dict[str, tuple[str, str]]) -> list[str]:
     """How many tests of each file passed, and every one that did not."""
     files = sorted({name.split("::")[0] for name in found})
     kinds = ("passed", "failed", "skipped", "expected to fail")
-    lines = ["| file | " + " | ".join(kinds) + " |", "|---" * (len(kinds) + 1) + "|"]
+    rows = []
     for file in files:
         counts = Counter(o for name, (o, _) in found.items() if name.split("::")[0] == file)
-        lines.append(f"| `{file}` | " + " | ".join(str(counts[kind]) for kind in kinds) + " |")
+        rows.append((f"`{file}`", *(str(counts[kind]) for kind in kinds)))
+    lines = markdown(("file", *kinds), rows)
     rest = [(name, o, why) for name, (o, why) in sorted(found.items()) if o != "passed"]
     if rest:
         lines += ["", "Not passed:", ""]
@@ -157,15 +163,14 @@ def mutants() -> list[str]:
     lines += [
         f"Run at commit {found['commit']}: {caught} of {len(found['mutants'])} faults are caught.",
         "",
-        "| fault | where | tests that went red |",
-        "|---|---|---|",
     ]
+    rows = []
     for one in found["mutants"]:
         red = [f"`{name.split('/')[-1].replace('::', ' ')}`" for name in one["red"]]
         more = f" and {len(red) - 3} more" if len(red) > 3 else ""
         caught_by = ", ".join(red[:3]) + more if red else "**none**"
-        lines.append(f"| {one['name']} | `{one['file']}` | {caught_by} |")
-    return lines
+        rows.append((one["name"], f"`{one['file']}`", caught_by))
+    return [*lines, *markdown(("fault", "where", "tests that went red"), rows)]
 
 
 def draw(curves: list[Curve]) -> None:

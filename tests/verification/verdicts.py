@@ -41,6 +41,18 @@ class Curve:
 
 
 @dataclass(frozen=True)
+class Table:
+    """Numbers that belong together, shown below the rows of their subject.
+
+    They are what a test computed on its way to what it asserts; each line holds text.
+    """
+
+    title: str
+    header: tuple[str, ...]
+    lines: tuple[tuple[str, ...], ...]
+
+
+@dataclass(frozen=True)
 class Row:
     """One line of the page.
 
@@ -66,6 +78,7 @@ class Row:
     bound: float
     cases: int = 1
     curve: Curve | None = None
+    table: Table | None = None
 
     @property
     def passed(self) -> bool:
@@ -91,6 +104,7 @@ class Verdict:
         rtol: float | None = None,
         atol: float | None = None,
         curve: Curve | None = None,
+        table: Table | None = None,
     ) -> None:
         """Each of `computed` within `rtol` (or `atol`, one of the two) of its `reference`."""
         assert (rtol is None) != (atol is None), "give rtol or atol"
@@ -113,6 +127,7 @@ class Verdict:
             bound=float(atol if rtol is None else rtol),  # type: ignore[arg-type]
             cases=got.size,
             curve=curve,
+            table=table,
         )
 
     def curve(
@@ -155,17 +170,25 @@ class Verdict:
         source: str,
         name: str | None = None,
         x_label: str = "size",
+        overall: bool = False,
+        table: Table | None = None,
     ) -> None:
-        """The smallest slope of ln `error` over ln `size` between neighbours; a plot if named."""
+        """The smallest slope of ln `error` over ln `size` between neighbours; a plot if named.
+
+        `overall` takes one slope, by least squares, where thresholds make the errors scatter.
+        """
         size, error = np.asarray(size, float), np.asarray(error, float)
         slopes = np.diff(np.log(error)) / np.diff(np.log(size))
+        if overall:
+            slopes = np.polyfit(np.log(size), np.log(error), 1)[:1]
         plot = None
         if name is not None:
             line = error[0] * (size / size[0]) ** round(at_least)
             points = (tuple(v.tolist()) for v in (size, error, line))
             label = f"order {round(at_least)}"
             plot = Curve(name, *points, x_label, f"error of {quantity}", label, log=True)
-        self.at_least(subject, f"order of {quantity}", slopes, at_least, source=source, curve=plot)
+        what = f"order of {quantity}"
+        self.at_least(subject, what, slopes, at_least, source=source, curve=plot, table=table)
 
     def at_least(
         self,
@@ -176,6 +199,7 @@ class Verdict:
         *,
         source: str,
         curve: Curve | None = None,
+        table: Table | None = None,
     ) -> None:
         """None of `computed` below `bound`."""
         values = np.asarray(computed, float).ravel()
@@ -192,6 +216,7 @@ class Verdict:
             bound=bound,
             cases=values.size,
             curve=curve,
+            table=table,
         )
 
     def at_most(
