@@ -66,8 +66,12 @@ def page(collector: Collector) -> str:
     lines += [f"{len(collector.rows)} comparisons. {verdict}", ""]
     for subject in sorted(subjects):
         lines += [f"## {subject}", "", *table(subjects[subject]), ""]
-        for curve in (row.curve for row in subjects[subject] if row.curve):
-            lines += [f"![{curve.y_label} over {curve.x_label}](verification/{curve.name}.svg)", ""]
+        plots = [
+            f"![{row.quantity}](verification/{row.curve.name}.svg)"
+            for row in subjects[subject]
+            if row.curve
+        ]
+        lines += [" ".join(plots), ""] if plots else []
         for more in (row.table for row in subjects[subject] if row.table):
             lines += [f"{more.title}:", "", *markdown(more.header, more.lines), ""]
     lines += ["## Tests", "", *outcomes(collector.outcomes), "", *mutants()]
@@ -185,10 +189,15 @@ def draw(curves: list[Curve]) -> None:
         for curve in curves:
             figure = Figure(figsize=(4.6, 2.9), layout="constrained")
             axes = figure.subplots()
-            axes.plot(curve.x, curve.reference, "-", color="0.35", label=curve.reference_label)
-            axes.plot(curve.x, curve.computed, "o", ms=4, mfc="none", color="C3", label="computed")
+            x, computed, exact = zip(
+                *sorted(zip(curve.x, curve.computed, curve.reference, strict=True)), strict=True
+            )
+            axes.plot(x, exact, "-", color="0.35", label=curve.reference_label)
+            axes.plot(x, computed, "o", ms=4, mfc="none", color="C3", label="computed")
             if curve.log:
                 axes.set(xscale="log", yscale="log")
+                axes.xaxis.set_minor_formatter("")
+                axes.yaxis.set_minor_formatter("")
             axes.set(xlabel=curve.x_label, ylabel=curve.y_label)
             axes.legend(frameon=False)
             figure.savefig(PLOTS / f"{curve.name}.svg", metadata={"Date": None})

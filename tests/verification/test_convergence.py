@@ -105,6 +105,7 @@ def test_order_in_cell_length(spread, verdict):
         source=DIFFERENCES,
         name="order-tree-cell",
         x_label="cell length, mm",
+        y_label="change on halving, mm3",
     )
 
 
@@ -126,6 +127,7 @@ def test_order_in_cell_length_with_thresholds(spread, verdict):
         source=DIFFERENCES,
         name="order-tree-thresholds",
         x_label="cell length, mm",
+        y_label="change on halving, mm3",
     )
 
 
@@ -155,6 +157,7 @@ def test_order_in_step(spread, verdict):
         source=DIFFERENCES,
         name="order-tree-eta",
         x_label="eta",
+        y_label="change on halving, mm3",
         table=table,
     )
     found, _ = spread(0.5, 0.01)
@@ -209,8 +212,8 @@ def compared(name, change):
 
 COVERAGE_DEG = 30.0
 """About one strand of eight round the root."""
-EMBOLISED_ML = 0.02
-"""Twice what an operator notices in the azygos system."""
+EMBOLISED_ML = 0.01
+"""What an operator does not notice in the azygos system."""
 OTHER_STRAND = pytest.mark.xfail(
     strict=False,
     reason="beyond the foramen two veins are nearly as weak, and another mesh or step opens the "
@@ -221,20 +224,19 @@ OTHER_STRAND = pytest.mark.xfail(
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["right-t9", "left-t7", "c6"])
 def test_a_whole_cast(name, verdict):
-    """What the defaults cost in a bundled scenario: coverage, embolised volume, arrivals."""
-    lines, shifts, degrees, embolised = [], [], [], []
+    """What the defaults cost in a bundled scenario: coverage and arrivals."""
+    lines, shifts, degrees = [], [], []
     for change, overrides in CHANGES.items():
         cast = cast_of(name, *overrides)
         found = summarise(cast)
         overlap, shift = compared(name, change)
         shifts.append(shift / (1000 * PLANNED_ML))
         degrees.append(found["coverage"]["deg"])
-        embolised.append(found["embolised_mL"])
         lines.append(
             (
                 change,
                 f"{degrees[-1]:.0f}",
-                f"{embolised[-1]:.4f}",
+                f"{found['embolised_mL']:.4f}",
                 f"{100 * shifts[-1]:.2g} %",
                 f"{100 * overlap:.0f} %",
                 f"{cast.injection.solves}",
@@ -250,10 +252,17 @@ def test_a_whole_cast(name, verdict):
     source = "the same with the default mesh and step"
     what = f"{name}: coverage when cells or steps change, degrees"
     verdict(SUBJECT, what, degrees, degrees[0], source=source, atol=COVERAGE_DEG, table=table)
-    what = f"{name}: embolised when cells or steps change, mL"
-    verdict(SUBJECT, what, embolised, embolised[0], source=source, atol=EMBOLISED_ML)
     what = f"{name}: median shift of arrivals when cells or steps change, of the volume"
     verdict.at_most(SUBJECT, what, shifts, 0.05, source=source)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["right-t9", pytest.param("left-t7", marks=OTHER_STRAND), "c6"])
+def test_embolised_volume(name, verdict):
+    found = [summarise(cast_of(name, *change))["embolised_mL"] for change in CHANGES.values()]
+    what = f"{name}: embolised when cells or steps change, mL"
+    source = "the same with the default mesh and step"
+    verdict(SUBJECT, what, found, found[0], source=source, atol=EMBOLISED_ML)
 
 
 @pytest.mark.slow

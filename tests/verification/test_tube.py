@@ -44,7 +44,7 @@ def test_constant_rate(fluid, tube, push, verdict, radius):
         time,
         dx * np.arange(1, n + 1)[full],
         rate * time / area,
-        name=f"tube-constant-flow-{radius}",
+        name="tube-constant-flow" if radius == 0.3 else None,
         x_label="time, s",
         source=source,
         rtol=1e-10,

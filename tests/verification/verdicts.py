@@ -138,16 +138,16 @@ class Verdict:
         computed: ArrayLike,
         reference: ArrayLike,
         *,
-        name: str,
+        name: str | None,
         x_label: str,
         source: str,
         rtol: float | None = None,
         atol: float | None = None,
         log: bool = False,
     ) -> None:
-        """As the plain call, and a plot of both over `x`; `quantity` labels its upright axis."""
+        """As the plain call, and (if named) a plot over `x`; `quantity` labels its upright axis."""
         points = (tuple(np.asarray(v, float).ravel().tolist()) for v in (x, computed, reference))
-        plot = Curve(name, *points, x_label, quantity, "exact", log)
+        plot = Curve(name, *points, x_label, quantity, "exact", log) if name else None
         self(
             subject,
             quantity,
@@ -170,6 +170,7 @@ class Verdict:
         source: str,
         name: str | None = None,
         x_label: str = "size",
+        y_label: str = "error",
         overall: bool = False,
         table: Table | None = None,
     ) -> None:
@@ -186,7 +187,7 @@ class Verdict:
             line = error[0] * (size / size[0]) ** round(at_least)
             points = (tuple(v.tolist()) for v in (size, error, line))
             label = f"order {round(at_least)}"
-            plot = Curve(name, *points, x_label, f"error of {quantity}", label, log=True)
+            plot = Curve(name, *points, x_label, y_label, label, log=True)
         what = f"order of {quantity}"
         self.at_least(subject, what, slopes, at_least, source=source, curve=plot, table=table)
 
