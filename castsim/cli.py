@@ -1,4 +1,4 @@
-"""The command line: ``castsim run``, ``scenarios``, ``show``, ``anatomy``.
+"""The command line: ``castsim run``, ``scenarios``, ``show``, ``anatomy``, ``benchmark``.
 
 Results go to stdout, everything else to stderr. Exit codes: 0 done; 1 a fault in castsim or an
 answer that is no; 2 bad input, nothing written; 3 something missing on this machine;
@@ -12,13 +12,16 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 from types import FrameType
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from castsim import __version__
 from castsim.errors import CastsimError, MissingError
 from geometry.errors import GeometryError
+
+if TYPE_CHECKING:
+    from castsim.console import StageProgress
 
 DEFAULT_FOLDER = Path("casts")
 _GEOMETRY_EXIT_CODE = 2
@@ -106,21 +109,10 @@ def run(
     check_folder(folder)
 
     from castsim.console import print_cast, progress_bar, talk
-    from castsim.kernels import compiled
     from castsim.simulate import run as simulate
 
-    waits = not quiet and not compiled()
     with progress_bar(not quiet) as progress:
-
-        def told(stage: str, done: float) -> None:
-            nonlocal waits
-            if waits and stage == "injection":
-                waits = False
-                talk().print("castsim: compiling the kernels, once on this machine (about 40 s)")
-            if progress is not None:
-                progress(stage, done)
-
-        cast = simulate(planned, seed=seed, progress=told)
+        cast = simulate(planned, seed=seed, progress=_told(progress, quiet=quiet))
         if progress is not None:
             progress("writing", 0.0)
         written = write_cast(cast, folder, render=not no_render)
@@ -213,6 +205,76 @@ def anatomy(
         from castsim.console import print_inventory
 
         print_inventory(totals, f"Veins of the {kind} anatomy, seed {seed}")
+
+
+@app.command()
+def benchmark(
+    scenario: Annotated[
+        list[str] | None,
+        typer.Option("--scenario", metavar="NAME", help="Only this one; may be repeated."),
+    ] = None,
+    baselines: Annotated[
+        Path | None,
+        typer.Option(
+            "--baselines",
+            metavar="DIR",
+            help="Folder of stored numbers; benchmarks/baselines of the checkout.",
+        ),
+    ] = None,
+    update: Annotated[
+        bool, typer.Option("--update", help="Store the numbers of now; tolerances are kept.")
+    ] = False,
+    as_json: JsonOption = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Run the bundled scenarios, and tell which predictions moved from the stored ones.
+
+    Exit code 0: none; 1: one moved by more than its tolerance; 2: no stored numbers to read.
+    """
+    from castsim import benchmark_files as files
+    from castsim.benchmark import predict_all, report
+    from castsim.console import print_benchmark, progress_bar
+
+    names = files.chosen_scenarios(scenario or ())
+    folder = files.find_folder(baselines, update=update)
+    if not scenario:
+        files.check_none_left_over(folder)
+    stored = files.read_baselines(folder, names, update=update)
+    with progress_bar(not quiet) as progress:
+        told = _told(progress, quiet=quiet, heading="benchmark")
+        outcomes = predict_all(names, told)
+    comparisons = files.compare_all(stored, outcomes)
+    if update:
+        files.update(folder, stored, outcomes)
+    if as_json:
+        _print_json(report(comparisons))
+    elif not quiet:
+        print_benchmark(comparisons, written=str(folder) if update else None)
+    if not update and any(one.changes for one in comparisons):
+        raise typer.Exit(1)
+
+
+def _told(
+    progress: "StageProgress | None", *, quiet: bool, heading: str | None = None
+) -> "StageProgress":
+    """Pass progress on to the bar, and say once that kernels are being compiled when they are.
+
+    With `heading` all stages go by this name, as parts of one longer work.
+    """
+    from castsim.console import talk
+    from castsim.kernels import compiled
+
+    waits = not quiet and not compiled()
+
+    def told(stage: str, done: float) -> None:
+        nonlocal waits
+        if waits and stage == "injection":
+            waits = False
+            talk().print("castsim: compiling the kernels, once on this machine (about 40 s)")
+        if progress is not None:
+            progress(heading or stage, done)
+
+    return told
 
 
 def _print_json(content: object) -> None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.markup import escape
@@ -14,8 +14,14 @@ from castsim.schema import DISCLAIMER
 from castsim.units import mL_from_uL
 from geometry.levels import Level
 
+if TYPE_CHECKING:
+    from castsim.benchmark import Comparison, Difference
+
 StageProgress = Callable[[str, float], None]
 
+SHOWN_VEINS = 5
+"""Veins of one scenario whose change is shown; the others are in the JSON."""
+_PLACES = {"mL": 5, "deg": 2, "mm": 2}
 FOLDED_WARNINGS = 6
 """Warnings shown in the table; the others are in cast.json."""
 
@@ -98,6 +104,86 @@ def _cast_rows(report: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     yield "stopped", report["stop_reason"]
     if report["truncated"]:
         yield "truncated", "agent reached the edge of the window: raise mesh.window_levels"
+
+
+def print_benchmark(comparisons: Sequence["Comparison"], *, written: str | None) -> None:
+    """Print what moved by more than its tolerance, a section a scenario, and a last line."""
+    console = out()
+    changed = [one for one in comparisons if one.changes]
+    if changed:
+        table = Table(title="Predictions that changed", title_justify="left")
+        table.add_column("scenario")
+        table.add_column("quantity")
+        for heading in ("baseline", "now", "change", "tolerance"):
+            table.add_column(heading, justify="right")
+        for one in changed:
+            for number, moved in enumerate(_shown(one.changes)):
+                table.add_row("" if number else one.scenario, *_moved_row(moved))
+            hidden = len(one.changes) - len(_shown(one.changes))
+            if hidden:
+                table.add_row("", f"and {hidden} more (--json)")
+            table.add_section()
+        console.print(table)
+    if comparisons:
+        origins = ", ".join(dict.fromkeys(_origin(one) for one in comparisons))
+        count = f"{len(comparisons)} scenario{'s' if len(comparisons) > 1 else ''}"
+        console.print(
+            f"{count}, {len(changed)} changed. {_closest(comparisons)}",
+            f"Baselines set by {origins}.",
+            sep="\n",
+            soft_wrap=True,
+            markup=False,
+        )
+    if written is not None:
+        console.print(f"Wrote {escape(written)}", soft_wrap=True)
+
+
+def _shown(changes: Sequence["Difference"]) -> list["Difference"]:
+    """All that there is one of, and the largest changes of veins and curves."""
+    counts: dict[str, int] = {}
+    shown = []
+    for moved in changes:
+        counts[moved.group] = counts.get(moved.group, 0) + 1
+        if counts[moved.group] <= SHOWN_VEINS:
+            shown.append(moved)
+    return shown
+
+
+def _moved_row(moved: "Difference") -> tuple[str, str, str, str, str]:
+    name = moved.quantity.removeprefix("structures_mL ").removeprefix("curves.")
+    if moved.unit:
+        name = name.replace(f"_{moved.unit}", "")
+    name = name.replace("_", " ")
+    then, now = (_number(value, moved.unit) for value in (moved.baseline, moved.now))
+    if isinstance(moved.baseline, float) and isinstance(moved.now, float):
+        change = f"{moved.now - moved.baseline:+.{_PLACES[moved.unit]}f}"
+    else:
+        change = ""
+    allowed = "" if moved.tolerance is None else f"{moved.tolerance:.2g}"
+    return escape(name), escape(then), escape(now), change, allowed
+
+
+def _number(value: float | str | None, unit: str) -> str:
+    if isinstance(value, float):
+        return f"{value:.{_PLACES[unit]}f} {unit}"
+    return "never" if value is None else value
+
+
+def _origin(one: "Comparison") -> str:
+    return f"{one.set_by.version} ({one.set_by.commit or 'commit unknown'})"
+
+
+def _closest(comparisons: Sequence["Comparison"]) -> str:
+    """Say how far the numbers moved that count as unchanged."""
+    small = [d for one in comparisons for d in one.differences if not d.beyond]
+    if not small:
+        return "All other numbers are the same."
+    largest = max(small, key=lambda moved: moved.excess)
+    whose, many = ("its", "") if len(small) == 1 else ("their", "s")
+    return (
+        f"{len(small)} other number{many} moved, by at most {100 * largest.excess:.0f} % of "
+        f"{whose} tolerance ({largest.quantity})."
+    )
 
 
 def _azygos(reflux: Mapping[str, Any]) -> str:
