@@ -1,6 +1,17 @@
 """Linear flow of blood in a mesh with Thevenin terminals and valves.
 
 Solves, for every cell, the two equations at the head of :mod:`castsim.venous_flow`.
+
+**Valves** are diodes. The pressures are those at which the content of the network
+
+    f(P) = sum over faces g drop^2 / 2 + sum over valves g max(0, drop forward)^2 / 2 + ends
+
+is least (Millar, Phil. Mag. 42, 1951): f is convex with continuous slope, and quadratic as long as
+no valve turns over. Each solve with some valves shut is a Newton step for f; where it overshoots,
+the step ends at the least f on its way, which needs the valves' own flows and drops only. So f
+falls with every step, no set of shut valves returns, and the search ends. Blood enclosed by shut
+valves without a terminal stands still at any pressure that keeps them shut; it is given the lowest
+of these, where a vanishing leak to the lowest held pressure would leave it.
 """
 
 from dataclasses import dataclass
@@ -12,21 +23,22 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from castsim.errors import SolverError
+from castsim.kernels.blood import face_conductances, face_flows, hold_fixed
 from castsim.laplacian import Laplacian
 from geometry.flowmesh import FloatArray, FlowMesh, IntArray
 
 BoolArray = NDArray[np.bool_]
 
 VALVE_ROUNDS = 200
-PATIENT_ROUNDS = 20
+SLACK = 1e-12
+"""A drop across a valve counts as none when it is less than this part of the highest pressure."""
+BISECTIONS = 60
+"""Halvings of a step in the search for the least content: to the last bit."""
 
 
 def face_conductance(mesh: FlowMesh, viscosity: FloatArray) -> FloatArray:
     """Conductance 1 / (mu_o h_o + mu_n h_n) of every face, uL s^-1 Pa^-1."""
-    half = mesh.half_resistance
-    return np.asarray(
-        1 / (viscosity[mesh.face_owner] * half[:, 0] + viscosity[mesh.face_neighbour] * half[:, 1])
-    )
+    return face_conductances(mesh.face_owner, mesh.face_neighbour, mesh.half_resistance, viscosity)
 
 
 @dataclass(frozen=True)
@@ -40,93 +52,155 @@ class State:
 
 def face_flow(mesh: FlowMesh, state: State) -> FloatArray:
     """Flow from owner to neighbour of each face, uL/s."""
-    drop = state.pressure[mesh.face_owner] - state.pressure[mesh.face_neighbour]
-    return np.asarray(state.conductance * drop)
+    return face_flows(mesh.face_owner, mesh.face_neighbour, state.conductance, state.pressure)
 
 
 class BloodSolver:
-    """Thevenin solves on one mesh topology, valves by active set."""
+    """Thevenin solves on one mesh topology, valves by damped Newton steps.
 
-    def __init__(self, mesh: FlowMesh) -> None:
-        self.laplacian = Laplacian(mesh.n_cells, mesh.face_owner, mesh.face_neighbour)
+    Parameters
+    ----------
+    mesh : its faces and valves stay what they are in later solves
+    busy : cells besides those at terminals and valves whose faces will change their resistance
+    """
+
+    def __init__(self, mesh: FlowMesh, busy: IntArray | None = None) -> None:
+        self._valves = np.flatnonzero(mesh.face_valve)
+        at_valves = [mesh.face_owner[self._valves], mesh.face_neighbour[self._valves]]
+        more = np.zeros(0, dtype=np.int64) if busy is None else busy
+        self.laplacian = Laplacian(
+            mesh.n_cells,
+            mesh.face_owner,
+            mesh.face_neighbour,
+            busy=np.concatenate([mesh.terminal_cell, more, *at_valves]),
+        )
         self.valve_open = np.ones(mesh.n_faces, dtype=bool)
+        self._last = np.zeros(mesh.n_cells)
 
     def solve(self, mesh: FlowMesh, viscosity: FloatArray) -> State:
         """Pressures for the terminals and viscosity of the moment.
 
         Cells with a terminal of no resistance hold its pressure exactly.
+
+        Raises
+        ------
+        SolverError
+            When part of the mesh has no terminal at all.
         """
-        cell, n = mesh.terminal_cell, mesh.n_cells
-        owner, neighbour, valve = mesh.face_owner, mesh.face_neighbour, mesh.face_valve
+        cell, n, valves = mesh.terminal_cell, mesh.n_cells, self._valves
+        owner, neighbour = mesh.face_owner, mesh.face_neighbour
         # pressures above the lowest held one keep their digits in wide veins
         base = float(mesh.terminal_pressure.min())
         excess = mesh.terminal_pressure - base
         fixes = mesh.terminal_resistance == 0
         fixed = np.zeros(n, dtype=bool)
         fixed[cell[fixes]] = True
-        fixed_pressure = np.zeros(n)
-        fixed_pressure[cell[fixes]] = excess[fixes]
         grip = np.where(fixes, 0.0, 1 / np.where(fixes, 1.0, mesh.terminal_resistance))
-        ground = np.where(fixed, 1.0, sum_by(cell, grip, n))
-        source = np.where(fixed, fixed_pressure, sum_by(cell, grip * excess, n))
-        inner = ~(fixed[owner] | fixed[neighbour])
-        to_fixed = fixed[owner] ^ fixed[neighbour]
-        free = np.where(fixed[owner], neighbour, owner)
-        held = np.where(fixed[owner], owner, neighbour)
+        held = sum_by(cell, grip, n)
+        driven = sum_by(cell, grip * excess, n)
+        held[fixed] = 1.0
+        driven[cell[fixes]] = excess[fixes]
         full = face_conductance(mesh, viscosity)
-        opened = self.valve_open.copy()
-        for round_ in range(VALVE_ROUNDS):
-            conductance = np.where(opened, full, 0.0)
-            edge = np.where(to_fixed, conductance, 0.0)
-            self.laplacian.factorise(
-                np.where(inner, conductance, 0.0), ground + sum_by(free, edge, n)
-            )
-            right = source + sum_by(free, edge * fixed_pressure[held], n)
-            pressure = self.laplacian.solve(right)
-            forward = valve * (pressure[owner] - pressure[neighbour])
-            slack = 1e-12 * float(np.abs(pressure).max())
-            wanted = (valve == 0) | np.where(opened, forward >= -slack, forward > slack)
-            if round_ >= PATIENT_ROUNDS and (wanted != opened).any():
-                # all at once may swing for ever; one at a time descends the dissipation
-                worst = np.argmax(np.where(wanted != opened, np.abs(forward), -1.0))
-                wanted = opened.copy()
-                wanted[worst] = not opened[worst]
-            wanted |= _last_way_out(mesh, wanted, ground > 0)
+        search = _Content(mesh, valves, full)
+        opened = self.valve_open[valves]
+        level = self._last - base
+        for _ in range(VALVE_ROUNDS):
+            conductance = full.copy()
+            conductance[valves[~opened]] = 0.0
+            ground, right = held.copy(), driven.copy()
+            inner = hold_fixed(owner, neighbour, conductance, fixed, driven, ground, right)
+            loose = self.laplacian.factorise(inner, ground)
+            pressure = self.laplacian.solve(right, level)
+            forward = search.forward(pressure)
+            slack = SLACK * float(np.abs(pressure).max())
+            wanted = np.where(opened, forward >= -slack, forward > slack)
             if (wanted == opened).all():
-                self.valve_open = opened
                 pressure = self.laplacian.refine(pressure, right)
-                return State(pressure + base, conductance, opened)
-            opened = wanted
+                if loose:
+                    _settle(mesh, valves, opened, pressure)
+                pressure += base
+                self.valve_open = np.ones(mesh.n_faces, dtype=bool)
+                self.valve_open[valves] = opened
+                self._last = pressure
+                return State(pressure, conductance, self.valve_open)
+            part = search.step(forward, opened)
+            level = level + part * (pressure - level)
+            opened = wanted if part == 1.0 else search.drop > 0.0
         raise SolverError(f"resting flow: the valves found no state in {VALVE_ROUNDS} rounds")
+
+
+def _settle(mesh: FlowMesh, valves: IntArray, opened: BoolArray, pressure: FloatArray) -> None:
+    """Give blood that shut valves enclose the lowest pressure they allow, >= 0, in place.
+
+    Raises
+    ------
+    SolverError
+        When no way, through valves either, leads from some cell to a terminal.
+    """
+    faces = np.ones(mesh.n_faces, dtype=bool)
+    if not _held(mesh, faces)[0].all():
+        raise SolverError("the pressure system is singular: a region is closed off")
+    shut = valves[~opened]
+    faces[shut] = False
+    held, region = _held(mesh, faces)
+    forward = mesh.face_valve[shut] > 0
+    upstream = np.where(forward, mesh.face_owner[shut], mesh.face_neighbour[shut])
+    downstream = np.where(forward, mesh.face_neighbour[shut], mesh.face_owner[shut])
+    upstream, downstream = upstream[~held[downstream]], downstream[~held[downstream]]
+    level = np.zeros(region.max() + 1)
+    for _ in shut:  # a way through pockets passes each valve once
+        pressure[~held] = level[region[~held]]
+        np.maximum.at(level, region[downstream], pressure[upstream])
+    pressure[~held] = level[region[~held]]
+
+
+def _held(mesh: FlowMesh, faces: BoolArray) -> tuple[BoolArray, IntArray]:
+    """Cells that these faces join to a terminal, (n,), and the region that each lies in, (n,)."""
+    owner, neighbour = mesh.face_owner[faces], mesh.face_neighbour[faces]
+    graph = coo_array((np.ones(len(owner)), (owner, neighbour)), shape=(mesh.n_cells,) * 2)
+    region = connected_components(graph, directed=False)[1]
+    return np.isin(region, region[mesh.terminal_cell]), region
+
+
+class _Content:
+    """The content f along a Newton step, from what the valves see of it.
+
+    A point of the search is told by the `drop` (v,) in each valve's own direction and the flow
+    (v,) that valves were given there: it is a mean of solutions, each with flows of its own, so
+    that the rest of the network is in balance with that flow, and only the valves are not.
+    """
+
+    def __init__(self, mesh: FlowMesh, valves: IntArray, conductance: FloatArray) -> None:
+        self._start, self._stop = mesh.face_owner[valves], mesh.face_neighbour[valves]
+        self._sign = mesh.face_valve[valves]
+        self._conductance = conductance[valves]
+        self.drop: FloatArray | None = None
+        self._flow = np.zeros(len(valves))
+
+    def forward(self, pressure: FloatArray) -> FloatArray:
+        """Drop of pressure across each valve in the direction in which it opens, (v,) Pa."""
+        return np.asarray(self._sign * (pressure[self._start] - pressure[self._stop]))
+
+    def step(self, drop: FloatArray, opened: BoolArray) -> float:
+        """Go towards the solution with this `drop` for valves `opened`; the part of the way."""
+        flow = np.where(opened, self._conductance * drop, 0.0)
+        part = 1.0
+        if self.drop is not None:
+            low, change = 0.0, drop - self.drop
+
+            def slope(part: float) -> float:
+                passed = self._conductance * np.maximum(self.drop + part * change, 0.0)
+                return float(change @ (passed - (1 - part) * self._flow - part * flow))
+
+            if slope(1.0) > 0.0:
+                for _ in range(BISECTIONS):
+                    middle = 0.5 * (low + part)
+                    low, part = (low, middle) if slope(middle) > 0.0 else (middle, part)
+            drop, flow = self.drop + part * change, (1 - part) * self._flow + part * flow
+        self.drop, self._flow = drop, flow
+        return part
 
 
 def sum_by(index: IntArray, values: NDArray[Any], size: int) -> FloatArray:
     """Sum of the values with each index, (size,)."""
     return np.bincount(index, weights=values, minlength=size).astype(np.float64)
-
-
-def _last_way_out(mesh: FlowMesh, opened: BoolArray, grounded: BoolArray) -> BoolArray:
-    """Shut faces that must stay open lest cells lose every way to a held pressure.
-
-    Such a face carries no flow at the end, so that open and shut are the same state.
-    """
-    saved = np.zeros(mesh.n_faces, dtype=bool)
-    while not (opened | saved).all():
-        faces = np.flatnonzero(opened | saved)
-        graph = coo_array(
-            (np.ones(len(faces)), (mesh.face_owner[faces], mesh.face_neighbour[faces])),
-            shape=(mesh.n_cells, mesh.n_cells),
-        )
-        label = connected_components(graph, directed=False)[1]
-        held = np.zeros(label.max() + 1, dtype=bool)
-        held[label[grounded]] = True
-        shut = np.flatnonzero(~(opened | saved))
-        owner_held, other_held = (
-            held[label[mesh.face_owner[shut]]],
-            held[label[mesh.face_neighbour[shut]]],
-        )
-        bridge = shut[owner_held != other_held]
-        if not len(bridge):
-            break
-        saved[bridge[0]] = True
-    return saved

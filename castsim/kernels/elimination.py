@@ -1,0 +1,490 @@
+"""Gaussian elimination of a network of conductances, without a subtraction.
+
+Eliminating cell k, held with strength e_k and joined to the cells j that are left by g_kj::
+
+    d = e_k + sum_j g_kj,   g_ij += g_ki g_kj / d,   e_i += g_ki e_k / d
+
+is the Schur complement in terms of conductances (star-mesh transform; for Markov chains:
+Grassmann, Taksar and Heyman, Oper. Res. 33, 1985). Diagonals are never formed by subtraction, so
+that every entry keeps its digits however stiff the network, and d = 0 exactly where nothing holds
+a part of it. With sources >= 0 the substitutions are sums of positive terms as well.
+
+Order: cells with at most two neighbours first (chains and side twigs of a quasi-1-D mesh: no
+fill-in), in the order of their numbers, then those with the fewest neighbours. The *tail*, cells
+that are eliminated last because they were asked to stay, is a network of its own: where only its
+conductances change, only it is eliminated again.
+"""
+
+from typing import NamedTuple
+
+import numba as nb
+import numpy as np
+from numpy.typing import NDArray
+
+FloatArray = NDArray[np.float64]
+IntArray = NDArray[np.int64]
+BoolArray = NDArray[np.bool_]
+
+CHAIN = 2
+"""Neighbours of a cell whose elimination adds no entry."""
+
+
+class Elimination(NamedTuple):
+    """Order of elimination, pattern of the factor, and where each product goes.
+
+    Entries of a column are the cells that were left around the eliminated one.
+    """
+
+    order: IntArray  # (n,) cell eliminated k-th
+    rank: IntArray  # (n,) position of each cell in the elimination
+    column: IntArray  # (n+1,) first entry of each column
+    row: IntArray  # (nnz,) rank of each entry's cell, ascending in a column
+    target: IntArray  # (products,) entry to which the product of a column's pair is added
+    face_entry: IntArray  # (m,) entry that the face's conductance goes to
+    head: int  # columns before the tail
+    head_products: int  # products of these columns
+
+
+@nb.njit(cache=True, nogil=True)
+def _adjacency(
+    n: int, owner: IntArray, neighbour: IntArray
+) -> tuple[IntArray, IntArray, IntArray]:
+    """Start, number and list of the neighbours of each cell, every one once."""
+    start = np.zeros(n + 1, dtype=np.int32)
+    for f in range(len(owner)):
+        start[owner[f] + 1] += 1
+        start[neighbour[f] + 1] += 1
+    for i in range(n):
+        start[i + 1] += start[i]
+    length = np.zeros(n, dtype=np.int32)
+    around = np.empty(start[n], dtype=np.int32)
+    for f in range(len(owner)):
+        i = owner[f]
+        j = neighbour[f]
+        around[start[i] + length[i]] = j
+        length[i] += 1
+        around[start[j] + length[j]] = i
+        length[j] += 1
+    for i in range(n):
+        first = start[i]
+        count = 0
+        for e in range(first, first + length[i]):
+            j = around[e]
+            seen = j == i
+            for k in range(first, first + count):
+                if around[k] == j:
+                    seen = True
+                    break
+            if not seen:
+                around[first + count] = j
+                count += 1
+        length[i] = count
+    return start[:n].copy(), length, around
+
+
+@nb.njit(cache=True, nogil=True)
+def _eliminate_chains(
+    stays: BoolArray,
+    start: IntArray,
+    length: IntArray,
+    around: IntArray,
+    order: IntArray,
+    column: IntArray,
+    row: IntArray,
+) -> tuple[int, int]:
+    """Take out cells with at most two neighbours, those that fall to it too; columns, entries.
+
+    The lists of the cells that are left change in place: a chain becomes one link.
+    """
+    n = len(stays)
+    gone = np.zeros(n, dtype=np.bool_)
+    waiting = np.empty(n + 2, dtype=np.int32)
+    done = 0
+    entries = 0
+    for seed in range(n):
+        waiting[0] = seed
+        count = 1
+        while count > 0:
+            count -= 1
+            k = waiting[count]
+            if gone[k] or stays[k] or length[k] > CHAIN:
+                continue
+            gone[k] = True
+            order[done] = k
+            for a in range(length[k]):
+                p = around[start[k] + a]
+                row[entries] = p
+                entries += 1
+                other = around[start[k] + 1 - a] if length[k] == CHAIN else -1
+                here = -1
+                for e in range(start[p], start[p] + length[p]):
+                    if around[e] == k:
+                        here = e
+                    elif around[e] == other:
+                        other = -1
+                if other >= 0:
+                    around[here] = other
+                else:
+                    length[p] -= 1
+                    around[here] = around[start[p] + length[p]]
+                    if length[p] <= CHAIN and p < seed and not stays[p]:
+                        waiting[count] = p
+                        count += 1
+            length[k] = 0
+            done += 1
+            column[done] = entries
+    return done, entries
+
+
+@nb.njit(cache=True, nogil=True)
+def _grown(array: IntArray, size: int) -> IntArray:
+    """The same array with room for at least `size` entries."""
+    if size <= len(array):
+        return array
+    more = np.empty(2 * size, dtype=np.int32)
+    more[: len(array)] = array
+    return more
+
+
+@nb.njit(cache=True, nogil=True)
+def _compact(
+    cells: IntArray, n: int, start: IntArray, length: IntArray, around: IntArray
+) -> tuple[IntArray, IntArray, IntArray]:
+    """Lists of the `cells` that are left, numbered by their place among them."""
+    count = len(cells)
+    place = np.full(n, -1, dtype=np.int32)
+    size = 0
+    for i in range(count):
+        place[cells[i]] = i
+        size += length[cells[i]]
+    first = np.empty(count, dtype=np.int32)
+    number = np.empty(count, dtype=np.int32)
+    pool = np.empty(8 * size + 16, dtype=np.int32)
+    used = 0
+    for i in range(count):
+        first[i] = used
+        number[i] = length[cells[i]]
+        for e in range(start[cells[i]], start[cells[i]] + number[i]):
+            pool[used] = place[around[e]]
+            used += 1
+    return first, number, pool
+
+
+@nb.njit(cache=True, nogil=True)
+def _eliminate_least(
+    cells: IntArray,
+    stays: BoolArray,
+    n: int,
+    start: IntArray,
+    length: IntArray,
+    around: IntArray,
+    order: IntArray,
+    done: int,
+    column: IntArray,
+    row: IntArray,
+) -> tuple[int, IntArray]:
+    """Take out the `cells`, always one with the fewest neighbours left, those that stay last.
+
+    Returns the number of columns before those that stay, and the entries.
+    """
+    count = len(cells)
+    first, number, pool = _compact(cells, n, start, length, around)
+    used = number.sum()
+    room = number.copy()  # a list that outgrows its room moves to the end of the pool
+    bucket = np.full(count + 1, -1, dtype=np.int32)  # linked lists by number of neighbours
+    after = np.full(count, -1, dtype=np.int32)
+    before = np.full(count, -1, dtype=np.int32)
+    queued = np.zeros(count, dtype=np.bool_)
+    mark = np.full(count, -1, dtype=np.int32)
+    entries = column[done]
+    head = done
+    for late in range(2):
+        least = count
+        waiting = 0
+        for k in range(count - 1, -1, -1):
+            if stays[cells[k]] == (late == 1):
+                queued[k] = True
+                waiting += 1
+                top = bucket[number[k]]
+                before[k] = -1
+                after[k] = top
+                if top >= 0:
+                    before[top] = k
+                bucket[number[k]] = k
+                least = min(least, number[k])
+        for _ in range(waiting):
+            while bucket[least] < 0:
+                least += 1
+            k = bucket[least]
+            bucket[least] = after[k]
+            if after[k] >= 0:
+                before[after[k]] = -1
+            queued[k] = False
+            order[done] = cells[k]
+            size = number[k]
+            own = first[k]
+            row = _grown(row, entries + size)
+            for a in range(size):
+                row[entries + a] = cells[pool[own + a]]
+            for a in range(size):
+                p = pool[own + a]
+                left = 0
+                base = first[p]
+                for e in range(base, base + number[p]):
+                    q = pool[e]
+                    if q != k:
+                        pool[base + left] = q
+                        mark[q] = p
+                        left += 1
+                if left + size - 1 > room[p]:
+                    room[p] = 2 * (left + size)
+                    pool = _grown(pool, used + room[p])
+                    for e in range(left):
+                        pool[used + e] = pool[base + e]
+                    base = used
+                    first[p] = base
+                    used += room[p]
+                for b in range(size):
+                    q = pool[own + b]
+                    if b != a and mark[q] != p:
+                        pool[base + left] = q
+                        left += 1
+                for e in range(base, base + left):
+                    mark[pool[e]] = -1
+                old = number[p]
+                number[p] = left
+                if queued[p] and left != old:
+                    if before[p] >= 0:
+                        after[before[p]] = after[p]
+                    else:
+                        bucket[old] = after[p]
+                    if after[p] >= 0:
+                        before[after[p]] = before[p]
+                    top = bucket[left]
+                    before[p] = -1
+                    after[p] = top
+                    if top >= 0:
+                        before[top] = p
+                    bucket[left] = p
+                    least = min(least, left)
+            entries += size
+            done += 1
+            column[done] = entries
+        if late == 0:
+            head = done
+    return head, row
+
+
+@nb.njit(cache=True, nogil=True)
+def _targets(n: int, column: IntArray, row: IntArray) -> IntArray:
+    """Entry of each pair of a column's entries; `row` holds ranks, ascending in each column."""
+    products = 0
+    for k in range(n):
+        size = column[k + 1] - column[k]
+        products += size * (size - 1) // 2
+    target = np.empty(products, dtype=np.int32)
+    position = 0
+    for k in range(n):
+        for a in range(column[k], column[k + 1]):
+            e = column[row[a]]
+            for b in range(a + 1, column[k + 1]):
+                while row[e] != row[b]:
+                    e += 1
+                target[position] = e
+                position += 1
+    return target
+
+
+@nb.njit(cache=True, nogil=True)
+def analyse(
+    n: int, owner: IntArray, neighbour: IntArray, stays: BoolArray, keep_junctions: bool
+) -> Elimination:
+    """Order and pattern for cells 0..n-1; those that `stays` marks are in the tail.
+
+    With `keep_junctions` the tail holds, besides, every cell that has more than two neighbours
+    when chains and twigs are gone.
+    """
+    m = len(owner)
+    start, length, around = _adjacency(n, owner, neighbour)
+    order = np.empty(n, dtype=np.int32)
+    column = np.zeros(n + 1, dtype=np.int32)
+    row = np.empty(2 * n + 2 * m + 16, dtype=np.int32)
+    head, _ = _eliminate_chains(stays, start, length, around, order, column, row)
+    rank = np.full(n, -1, dtype=np.int32)
+    for k in range(head):
+        rank[order[k]] = k
+    left = np.flatnonzero(rank < 0).astype(np.int32)
+    last = np.zeros(n, dtype=np.bool_) if keep_junctions else stays
+    early, row = _eliminate_least(left, last, n, start, length, around, order, head, column, row)
+    head = head if keep_junctions else early
+    for k in range(n):
+        rank[order[k]] = k
+    row = row[: column[n]].copy()
+    head_products = 0
+    for k in range(n):
+        size = column[k + 1] - column[k]
+        if k < head:
+            head_products += size * (size - 1) // 2
+        for a in range(column[k], column[k + 1]):
+            value = rank[row[a]]
+            b = a - 1
+            while b >= column[k] and row[b] > value:
+                row[b + 1] = row[b]
+                b -= 1
+            row[b + 1] = value
+    face_entry = np.empty(m, dtype=np.int32)
+    for f in range(m):
+        low = min(rank[owner[f]], rank[neighbour[f]])
+        high = max(rank[owner[f]], rank[neighbour[f]])
+        e = column[low]
+        while row[e] != high:
+            e += 1
+        face_entry[f] = e
+    target = _targets(n, column, row)
+    return Elimination(order, rank, column, row, target, face_entry, head, head_products)
+
+
+@nb.njit(cache=True, nogil=True)
+def eliminate(
+    plan: Elimination,
+    first: int,
+    last: int,
+    entries: FloatArray,
+    hold: FloatArray,
+    inverse: FloatArray,
+) -> int:
+    """Eliminate columns `first` (0 or the head) to `last` in place; how many nothing holds.
+
+    On entry `entries` are conductances and `hold` (n,) by rank the strength of each cell's hold,
+    with all that earlier columns added. On return the entries of these columns are the shares
+    g_kj / d, and `inverse` is 1/d, or 0 where d is 0.
+    """
+    column, row, target = plan.column, plan.row, plan.target
+    position = 0 if first == 0 else plan.head_products
+    loose = 0
+    for k in range(first, last):
+        start = column[k]
+        stop = column[k + 1]
+        whole = hold[k]
+        for a in range(start, stop):
+            whole += entries[a]
+        if whole > 0.0:
+            scale = 1.0 / whole
+        else:
+            scale = 0.0
+            loose += 1
+        inverse[k] = scale
+        held = hold[k]
+        for a in range(start, stop):
+            value = entries[a]
+            share = value * scale
+            hold[row[a]] += share * held
+            for b in range(a + 1, stop):
+                entries[target[position]] += share * entries[b]
+                position += 1
+            entries[a] = share
+    return loose
+
+
+@nb.njit(cache=True, nogil=True)
+def same_head(
+    plan: Elimination,
+    conductance: FloatArray,
+    ground: FloatArray,
+    last_conductance: FloatArray,
+    last_ground: FloatArray,
+) -> bool:
+    """Whether nothing changed but in the tail."""
+    face_entry, rank = plan.face_entry, plan.rank
+    stop = plan.column[plan.head]
+    for f in range(len(face_entry)):
+        if conductance[f] != last_conductance[f] and face_entry[f] < stop:
+            return False
+    for i in range(len(rank)):
+        if ground[i] != last_ground[i] and rank[i] < plan.head:
+            return False
+    return True
+
+
+@nb.njit(cache=True, nogil=True)
+def load_head(
+    plan: Elimination, conductance: FloatArray, ground: FloatArray, entries: FloatArray
+) -> FloatArray:
+    """Overwrite `entries` with the conductances (m,) of the head's faces; its holds by rank."""
+    n, head = len(plan.order), plan.head
+    face_entry, order = plan.face_entry, plan.order
+    stop = plan.column[head]
+    entries[:] = 0.0
+    for f in range(len(face_entry)):
+        if face_entry[f] < stop:
+            entries[face_entry[f]] += conductance[f]
+    hold = np.zeros(n)
+    for k in range(head):
+        hold[k] = ground[order[k]]
+    return hold
+
+
+@nb.njit(cache=True, nogil=True)
+def load_tail(
+    plan: Elimination,
+    tail_faces: IntArray,
+    conductance: FloatArray,
+    ground: FloatArray,
+    entries: FloatArray,
+    hold: FloatArray,
+) -> None:
+    """Add the conductances and holds of the tail to what the head left there."""
+    face_entry, order = plan.face_entry, plan.order
+    for f in tail_faces:
+        entries[face_entry[f]] += conductance[f]
+    for k in range(plan.head, len(order)):
+        hold[k] += ground[order[k]]
+
+
+@nb.njit(cache=True, nogil=True)
+def solve(
+    plan: Elimination,
+    shares: FloatArray,
+    inverse: FloatArray,
+    source: FloatArray,
+    level: FloatArray,
+) -> FloatArray:
+    """Pressures (n,) of cells from their sources (n,).
+
+    `level` (n,): a part of the network that nothing holds takes the value at its last cell.
+    """
+    column, row, order = plan.column, plan.row, plan.order
+    n = len(order)
+    right = np.empty(n)
+    for k in range(n):
+        right[k] = source[order[k]]
+    for k in range(n):
+        value = right[k]
+        if value != 0.0:
+            for a in range(column[k], column[k + 1]):
+                right[row[a]] += shares[a] * value
+    pressure = np.empty(n)
+    for k in range(n - 1, -1, -1):
+        value = right[k] * inverse[k] if inverse[k] > 0.0 else level[order[k]]
+        for a in range(column[k], column[k + 1]):
+            value += shares[a] * right[row[a]]
+        right[k] = value
+        pressure[order[k]] = value
+    return pressure
+
+
+@nb.njit(cache=True, nogil=True)
+def net_outflow(
+    owner: IntArray,
+    neighbour: IntArray,
+    conductance: FloatArray,
+    ground: FloatArray,
+    pressure: FloatArray,
+) -> FloatArray:
+    """Flow out of each cell (n,) by its faces and its hold, from differences of pressure."""
+    out = ground * pressure
+    for f in range(len(owner)):
+        flow = conductance[f] * (pressure[owner[f]] - pressure[neighbour[f]])
+        out[owner[f]] += flow
+        out[neighbour[f]] -= flow
+    return out
