@@ -56,24 +56,11 @@ def face_flow(mesh: FlowMesh, state: State) -> FloatArray:
 
 
 class BloodSolver:
-    """Thevenin solves on one mesh topology, valves by damped Newton steps.
+    """Thevenin solves on one mesh topology, valves by damped Newton steps."""
 
-    Parameters
-    ----------
-    mesh : its faces and valves stay what they are in later solves
-    busy : cells besides those at terminals and valves whose faces will change their resistance
-    """
-
-    def __init__(self, mesh: FlowMesh, busy: IntArray | None = None) -> None:
+    def __init__(self, mesh: FlowMesh) -> None:
         self._valves = np.flatnonzero(mesh.face_valve)
-        at_valves = [mesh.face_owner[self._valves], mesh.face_neighbour[self._valves]]
-        more = np.zeros(0, dtype=np.int64) if busy is None else busy
-        self.laplacian = Laplacian(
-            mesh.n_cells,
-            mesh.face_owner,
-            mesh.face_neighbour,
-            busy=np.concatenate([mesh.terminal_cell, more, *at_valves]),
-        )
+        self.laplacian = Laplacian(mesh.n_cells, mesh.face_owner, mesh.face_neighbour)
         self.valve_open = np.ones(mesh.n_faces, dtype=bool)
         self._last = np.zeros(mesh.n_cells)
 

@@ -24,14 +24,13 @@ infrarenal pressure up is the intrahepatic and diaphragmatic passage (a Starling
 the IVC's faces above L1 (all of them, if none lies there) get one common factor, with which
 the IVC as a chain carries its measured flow at the outlet pressures of the moment.
 
-Valves conduct one way; an active set of closed faces is found by repeated solves.
+Valves conduct one way (:mod:`castsim.blood_solver`). All solves are those of the skeleton, in which
+every chain of cells is one link; the pressures along the chains follow from its own at the end.
 """
 
 from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy.sparse import coo_array
-from scipy.sparse.linalg import spsolve_triangular
 
 from castsim.blood_solver import (
     BloodSolver,
@@ -42,8 +41,10 @@ from castsim.blood_solver import (
     sum_by,
 )
 from castsim.errors import SolverError
+from castsim.kernels.blood import gathered, share_downstream
 from castsim.physiology import Physiology, is_abdominal, shear_viscosity, wanted_inflow
-from geometry.flowmesh import FloatArray, FlowMesh
+from castsim.reduction import Skeleton
+from geometry.flowmesh import FloatArray, FlowMesh, IntArray
 from geometry.levels import Level, Side
 from geometry.network import TerminalKind
 from geometry.structures import Compartment, Structure
@@ -143,20 +144,12 @@ def resting_flow(mesh: FlowMesh, physiology: Physiology) -> VenousFlow:
         raised += sourced * is_abdominal(mesh) * physiology.abdominal_pressure_Pa
     pressure[sourced] = physiology.upstream_Pa
     mesh = replace(mesh, terminal_pressure=pressure)
-    blood = np.full(mesh.n_cells, physiology.blood_viscosity_Pa_s)
-
-    plain = mesh.half_resistance
-    solver = BloodSolver(mesh)
-    mesh = _calibrate(mesh, physiology, blood, solver, sourced)
+    rest = _Rest(mesh, physiology)
+    rest.calibrate(sourced)
     if raised.any():
-        mesh = replace(
-            mesh, terminal_pressure=mesh.terminal_pressure + raised, half_resistance=plain
-        )
-        mesh = _with_ivc_flow(mesh, physiology, blood, solver)
-    state = solver.solve(mesh, blood)
-    if physiology.blood_model == "shear":
-        blood, state = _shear_thinned(mesh, blood, state, solver)
-    return _venous_flow(mesh, physiology, blood, state)
+        rest.strain(raised)
+    blood, state = rest.solve()
+    return _venous_flow(rest.mesh(), physiology, blood, state)
 
 
 def _azygos_gate(mesh: FlowMesh) -> FloatArray:
@@ -173,189 +166,231 @@ def _azygos_gate(mesh: FlowMesh) -> FloatArray:
     return np.asarray(out.astype(np.float64) - back.astype(np.float64))
 
 
-def _calibrate(
-    mesh: FlowMesh,
-    physiology: Physiology,
-    blood: FloatArray,
-    solver: BloodSolver,
-    sourced: BoolArray,
-) -> FlowMesh:
-    """Give the `sourced` terminals their resistances."""
-    if not sourced.any():
-        return _with_ivc_flow(mesh, physiology, blood, solver)
-    wanted = np.where(sourced, wanted_inflow(mesh), 0.0)
-    cell, owner, neighbour = mesh.terminal_cell, mesh.face_owner, mesh.face_neighbour
-    span = physiology.upstream_Pa - physiology.right_atrium_Pa
-    cord = mesh.terminal_kind == TerminalKind.HAZARD
+@dataclass(frozen=True)
+class _Ivc:
+    """The IVC as a chain of faces.
 
-    def sources(
-        mesh: FlowMesh, upstream: float | FloatArray, pressure: FloatArray, inflow: FloatArray
-    ) -> FlowMesh:
-        drop = np.maximum(upstream - pressure[cell], LEAST_DROP * span)
-        # the cord's blood still comes where the vein's pressure is above the CSF's
-        upstream = np.where(cord, np.maximum(upstream, pressure[cell] + drop), upstream)
-        resistance = mesh.terminal_resistance.copy()
-        resistance[sourced] = drop[sourced] / inflow[sourced]
-        held = np.where(sourced, upstream, mesh.terminal_pressure)
-        return replace(mesh, terminal_resistance=resistance, terminal_pressure=held)
-
-    # veins of the cord lie in CSF and leave it by some 48 roots: one that is shut sends its blood
-    # to the others, so its pressure stays near that of the CSF
-    behind = np.where(cord, physiology.csf_hypotension_Pa, physiology.upstream_Pa)
-    # so far upstream that the wanted flows are as good as imposed, yet never without a solution
-    stiff = physiology.right_atrium_Pa + STIFFNESS * span
-    rest = np.full(mesh.n_cells, physiology.right_atrium_Pa)
-    mesh = _with_ivc_flow(sources(mesh, stiff, rest, wanted), physiology, blood, solver)
-    state = solver.solve(mesh, blood)
-
-    gate = _azygos_gate(mesh)
-    pull = sum_by(owner, gate * state.conductance, mesh.n_cells)
-    pull -= sum_by(neighbour, gate * state.conductance, mesh.n_cells)
-    share = solver.laplacian.solve(pull)[cell]
-    territory = sourced & (share > 0.5)
-    from_territory = float((share * wanted)[territory].sum())
-
-    factor = 1.0
-    for _ in range(CALIBRATION_PASSES):
-        if territory.any() and physiology.azygos_outflow_uL_s > 0:
-            missing = physiology.azygos_outflow_uL_s - float(gate @ face_flow(mesh, state))
-            factor = np.clip(factor + missing / from_territory, SMALLEST_FACTOR, LARGEST_FACTOR)
-        scaled = np.where(territory, factor * wanted, wanted)
-        calibrated = sources(mesh, behind, state.pressure, scaled)
-        state = solver.solve(calibrated, blood)
-    return calibrated
-
-
-def _with_ivc_flow(
-    mesh: FlowMesh, physiology: Physiology, blood: FloatArray, solver: BloodSolver
-) -> FlowMesh:
-    """Raise the resistance of the upper IVC so that its lower end carries its measured flow."""
-    inside = (mesh.cell_structure == Structure.IVC) & (mesh.cell_side == Side.MIDLINE)
-    chain = inside[mesh.face_owner] & inside[mesh.face_neighbour]
-    outlet = mesh.terminal_kind == TerminalKind.OUTLET
-    if not chain.any() or not outlet.any() or physiology.ivc_flow_uL_s <= 0:
-        return mesh
-    highest = float(mesh.terminal_pressure[outlet].max())
-    drop = highest - float(mesh.terminal_pressure[outlet].min())
-    upper = chain & (mesh.cell_level[mesh.face_owner] < Level.L1)
-    upper = upper if upper.any() else chain
-    height = mesh.cell_centroid[:, 2]
-    upwards = np.sign(height[mesh.face_neighbour] - height[mesh.face_owner])
-    lowest = np.argmin(np.where(chain, mesh.face_centroid[:, 2], np.inf))
-    plain = mesh.half_resistance
-    resistance = 1 / face_conductance(mesh, blood)
-    for _ in range(IVC_PASSES):
-        state = solver.solve(mesh, blood)
-        flow = upwards * face_flow(mesh, state)
-        # renal and hepatic inflows stay as they are, the flow from the legs becomes the wanted
-        grown = physiology.ivc_flow_uL_s / max(flow[lowest], np.finfo(float).tiny)
-        iliac_drop = grown * (highest - float(state.pressure[mesh.face_owner[lowest]]))
-        flow += physiology.ivc_flow_uL_s - flow[lowest]
-        needed = (
-            drop - min(iliac_drop, 0.5 * drop) - float((resistance * flow)[chain & ~upper].sum())
-        )
-        plain_drop = float((resistance * flow)[upper].sum())
-        factor = max(1.0, needed / plain_drop) if plain_drop > 0 else 1.0
-        mesh = replace(mesh, half_resistance=np.where(upper[:, None], factor, 1.0) * plain)
-    return mesh
-
-
-def _shear_thinned(
-    mesh: FlowMesh, viscosity: FloatArray, state: State, solver: BloodSolver
-) -> tuple[FloatArray, State]:
-    """Viscosity by wall shear rate, as a damped fixed point with the terminals kept.
-
-    Wall shear rate 4 Q / (pi R^3) with R = sqrt(ab), or 6 u / gap round a catheter.
+    faces : (f,) of the chain
+    upper : (f,) those above L1 (all, if none lies there)
+    upwards : (f,) +1 where the face leads up, -1 down
+    lowest : place of the lowest one in `faces`
     """
-    radius = np.sqrt(mesh.cell_radius * mesh.cell_radius_minor)
-    annular = mesh.cell_gap > 0
-    gap = np.where(annular, mesh.cell_gap, radius)
-    annulus = np.pi * gap * (2 * radius - gap)
-    per_flow = np.where(annular, 6 / (annulus * gap), 4 / (np.pi * radius**3))
-    for _ in range(SHEAR_ROUNDS):
-        flow = _through_flow(mesh, state)
-        # the geometric mean of old and new damps the swing between parallel strands
-        updated = np.sqrt(viscosity * shear_viscosity(per_flow * flow))
-        change = float(np.abs(np.log(updated / viscosity)).max())
-        viscosity = updated
-        state = solver.solve(mesh, viscosity)
-        if change < SHEAR_TOLERANCE:
-            return viscosity, state
-    raise SolverError(f"resting flow: shear viscosity did not settle in {SHEAR_ROUNDS} rounds")
+
+    faces: IntArray
+    upper: BoolArray
+    upwards: FloatArray
+    lowest: int
+
+    @classmethod
+    def of(cls, mesh: FlowMesh) -> "_Ivc":
+        inside = (mesh.cell_structure == Structure.IVC) & (mesh.cell_side == Side.MIDLINE)
+        faces = np.flatnonzero(inside[mesh.face_owner] & inside[mesh.face_neighbour])
+        owner, neighbour = mesh.face_owner[faces], mesh.face_neighbour[faces]
+        upper = mesh.cell_level[owner] < Level.L1
+        height = mesh.cell_centroid[:, 2]
+        return cls(
+            faces=faces,
+            upper=upper if upper.any() else np.ones(len(faces), dtype=bool),
+            upwards=np.sign(height[neighbour] - height[owner]),
+            lowest=int(np.argmin(mesh.face_centroid[faces, 2])) if len(faces) else -1,
+        )
+
+
+class _Rest:
+    """The skeleton of a mesh on its way to a calibrated one; `_small` is what it is now."""
+
+    def __init__(self, mesh: FlowMesh, physiology: Physiology) -> None:
+        self._whole, self._physiology = mesh, physiology
+        gate, ivc = _azygos_gate(mesh), _Ivc.of(mesh)
+        busy = np.zeros(mesh.n_cells, dtype=bool)
+        for faces in (np.flatnonzero(gate), ivc.faces):
+            busy[mesh.face_owner[faces]] = busy[mesh.face_neighbour[faces]] = True
+        self._skeleton = Skeleton(mesh, busy)
+        self._blood = np.full(mesh.n_cells, physiology.blood_viscosity_Pa_s)
+        self._small = self._skeleton.reduce(mesh, self._blood)
+        self._solver = BloodSolver(self._small)
+        own = self._skeleton.faces
+        self._gate = np.zeros(self._small.n_faces)
+        self._gate[: len(own)] = gate[own]
+        self._ivc = replace(ivc, faces=np.searchsorted(own, ivc.faces))
+        self._plain = self._small.half_resistance
+
+    def mesh(self) -> FlowMesh:
+        """Return the whole mesh with the terminals and the upper IVC of the skeleton."""
+        half, faces = self._whole.half_resistance.copy(), self._skeleton.faces
+        half[faces] = self._small.half_resistance[: len(faces)]
+        return replace(
+            self._whole,
+            terminal_pressure=self._small.terminal_pressure,
+            terminal_resistance=self._small.terminal_resistance,
+            half_resistance=half,
+        )
+
+    def solve(self) -> tuple[FloatArray, State]:
+        """Viscosity (n,) of the blood, and the state of the whole mesh."""
+        mesh = self.mesh()
+        state = self._expanded(mesh, self._blood, self._solve_small())
+        if self._physiology.blood_model == "shear":
+            return self._shear_thinned(mesh, self._blood, state)
+        return self._blood, state
+
+    def _solve_small(self) -> State:
+        return self._solver.solve(self._small, self._blood[self._skeleton.cells])
+
+    def _expanded(self, mesh: FlowMesh, blood: FloatArray, small: State) -> State:
+        return self._skeleton.expand(mesh, blood, small)
+
+    def calibrate(self, sourced: BoolArray) -> None:
+        """Give the `sourced` terminals their resistances."""
+        if not sourced.any():
+            self._with_ivc_flow()
+            return
+        physiology, mesh = self._physiology, self._small
+        wanted = np.where(sourced, wanted_inflow(mesh), 0.0)
+        cell = mesh.terminal_cell
+        span = physiology.upstream_Pa - physiology.right_atrium_Pa
+        cord = mesh.terminal_kind == TerminalKind.HAZARD
+
+        def sources(upstream: float | FloatArray, pressure: FloatArray, inflow: FloatArray) -> None:
+            drop = np.maximum(upstream - pressure[cell], LEAST_DROP * span)
+            # the cord's blood still comes where the vein's pressure is above the CSF's
+            upstream = np.where(cord, np.maximum(upstream, pressure[cell] + drop), upstream)
+            resistance = self._small.terminal_resistance.copy()
+            resistance[sourced] = drop[sourced] / inflow[sourced]
+            held = np.where(sourced, upstream, self._small.terminal_pressure)
+            self._small = replace(
+                self._small, terminal_resistance=resistance, terminal_pressure=held
+            )
+
+        # veins of the cord lie in CSF and leave it by some 48 roots: one that is shut sends its
+        # blood to the others, so its pressure stays near that of the CSF
+        behind = np.where(cord, physiology.csf_hypotension_Pa, physiology.upstream_Pa)
+        # so far upstream that the wanted flows are as good as imposed, yet never without a solution
+        stiff = physiology.right_atrium_Pa + STIFFNESS * span
+        sources(stiff, np.full(mesh.n_cells, physiology.right_atrium_Pa), wanted)
+        self._with_ivc_flow()
+        state = self._solve_small()
+
+        share = self._share_to_azygos(state)[cell]
+        territory = sourced & (share > 0.5)
+        from_territory = float((share * wanted)[territory].sum())
+        factor = 1.0
+        for _ in range(CALIBRATION_PASSES):
+            if territory.any() and physiology.azygos_outflow_uL_s > 0:
+                outflow = float(self._gate @ face_flow(mesh, state))
+                missing = physiology.azygos_outflow_uL_s - outflow
+                factor = np.clip(factor + missing / from_territory, SMALLEST_FACTOR, LARGEST_FACTOR)
+            scaled = np.where(territory, factor * wanted, wanted)
+            sources(behind, state.pressure, scaled)
+            state = self._solve_small()
+
+    def _share_to_azygos(self, state: State) -> FloatArray:
+        """Share of an inflow at each cell of the skeleton that leaves by the azygos."""
+        mesh, pull = self._small, self._gate * state.conductance
+        at_owner = sum_by(mesh.face_owner, pull, mesh.n_cells)
+        at_neighbour = sum_by(mesh.face_neighbour, pull, mesh.n_cells)
+        return self._solver.laplacian.solve(at_owner - at_neighbour)
+
+    def strain(self, raised: FloatArray) -> None:
+        """Raise the terminals' pressures (t,) and bring the IVC's flow to its own once more."""
+        pressure = self._small.terminal_pressure + raised
+        self._small = replace(
+            self._small, terminal_pressure=pressure, half_resistance=self._plain
+        )
+        self._with_ivc_flow()
+
+    def _with_ivc_flow(self) -> None:
+        """Raise the resistance of the upper IVC so that its lower end carries its measured flow."""
+        mesh, ivc, wanted = self._small, self._ivc, self._physiology.ivc_flow_uL_s
+        outlet = mesh.terminal_kind == TerminalKind.OUTLET
+        if not len(ivc.faces) or not outlet.any() or wanted <= 0:
+            return
+        highest = float(mesh.terminal_pressure[outlet].max())
+        drop = highest - float(mesh.terminal_pressure[outlet].min())
+        foot = mesh.face_owner[ivc.faces[ivc.lowest]]
+        blood = self._blood[self._skeleton.cells]
+        resistance = 1 / face_conductance(mesh, blood)[ivc.faces]
+        plain = mesh.half_resistance
+        for _ in range(IVC_PASSES):
+            state = self._solve_small()
+            flow = ivc.upwards * face_flow(mesh, state)[ivc.faces]
+            # renal and hepatic inflows stay as they are, the flow from the legs becomes the wanted
+            grown = wanted / max(flow[ivc.lowest], np.finfo(float).tiny)
+            iliac_drop = grown * (highest - float(state.pressure[foot]))
+            flow += wanted - flow[ivc.lowest]
+            below = float((resistance * flow)[~ivc.upper].sum())
+            needed = drop - min(iliac_drop, 0.5 * drop) - below
+            plain_drop = float((resistance * flow)[ivc.upper].sum())
+            factor = max(1.0, needed / plain_drop) if plain_drop > 0 else 1.0
+            half = plain.copy()
+            half[ivc.faces[ivc.upper]] *= factor
+            self._small = replace(self._small, half_resistance=half)
+
+    def _shear_thinned(
+        self, mesh: FlowMesh, viscosity: FloatArray, state: State
+    ) -> tuple[FloatArray, State]:
+        """Viscosity by wall shear rate, as a damped fixed point with the terminals kept.
+
+        Wall shear rate 4 Q / (pi R^3) with R = sqrt(ab), or 6 u / gap round a catheter.
+        """
+        radius = np.sqrt(mesh.cell_radius * mesh.cell_radius_minor)
+        annular = mesh.cell_gap > 0
+        gap = np.where(annular, mesh.cell_gap, radius)
+        annulus = np.pi * gap * (2 * radius - gap)
+        per_flow = np.where(annular, 6 / (annulus * gap), 4 / (np.pi * radius**3))
+        cells = self._skeleton.cells
+        for _ in range(SHEAR_ROUNDS):
+            flow = _Flows(mesh, state).through
+            # the geometric mean of old and new damps the swing between parallel strands
+            updated = np.sqrt(viscosity * shear_viscosity(per_flow * flow))
+            change = float(np.abs(np.log(updated / viscosity)).max())
+            viscosity = updated
+            small = self._skeleton.reduce(mesh, viscosity)
+            state = self._expanded(mesh, viscosity, self._solver.solve(small, viscosity[cells]))
+            if change < SHEAR_TOLERANCE:
+                return viscosity, state
+        raise SolverError(f"resting flow: shear viscosity did not settle in {SHEAR_ROUNDS} rounds")
+
+
+class _Flows:
+    """Flows of a state.
+
+    face : (m,) from owner to neighbour
+    terminal : (t,) out of the network
+    through : (n,) sum of the inflows of each cell
+    leaving : (n,) sum of its outflows
+    """
+
+    def __init__(self, mesh: FlowMesh, state: State) -> None:
+        n, cell, fixes = mesh.n_cells, mesh.terminal_cell, mesh.terminal_resistance == 0
+        self.face = face_flow(mesh, state)
+        into, out_of = gathered(n, mesh.face_owner, mesh.face_neighbour, self.face)
+        resistance = np.where(fixes, np.inf, mesh.terminal_resistance)
+        flow = (state.pressure[cell] - mesh.terminal_pressure) / resistance
+        # what a cell of held pressure has too much leaves by its (evenly shared) open ends
+        surplus = (into - out_of)[cell] - sum_by(cell, flow, n)[cell]
+        flow[fixes] = (surplus / np.maximum(sum_by(cell, fixes, n)[cell], 1))[fixes]
+        self.terminal = flow
+        self.through = into + sum_by(cell, np.maximum(-flow, 0.0), n)
+        self.leaving = out_of + sum_by(cell, np.maximum(flow, 0.0), n)
 
 
 def _venous_flow(
     mesh: FlowMesh, physiology: Physiology, viscosity: FloatArray, state: State
 ) -> VenousFlow:
     """Flows, and the tracer, from a state."""
-    flow, terminal_flow = face_flow(mesh, state), _terminal_flow(mesh, state)
+    flows = _Flows(mesh, state)
+    azygos = np.isin(mesh.cell_structure, AZYGOS_SYSTEM)
     return VenousFlow(
         mesh=mesh,
         physiology=physiology,
         pressure=state.pressure,
-        face_flow=flow,
-        terminal_flow=terminal_flow,
-        cell_flow=_through_flow(mesh, state),
+        face_flow=flows.face,
+        terminal_flow=flows.terminal,
+        cell_flow=flows.through,
         viscosity=viscosity,
         valve_open=state.valve_open,
-        azygos_fraction=_azygos_fraction(mesh, state.pressure, flow, terminal_flow),
-    )
-
-
-def _terminal_flow(mesh: FlowMesh, state: State) -> FloatArray:
-    """Flow out of the network at each terminal, uL/s."""
-    n, cell, fixes = mesh.n_cells, mesh.terminal_cell, mesh.terminal_resistance == 0
-    through = face_flow(mesh, state)
-    resistance = np.where(fixes, np.inf, mesh.terminal_resistance)
-    flow = (state.pressure[cell] - mesh.terminal_pressure) / resistance
-    surplus = sum_by(mesh.face_neighbour, through, n) - sum_by(mesh.face_owner, through, n)
-    surplus -= sum_by(cell, flow, n)
-    # what a cell of held pressure has too much leaves by its (evenly shared) open ends
-    flow[fixes] = (surplus / np.maximum(sum_by(cell, fixes, n), 1))[cell[fixes]]
-    return flow
-
-
-def _through_flow(mesh: FlowMesh, state: State) -> FloatArray:
-    """Sum of the inflows of each cell, uL/s."""
-    flow = face_flow(mesh, state)
-    downstream = np.where(flow >= 0, mesh.face_neighbour, mesh.face_owner)
-    entering = np.maximum(-_terminal_flow(mesh, state), 0.0)
-    return sum_by(downstream, np.abs(flow), mesh.n_cells) + sum_by(
-        mesh.terminal_cell, entering, mesh.n_cells
-    )
-
-
-def _azygos_fraction(
-    mesh: FlowMesh, pressure: FloatArray, face_flow: FloatArray, terminal_flow: FloatArray
-) -> FloatArray:
-    """Backward tracer: out_i phi_i = sum over outgoing faces q_ij phi_j; phi = 1 in the azygos.
-
-    Blood runs down the pressure, so that cells sorted by pressure make a triangular system.
-    """
-    n = mesh.n_cells
-    azygos = np.isin(mesh.cell_structure, AZYGOS_SYSTEM)
-    upstream = np.where(face_flow >= 0, mesh.face_owner, mesh.face_neighbour)
-    downstream = np.where(face_flow >= 0, mesh.face_neighbour, mesh.face_owner)
-    size = np.abs(face_flow)
-    leaving = sum_by(upstream, size, n) + sum_by(
-        mesh.terminal_cell, np.maximum(terminal_flow, 0), n
-    )
-    if not azygos.any():
-        return np.zeros(n)
-    rank = np.empty(n, dtype=np.int64)
-    rank[np.argsort(pressure, kind="stable")] = np.arange(n)
-    flows = (size > 0) & ~azygos[upstream]
-    share = size[flows] / leaving[upstream[flows]]
-    matrix = coo_array(
-        (
-            np.concatenate([np.ones(n), -share]),
-            (
-                np.concatenate([rank, rank[upstream[flows]]]),
-                np.concatenate([rank, rank[downstream[flows]]]),
-            ),
+        azygos_fraction=share_downstream(
+            mesh.face_owner, mesh.face_neighbour, flows.face, flows.leaving, azygos
         ),
-        shape=(n, n),
-    ).tocsr()
-    known = np.zeros(n)
-    known[rank[azygos]] = 1.0
-    return np.asarray(spsolve_triangular(matrix, known, lower=True))[rank]
+    )

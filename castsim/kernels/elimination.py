@@ -7,12 +7,11 @@ Eliminating cell k, held with strength e_k and joined to the cells j that are le
 is the Schur complement in terms of conductances (star-mesh transform; for Markov chains:
 Grassmann, Taksar and Heyman, Oper. Res. 33, 1985). Diagonals are never formed by subtraction, so
 that every entry keeps its digits however stiff the network, and d = 0 exactly where nothing holds
-a part of it. With sources >= 0 the substitutions are sums of positive terms as well.
+a part of it.
 
 Order: cells with at most two neighbours first (chains and side twigs of a quasi-1-D mesh: no
-fill-in), in the order of their numbers, then those with the fewest neighbours. The *tail*, cells
-that are eliminated last because they were asked to stay, is a network of its own: where only its
-conductances change, only it is eliminated again.
+fill-in), in the order of their numbers, then those with the fewest neighbours. Cells can be asked
+to stay: what is left then is the reduced network between them.
 """
 
 from typing import NamedTuple
@@ -23,6 +22,7 @@ from numpy.typing import NDArray
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
+IndexArray = NDArray[np.int32]
 BoolArray = NDArray[np.bool_]
 
 CHAIN = 2
@@ -32,23 +32,24 @@ CHAIN = 2
 class Elimination(NamedTuple):
     """Order of elimination, pattern of the factor, and where each product goes.
 
-    Entries of a column are the cells that were left around the eliminated one.
+    The first `head` cells of `order` are eliminated; the others stay, in the order of their
+    numbers. A column holds the cells that are left around an eliminated one, or, of one that
+    stays, those later in the order that it is joined to in the end.
     """
 
-    order: IntArray  # (n,) cell eliminated k-th
-    rank: IntArray  # (n,) position of each cell in the elimination
-    column: IntArray  # (n+1,) first entry of each column
-    row: IntArray  # (nnz,) rank of each entry's cell, ascending in a column
-    target: IntArray  # (products,) entry to which the product of a column's pair is added
-    face_entry: IntArray  # (m,) entry that the face's conductance goes to
-    head: int  # columns before the tail
-    head_products: int  # products of these columns
+    order: IndexArray  # (n,) cell eliminated k-th, then those that stay
+    rank: IndexArray  # (n,) position of each cell in `order`
+    column: IndexArray  # (n+1,) first entry of each column
+    row: IndexArray  # (nnz,) rank of each entry's cell, ascending in a column
+    target: IndexArray  # (products,) entry to which the product of a column's pair is added
+    face_entry: IndexArray  # (m,) entry that the face's conductance goes to
+    head: int  # number of eliminated cells
 
 
 @nb.njit(cache=True, nogil=True)
 def _adjacency(
     n: int, owner: IntArray, neighbour: IntArray
-) -> tuple[IntArray, IntArray, IntArray]:
+) -> tuple[IndexArray, IndexArray, IndexArray]:
     """Start, number and list of the neighbours of each cell, every one once."""
     start = np.zeros(n + 1, dtype=np.int32)
     for f in range(len(owner)):
@@ -85,12 +86,12 @@ def _adjacency(
 @nb.njit(cache=True, nogil=True)
 def _eliminate_chains(
     stays: BoolArray,
-    start: IntArray,
-    length: IntArray,
-    around: IntArray,
-    order: IntArray,
-    column: IntArray,
-    row: IntArray,
+    start: IndexArray,
+    length: IndexArray,
+    around: IndexArray,
+    order: IndexArray,
+    column: IndexArray,
+    row: IndexArray,
 ) -> tuple[int, int]:
     """Take out cells with at most two neighbours, those that fall to it too; columns, entries.
 
@@ -137,7 +138,7 @@ def _eliminate_chains(
 
 
 @nb.njit(cache=True, nogil=True)
-def _grown(array: IntArray, size: int) -> IntArray:
+def _grown(array: IndexArray, size: int) -> IndexArray:
     """The same array with room for at least `size` entries."""
     if size <= len(array):
         return array
@@ -148,8 +149,8 @@ def _grown(array: IntArray, size: int) -> IntArray:
 
 @nb.njit(cache=True, nogil=True)
 def _compact(
-    cells: IntArray, n: int, start: IntArray, length: IntArray, around: IntArray
-) -> tuple[IntArray, IntArray, IntArray]:
+    cells: IndexArray, n: int, start: IndexArray, length: IndexArray, around: IndexArray
+) -> tuple[IndexArray, IndexArray, IndexArray]:
     """Lists of the `cells` that are left, numbered by their place among them."""
     count = len(cells)
     place = np.full(n, -1, dtype=np.int32)
@@ -172,20 +173,21 @@ def _compact(
 
 @nb.njit(cache=True, nogil=True)
 def _eliminate_least(
-    cells: IntArray,
+    cells: IndexArray,
     stays: BoolArray,
     n: int,
-    start: IntArray,
-    length: IntArray,
-    around: IntArray,
-    order: IntArray,
+    start: IndexArray,
+    length: IndexArray,
+    around: IndexArray,
+    order: IndexArray,
     done: int,
-    column: IntArray,
-    row: IntArray,
-) -> tuple[int, IntArray]:
-    """Take out the `cells`, always one with the fewest neighbours left, those that stay last.
+    column: IndexArray,
+    row: IndexArray,
+) -> tuple[int, IndexArray, IndexArray, IndexArray, IndexArray]:
+    """Take out those of the `cells` that do not stay, always one with the fewest neighbours left.
 
-    Returns the number of columns before those that stay, and the entries.
+    Returns the number of columns, the entries, and start, number and pool of the neighbours of
+    the `cells` that stay, by their place among `cells`.
     """
     count = len(cells)
     first, number, pool = _compact(cells, n, start, length, around)
@@ -197,94 +199,90 @@ def _eliminate_least(
     queued = np.zeros(count, dtype=np.bool_)
     mark = np.full(count, -1, dtype=np.int32)
     entries = column[done]
-    head = done
-    for late in range(2):
-        least = count
-        waiting = 0
-        for k in range(count - 1, -1, -1):
-            if stays[cells[k]] == (late == 1):
-                queued[k] = True
-                waiting += 1
-                top = bucket[number[k]]
-                before[k] = -1
-                after[k] = top
+    least = count
+    waiting = 0
+    for k in range(count - 1, -1, -1):
+        if not stays[cells[k]]:
+            queued[k] = True
+            waiting += 1
+            top = bucket[number[k]]
+            before[k] = -1
+            after[k] = top
+            if top >= 0:
+                before[top] = k
+            bucket[number[k]] = k
+            least = min(least, number[k])
+    for _ in range(waiting):
+        while bucket[least] < 0:
+            least += 1
+        k = bucket[least]
+        bucket[least] = after[k]
+        if after[k] >= 0:
+            before[after[k]] = -1
+        queued[k] = False
+        order[done] = cells[k]
+        size = number[k]
+        own = first[k]
+        row = _grown(row, entries + size)
+        for a in range(size):
+            row[entries + a] = cells[pool[own + a]]
+        for a in range(size):
+            p = pool[own + a]
+            left = 0
+            base = first[p]
+            for e in range(base, base + number[p]):
+                q = pool[e]
+                if q != k:
+                    pool[base + left] = q
+                    mark[q] = p
+                    left += 1
+            if left + size - 1 > room[p]:
+                room[p] = 2 * (left + size)
+                pool = _grown(pool, used + room[p])
+                for e in range(left):
+                    pool[used + e] = pool[base + e]
+                base = used
+                first[p] = base
+                used += room[p]
+            for b in range(size):
+                q = pool[own + b]
+                if b != a and mark[q] != p:
+                    pool[base + left] = q
+                    left += 1
+            for e in range(base, base + left):
+                mark[pool[e]] = -1
+            old = number[p]
+            number[p] = left
+            if queued[p] and left != old:
+                if before[p] >= 0:
+                    after[before[p]] = after[p]
+                else:
+                    bucket[old] = after[p]
+                if after[p] >= 0:
+                    before[after[p]] = before[p]
+                top = bucket[left]
+                before[p] = -1
+                after[p] = top
                 if top >= 0:
-                    before[top] = k
-                bucket[number[k]] = k
-                least = min(least, number[k])
-        for _ in range(waiting):
-            while bucket[least] < 0:
-                least += 1
-            k = bucket[least]
-            bucket[least] = after[k]
-            if after[k] >= 0:
-                before[after[k]] = -1
-            queued[k] = False
-            order[done] = cells[k]
-            size = number[k]
-            own = first[k]
-            row = _grown(row, entries + size)
-            for a in range(size):
-                row[entries + a] = cells[pool[own + a]]
-            for a in range(size):
-                p = pool[own + a]
-                left = 0
-                base = first[p]
-                for e in range(base, base + number[p]):
-                    q = pool[e]
-                    if q != k:
-                        pool[base + left] = q
-                        mark[q] = p
-                        left += 1
-                if left + size - 1 > room[p]:
-                    room[p] = 2 * (left + size)
-                    pool = _grown(pool, used + room[p])
-                    for e in range(left):
-                        pool[used + e] = pool[base + e]
-                    base = used
-                    first[p] = base
-                    used += room[p]
-                for b in range(size):
-                    q = pool[own + b]
-                    if b != a and mark[q] != p:
-                        pool[base + left] = q
-                        left += 1
-                for e in range(base, base + left):
-                    mark[pool[e]] = -1
-                old = number[p]
-                number[p] = left
-                if queued[p] and left != old:
-                    if before[p] >= 0:
-                        after[before[p]] = after[p]
-                    else:
-                        bucket[old] = after[p]
-                    if after[p] >= 0:
-                        before[after[p]] = before[p]
-                    top = bucket[left]
-                    before[p] = -1
-                    after[p] = top
-                    if top >= 0:
-                        before[top] = p
-                    bucket[left] = p
-                    least = min(least, left)
-            entries += size
-            done += 1
-            column[done] = entries
-        if late == 0:
-            head = done
-    return head, row
+                    before[top] = p
+                bucket[left] = p
+                least = min(least, left)
+        entries += size
+        done += 1
+        column[done] = entries
+    return done, row, first, number, pool
 
 
 @nb.njit(cache=True, nogil=True)
-def _targets(n: int, column: IntArray, row: IntArray) -> IntArray:
-    """Entry of each pair of a column's entries; `row` holds ranks, ascending in each column."""
+def _targets(head: int, column: IndexArray, row: IndexArray) -> IndexArray:
+    """Entry of each pair of an eliminated column's entries; `row` holds ranks, ascending."""
     products = 0
-    for k in range(n):
+    for k in range(head):
         size = column[k + 1] - column[k]
         products += size * (size - 1) // 2
     target = np.empty(products, dtype=np.int32)
     position = 0
-    for k in range(n):
+    for k in range(head):
         for a in range(column[k], column[k + 1]):
             e = column[row[a]]
             for b in range(a + 1, column[k + 1]):
@@ -296,35 +294,9 @@ def _targets(n: int, column: IntArray, row: IntArray) -> IntArray:
 
 
 @nb.njit(cache=True, nogil=True)
-def analyse(
-    n: int, owner: IntArray, neighbour: IntArray, stays: BoolArray, keep_junctions: bool
-) -> Elimination:
-    """Order and pattern for cells 0..n-1; those that `stays` marks are in the tail.
-
-    With `keep_junctions` the tail holds, besides, every cell that has more than two neighbours
-    when chains and twigs are gone.
-    """
-    m = len(owner)
-    start, length, around = _adjacency(n, owner, neighbour)
-    order = np.empty(n, dtype=np.int32)
-    column = np.zeros(n + 1, dtype=np.int32)
-    row = np.empty(2 * n + 2 * m + 16, dtype=np.int32)
-    head, _ = _eliminate_chains(stays, start, length, around, order, column, row)
-    rank = np.full(n, -1, dtype=np.int32)
-    for k in range(head):
-        rank[order[k]] = k
-    left = np.flatnonzero(rank < 0).astype(np.int32)
-    last = np.zeros(n, dtype=np.bool_) if keep_junctions else stays
-    early, row = _eliminate_least(left, last, n, start, length, around, order, head, column, row)
-    head = head if keep_junctions else early
-    for k in range(n):
-        rank[order[k]] = k
-    row = row[: column[n]].copy()
-    head_products = 0
-    for k in range(n):
-        size = column[k + 1] - column[k]
-        if k < head:
-            head_products += size * (size - 1) // 2
+def _sort_columns(rank: IndexArray, column: IndexArray, row: IndexArray) -> None:
+    """Turn cells into ranks, ascending in each column, in place."""
+    for k in range(len(rank)):
         for a in range(column[k], column[k + 1]):
             value = rank[row[a]]
             b = a - 1
@@ -332,6 +304,50 @@ def analyse(
                 row[b + 1] = row[b]
                 b -= 1
             row[b + 1] = value
+
+
+@nb.njit(cache=True, nogil=True)
+def analyse(
+    n: int, owner: IntArray, neighbour: IntArray, stays: BoolArray, junctions_stay: bool
+) -> Elimination:
+    """Order and pattern for cells 0..n-1, of which those that `stays` (n,) marks are kept.
+
+    With `junctions_stay` so is every cell that has more than two neighbours when chains and
+    twigs are gone.
+    """
+    m = len(owner)
+    start, length, around = _adjacency(n, owner, neighbour)
+    order = np.empty(n, dtype=np.int32)
+    column = np.zeros(n + 1, dtype=np.int32)
+    row = np.empty(2 * n + 2 * m + 16, dtype=np.int32)
+    head, entries = _eliminate_chains(stays, start, length, around, order, column, row)
+    rank = np.full(n, -1, dtype=np.int32)
+    for k in range(head):
+        rank[order[k]] = k
+    left = np.flatnonzero(rank < 0).astype(np.int32)
+    if junctions_stay:
+        first, number, pool = _compact(left, n, start, length, around)
+    else:
+        head, row, first, number, pool = _eliminate_least(
+            left, stays, n, start, length, around, order, head, column, row
+        )
+        for k in range(head):
+            rank[order[k]] = k
+    entries = column[head]
+    last = head
+    for i in range(len(left)):
+        if rank[left[i]] < 0:
+            rank[left[i]] = last
+            order[last] = left[i]
+            row = _grown(row, entries + number[i])
+            for e in range(first[i], first[i] + number[i]):
+                if pool[e] > i:
+                    row[entries] = left[pool[e]]
+                    entries += 1
+            last += 1
+            column[last] = entries
+    row = row[:entries].copy()
+    _sort_columns(rank, column, row)
     face_entry = np.empty(m, dtype=np.int32)
     for f in range(m):
         low = min(rank[owner[f]], rank[neighbour[f]])
@@ -340,38 +356,49 @@ def analyse(
         while row[e] != high:
             e += 1
         face_entry[f] = e
-    target = _targets(n, column, row)
-    return Elimination(order, rank, column, row, target, face_entry, head, head_products)
+    target = _targets(head, column, row)
+    return Elimination(order, rank, column, row, target, face_entry, head)
+
+
+@nb.njit(cache=True, nogil=True)
+def load(
+    plan: Elimination, conductance: FloatArray, ground: FloatArray
+) -> tuple[FloatArray, FloatArray]:
+    """Entries and holds by rank, from faces (m,) and cells (n,)."""
+    face_entry, order = plan.face_entry, plan.order
+    entries = np.zeros(len(plan.row))
+    for f in range(len(face_entry)):
+        entries[face_entry[f]] += conductance[f]
+    hold = np.empty(len(order))
+    for k in range(len(order)):
+        hold[k] = ground[order[k]]
+    return entries, hold
 
 
 @nb.njit(cache=True, nogil=True)
 def eliminate(
-    plan: Elimination,
-    first: int,
-    last: int,
-    entries: FloatArray,
-    hold: FloatArray,
-    inverse: FloatArray,
+    plan: Elimination, entries: FloatArray, hold: FloatArray, inverse: FloatArray
 ) -> int:
-    """Eliminate columns `first` (0 or the head) to `last` in place; how many nothing holds.
+    """Eliminate the head in place; the number of its parts that nothing holds.
 
-    On entry `entries` are conductances and `hold` (n,) by rank the strength of each cell's hold,
-    with all that earlier columns added. On return the entries of these columns are the shares
-    g_kj / d, and `inverse` is 1/d, or 0 where d is 0.
+    On entry `entries` are conductances and `hold` (n,) by rank the strength of each cell's hold.
+    On return the entries of the head are the shares g_kj / d, its holds those at the time of
+    elimination, entries and holds of the tail those of the reduced network, and `inverse` is 1/d,
+    or 0 where d is 0.
     """
     column, row, target = plan.column, plan.row, plan.target
-    position = 0 if first == 0 else plan.head_products
+    position = 0
     loose = 0
-    for k in range(first, last):
+    for k in range(plan.head):
         start = column[k]
         stop = column[k + 1]
         whole = hold[k]
         for a in range(start, stop):
             whole += entries[a]
+        scale = 0.0
         if whole > 0.0:
             scale = 1.0 / whole
         else:
-            scale = 0.0
             loose += 1
         inverse[k] = scale
         held = hold[k]
@@ -387,87 +414,55 @@ def eliminate(
 
 
 @nb.njit(cache=True, nogil=True)
-def same_head(
-    plan: Elimination,
-    conductance: FloatArray,
-    ground: FloatArray,
-    last_conductance: FloatArray,
-    last_ground: FloatArray,
-) -> bool:
-    """Whether nothing changed but in the tail."""
-    face_entry, rank = plan.face_entry, plan.rank
-    stop = plan.column[plan.head]
-    for f in range(len(face_entry)):
-        if conductance[f] != last_conductance[f] and face_entry[f] < stop:
-            return False
-    for i in range(len(rank)):
-        if ground[i] != last_ground[i] and rank[i] < plan.head:
-            return False
-    return True
-
-
-@nb.njit(cache=True, nogil=True)
-def load_head(
-    plan: Elimination, conductance: FloatArray, ground: FloatArray, entries: FloatArray
-) -> FloatArray:
-    """Overwrite `entries` with the conductances (m,) of the head's faces; its holds by rank."""
-    n, head = len(plan.order), plan.head
-    face_entry, order = plan.face_entry, plan.order
-    stop = plan.column[head]
-    entries[:] = 0.0
-    for f in range(len(face_entry)):
-        if face_entry[f] < stop:
-            entries[face_entry[f]] += conductance[f]
-    hold = np.zeros(n)
-    for k in range(head):
-        hold[k] = ground[order[k]]
-    return hold
-
-
-@nb.njit(cache=True, nogil=True)
-def load_tail(
-    plan: Elimination,
-    tail_faces: IntArray,
-    conductance: FloatArray,
-    ground: FloatArray,
-    entries: FloatArray,
-    hold: FloatArray,
-) -> None:
-    """Add the conductances and holds of the tail to what the head left there."""
-    face_entry, order = plan.face_entry, plan.order
-    for f in tail_faces:
-        entries[face_entry[f]] += conductance[f]
-    for k in range(plan.head, len(order)):
-        hold[k] += ground[order[k]]
-
-
-@nb.njit(cache=True, nogil=True)
-def solve(
-    plan: Elimination,
-    shares: FloatArray,
-    inverse: FloatArray,
-    source: FloatArray,
-    level: FloatArray,
-) -> FloatArray:
-    """Pressures (n,) of cells from their sources (n,).
-
-    `level` (n,): a part of the network that nothing holds takes the value at its last cell.
-    """
-    column, row, order = plan.column, plan.row, plan.order
-    n = len(order)
-    right = np.empty(n)
-    for k in range(n):
-        right[k] = source[order[k]]
-    for k in range(n):
+def pass_on(plan: Elimination, shares: FloatArray, right: FloatArray) -> None:
+    """Pass the head's sources (n,) by rank on to the cells that are left, in place."""
+    column, row = plan.column, plan.row
+    for k in range(plan.head):
         value = right[k]
         if value != 0.0:
             for a in range(column[k], column[k + 1]):
                 right[row[a]] += shares[a] * value
+
+
+@nb.njit(cache=True, nogil=True)
+def spread(
+    plan: Elimination,
+    shares: FloatArray,
+    hold: FloatArray,
+    inverse: FloatArray,
+    right: FloatArray,
+    level: FloatArray,
+) -> FloatArray:
+    """Pressures (n,) of cells; overwrites `right` with them, by rank.
+
+    `right` (n,) by rank: passed-on sources of the head, pressures of the cells that stay.
+    `level` (n,): a part of the network that nothing holds takes the value at its last cell.
+
+    Each pressure is found from that of the nearest neighbour p and differences to it, which keeps
+    small drops along wide veins: P = P_p + sum_j share_j (P_j - P_p) + (source - hold P_p) / d.
+    """
+    column, row, order = plan.column, plan.row, plan.order
+    n = len(order)
     pressure = np.empty(n)
-    for k in range(n - 1, -1, -1):
-        value = right[k] * inverse[k] if inverse[k] > 0.0 else level[order[k]]
-        for a in range(column[k], column[k + 1]):
-            value += shares[a] * right[row[a]]
+    for k in range(plan.head, n):
+        pressure[order[k]] = right[k]
+    for k in range(plan.head - 1, -1, -1):
+        start = column[k]
+        stop = column[k + 1]
+        if inverse[k] == 0.0:
+            value = level[order[k]]
+        elif stop == start:
+            value = right[k] * inverse[k]
+        else:
+            nearest = start
+            for a in range(start + 1, stop):
+                if shares[a] > shares[nearest]:
+                    nearest = a
+            base = right[row[nearest]]
+            value = (right[k] - hold[k] * base) * inverse[k]
+            for a in range(start, stop):
+                value += shares[a] * (right[row[a]] - base)
+            value += base
         right[k] = value
         pressure[order[k]] = value
     return pressure
