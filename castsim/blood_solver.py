@@ -161,30 +161,40 @@ class _Content:
         self._start, self._stop = mesh.face_owner[valves], mesh.face_neighbour[valves]
         self._sign = mesh.face_valve[valves]
         self._conductance = conductance[valves]
-        self.drop: FloatArray | None = None
-        self._flow = np.zeros(len(valves))
+        self.drop: FloatArray = np.zeros(len(valves))
+        self._flow: FloatArray | None = None
 
     def forward(self, pressure: FloatArray) -> FloatArray:
         """Drop of pressure across each valve in the direction in which it opens, (v,) Pa."""
         return np.asarray(self._sign * (pressure[self._start] - pressure[self._stop]))
 
     def step(self, drop: FloatArray, opened: BoolArray) -> float:
-        """Go towards the solution with this `drop` for valves `opened`; the part of the way."""
+        """Go towards the solution with this `drop` for valves `opened`; the part of the way.
+
+        The first step is taken whole: it has no point to come from.
+        """
         flow = np.where(opened, self._conductance * drop, 0.0)
         part = 1.0
-        if self.drop is not None:
-            low, change = 0.0, drop - self.drop
-
-            def slope(part: float) -> float:
-                passed = self._conductance * np.maximum(self.drop + part * change, 0.0)
-                return float(change @ (passed - (1 - part) * self._flow - part * flow))
-
-            if slope(1.0) > 0.0:
-                for _ in range(BISECTIONS):
-                    middle = 0.5 * (low + part)
-                    low, part = (low, middle) if slope(middle) > 0.0 else (middle, part)
-            drop, flow = self.drop + part * change, (1 - part) * self._flow + part * flow
+        if self._flow is not None:
+            part = self._least(drop, flow, self._flow)
+            drop = self.drop + part * (drop - self.drop)
+            flow = self._flow + part * (flow - self._flow)
         self.drop, self._flow = drop, flow
+        return part
+
+    def _least(self, drop: FloatArray, flow: FloatArray, last_flow: FloatArray) -> float:
+        """Part of the way at which the content is least: its slope along it only grows."""
+        change = drop - self.drop
+
+        def slope(part: float) -> float:
+            passed = self._conductance * np.maximum(self.drop + part * change, 0.0)
+            return float(change @ (passed - last_flow - part * (flow - last_flow)))
+
+        low, part = 0.0, 1.0
+        if slope(part) > 0.0:
+            for _ in range(BISECTIONS):
+                middle = 0.5 * (low + part)
+                low, part = (low, middle) if slope(middle) > 0.0 else (middle, part)
         return part
 
 

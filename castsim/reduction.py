@@ -10,8 +10,10 @@ of them, and a drive (a flow into them at 0 Pa). The elimination adds positive t
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from castsim.blood_solver import BoolArray, State, face_conductance
 from castsim.kernels.elimination import analyse, eliminate, load, pass_on, spread
@@ -134,7 +136,7 @@ def part_of(
     centroid = mesh.cell_centroid[ends]
     added = len(pair)
 
-    def joined(name: str, more: FloatArray | IntArray) -> FloatArray:
+    def joined(name: str, more: NDArray[Any]) -> NDArray[Any]:
         return np.concatenate([getattr(mesh, name)[faces], more])
 
     return FlowMesh(
@@ -145,9 +147,7 @@ def part_of(
             "half_resistance", 0.5 / (links.strength[:, None] * viscosity[ends])
         ),
         face_centroid=joined("face_centroid", centroid.mean(axis=1)),
-        face_length=joined(
-            "face_length", np.linalg.norm(centroid[:, 0] - centroid[:, 1], axis=1)
-        ),
+        face_length=joined("face_length", np.linalg.norm(centroid[:, 0] - centroid[:, 1], axis=1)),
         face_valve=joined("face_valve", np.zeros(added, dtype=np.int64)),
         face_gate=joined("face_gate", np.full(added, NO_GATE)),
         gate_radius=mesh.gate_radius,
@@ -184,9 +184,7 @@ class Skeleton:
     def reduce(self, mesh: FlowMesh, viscosity: FloatArray) -> FlowMesh:
         """Skeleton of `mesh`, in which links hold for blood of this `viscosity` (n,)."""
         nothing = np.zeros(mesh.n_cells)
-        strength, _, _ = self._reduction.reduce(
-            face_conductance(mesh, viscosity), nothing, nothing
-        )
+        strength, _, _ = self._reduction.reduce(face_conductance(mesh, viscosity), nothing, nothing)
         links = Links(self._reduction.first, self._reduction.second, strength)
         every = np.arange(mesh.n_terminals)
         return part_of(mesh, self.cells, self.faces, every, links, viscosity)

@@ -294,9 +294,7 @@ class _Rest:
     def strain(self, raised: FloatArray) -> None:
         """Raise the terminals' pressures (t,) and bring the IVC's flow to its own once more."""
         pressure = self._small.terminal_pressure + raised
-        self._small = replace(
-            self._small, terminal_pressure=pressure, half_resistance=self._plain
-        )
+        self._small = replace(self._small, terminal_pressure=pressure, half_resistance=self._plain)
         self._with_ivc_flow()
 
     def _with_ivc_flow(self) -> None:

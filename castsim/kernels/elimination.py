@@ -376,9 +376,7 @@ def load(
 
 
 @nb.njit(cache=True, nogil=True)
-def eliminate(
-    plan: Elimination, entries: FloatArray, hold: FloatArray, inverse: FloatArray
-) -> int:
+def eliminate(plan: Elimination, entries: FloatArray, hold: FloatArray, inverse: FloatArray) -> int:
     """Eliminate the head in place; the number of its parts that nothing holds.
 
     On entry `entries` are conductances and `hold` (n,) by rank the strength of each cell's hold.
