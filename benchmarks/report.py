@@ -40,7 +40,7 @@ def trimmed(raw: Row) -> Row:
     times = [_time(entry) for entry in raw["benchmarks"] if "work" in entry["extra_info"]]
     return {
         "machine": {
-            "cpu": info["cpu"].get("brand_raw", info["processor"]),
+            "cpu": info["cpu"].get("brand_raw") or info["processor"],
             "cores": os.cpu_count(),
             "system": f"{info['system']} {info['machine']}",
             "load_average": [round(load, 1) for load in raw["load"]],
@@ -59,9 +59,10 @@ def trimmed(raw: Row) -> Row:
 
 def _time(entry: Row) -> Row:
     told, stats = entry["extra_info"], entry["stats"]
+    parts = told.get("parts", 1)
     return told | {
-        "median_s": stats["median"],
-        "least_s": stats["min"],
+        "median_s": stats["median"] / parts,
+        "least_s": stats["min"] / parts,
         "rounds": stats["rounds"],
         "clock": "processor" if "process_time" in entry["options"]["timer"] else "wall",
     }
@@ -77,12 +78,19 @@ def _with_ratio(row: Row, times: Iterable[Row]) -> Row:
         return row | {"ratio": row["median_s"] / own["median_s"]}
     ratios = {_name(other): other["median_s"] / own["median_s"] for other in same}
     verdicts = [
-        None if peer not in ratios else ratios[peer] >= least
+        ratios[peer] >= least if peer in ratios else None
         for peer, least in row.get("at_least", {}).items()
     ]
-    verdicts.append(_below(row["median_s"], row.get("at_most_s")))
-    known = [verdict for verdict in verdicts if verdict is not None]
-    return row | {"reached": all(known) if known else None}
+    if "at_most_s" in row:
+        verdicts.append(row["median_s"] <= row["at_most_s"])
+    return row | {"reached": _all(verdicts)}
+
+
+def _all(verdicts: list[bool | None]) -> bool | None:
+    """No if one is no; not known if one is not, or there is none."""
+    if False in verdicts:
+        return False
+    return None if None in verdicts or not verdicts else True
 
 
 def _name(row: Row) -> str:
