@@ -18,7 +18,7 @@ PAGE = FOLDER.parent / "docs" / "performance.md"
 BEGIN = "<!-- measured: written by `make bench`, not by hand -->"
 END = "<!-- end of measured -->"
 
-LIBRARIES = ("numpy", "scipy", "numba", "qdldl")
+LIBRARIES = ("numpy", "scipy", "numba")
 US_PER_S = 1e6
 BUSY = 0.5
 """Load average a core from which times are not those of a quiet machine."""
