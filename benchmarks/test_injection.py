@@ -32,6 +32,9 @@ UL_PER_ML = 1000.0
 INJECTION = "injection of 1 mL with pauses, whole spine, warm"
 SOLVE = "pressure re-solve inside that injection (castsim: all of the injection over its solves)"
 GROWTH = "growth of the injection's time with cast volume, 0.1 to 3 mL"
+BYTES_AN_ENTRY = 12
+"""A double and an index."""
+BYTES_PER_MB = 1e6
 PARTS = 8
 """castsim's solve must take at most this part of CHOLMOD's on the full matrix."""
 
@@ -176,7 +179,10 @@ def test_solve(benchmark: BenchmarkFixture, prepared: Callable[..., Prepared]) -
     ],
 )
 def test_solve_by_cholmod(
-    whole: bool, benchmark: BenchmarkFixture, prepared: Callable[..., Prepared]
+    whole: bool,
+    benchmark: BenchmarkFixture,
+    prepared: Callable[..., Prepared],
+    record_value: Callable[..., None],
 ) -> None:
     """Numbers of the matrix have changed, its pattern has not: re-factor, and solve once."""
     cholmod = pytest.importorskip("sksparse.cholmod")
@@ -194,3 +200,6 @@ def test_solve_by_cholmod(
 
     pressure = benchmark.pedantic(solve, rounds=10 * ROUNDS, warmup_rounds=3)
     assert np.abs(matrix @ pressure - load).max() <= 1e-9 * np.abs(load).max()
+    held = factor.L().nnz * BYTES_AN_ENTRY / BYTES_PER_MB
+    # what must at least be moved in a re-factorisation: against the memory bandwidth, its roof
+    record_value("CHOLMOD's factor", "full matrix" if whole else "window's matrix", held, "MB")
