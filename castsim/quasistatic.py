@@ -7,16 +7,36 @@ from numpy.typing import NDArray
 
 from castsim.agents import AgentModel
 from castsim.assembly import build_graph, empty_state
+from castsim.disorder import gate_disorder
 from castsim.errors import SolverError
 from castsim.injection import LOG_COLUMNS, Injection, TipSource, Watch
 from castsim.kernels.arrays import Graph, State
-from castsim.kernels.quasistatic import invade, threshold_ranks
+from castsim.kernels.connectivity import find_drains
+from castsim.kernels.merging import Mergers, drop_inner, measure, merge, one_each, unfold
+from castsim.kernels.quasistatic import (
+    Crossings,
+    advance_front,
+    bar_trapped,
+    fill_up,
+    last_drained,
+    list_exits,
+    list_ways,
+    rank_crossings,
+    strike_trapped,
+)
+from castsim.kernels.ranking import pack, radix_sort, split, split_point
 from castsim.protocol import Protocol
 from geometry.flowmesh import FlowMesh
 from geometry.network import TerminalKind
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
+WordArray = NDArray[np.uint64]
+
+LOOPY = 1.25
+"""Faces a cell above which ponds are merged; with fewer, mostly unbranched, the front is led."""
+MOST_NODES = 2**29
+"""Cells, or faces and terminals, that the kernels' 32-bit words can number."""
 
 
 @dataclass(frozen=True)
@@ -26,16 +46,18 @@ class Invasion:
     Attributes
     ----------
     order : (k,) cells in the order in which they filled
+    gate : (k,) gate by which each was entered, -1 for the tip
     terminal : terminal through which agent left and ended it, -1: none
     injected : mm3
-    state, graph : as the kernels left them
+    part_cell, part_volume : cell left full in part (-1: none), and the mm3 in it
     """
 
     order: IntArray
+    gate: IntArray
     terminal: int
     injected: float
-    state: State
-    graph: Graph
+    part_cell: int
+    part_volume: float
 
 
 def percolate(
@@ -51,6 +73,9 @@ def percolate(
 ) -> Invasion:
     """Fill a mesh from cell `tip` in the order of its gates' thresholds.
 
+    The weakest gate that agent touches breaks next; of equal gates the one of lower index; what
+    a broken gate leaves open goes before all gates, by the index of the face, terminals last.
+
     Parameters
     ----------
     volume : mm3 at most; infinite: until nothing is left to invade
@@ -59,31 +84,199 @@ def percolate(
     leave : whether agent may leave through terminals, which ends the invasion
     seed : of the gates' disorder
 
+    Raises
+    ------
+    SolverError
+        When `threshold` has not one number for each gate, or the tip is no cell.
+
     References
     ----------
     Wilkinson and Willemsen 1983, J. Phys. A 16:3365.
     """
-    if threshold is not None and np.shape(threshold) != (mesh.n_gates,):
-        raise SolverError(f"threshold must have one value for each of {mesh.n_gates} gates")
-    graph = build_graph(
-        mesh, agent, blood_viscosity=1.0, blood_density=0.0, gravity=np.zeros(3), seed=seed
-    )
+    if not 0 <= tip < mesh.n_cells:
+        raise SolverError(f"tip must be one of {mesh.n_cells} cells, got {tip}")
+    if max(mesh.n_cells, mesh.n_faces + mesh.n_terminals, mesh.n_gates) >= MOST_NODES:
+        raise SolverError(f"mesh too large: at most {MOST_NODES} cells, faces or gates")
     if threshold is None:
-        threshold = 2.0 * agent.tension * graph.gate_disorder / graph.gate_radius
-    state = empty_state(graph)
-    order = np.empty(mesh.n_cells, dtype=np.int64)
-    count, terminal, injected = invade(
-        graph,
-        state,
-        threshold_ranks(np.asarray(threshold, dtype=float)),
-        tip,
-        volume,
-        trapping,
-        leave,
-        order,
-        np.empty(mesh.n_cells + 1, dtype=np.int64),
+        xi = gate_disorder(mesh.gate_branch, mesh.gate_stretch, seed=seed, spread=agent.disorder)
+        threshold = 2.0 * agent.tension * xi / mesh.gate_radius
+    threshold = np.ascontiguousarray(threshold, dtype=float)
+    if threshold.shape != (mesh.n_gates,):
+        raise SolverError(f"threshold must have one value for each of {mesh.n_gates} gates")
+    if np.isnan(threshold).any():
+        raise SolverError(f"threshold[{int(np.isnan(threshold).argmax())}] is not a number")
+    ends = _ends(mesh, leave)
+    if ends is None:
+        order, gate, terminal = _lead_front(mesh, threshold, tip, trapping, leave)
+    else:
+        order, gate, terminal = _merge_ponds(mesh, threshold, tip, trapping, ends)
+    count, part, injected = fill_up(order, mesh.cell_volume, volume)
+    if count < len(order):
+        terminal = -1
+    part_cell = int(order[count]) if part > 0.0 else -1
+    return Invasion(order[:count], gate[:count], terminal, injected, part_cell, part)
+
+
+def _ends(mesh: FlowMesh, leave: bool) -> NDArray[np.int32] | None:
+    """Nodes that each gate joins, (g, 2), where merging ponds is right and pays; else None."""
+    if mesh.n_faces <= LOOPY * mesh.n_cells:
+        return None
+    ends = np.zeros((mesh.n_gates, 2), dtype=np.int32)
+    plain = one_each(
+        mesh.face_owner,
+        mesh.face_neighbour,
+        mesh.face_valve,
+        mesh.face_gate,
+        mesh.terminal_cell,
+        mesh.terminal_gate,
+        mesh.n_cells if leave else -1,
+        ends,
     )
-    return Invasion(order[:count], terminal, injected, state, graph)
+    return ends if plain else None
+
+
+def _merge_ponds(
+    mesh: FlowMesh, threshold: FloatArray, tip: int, trapping: bool, ends: NDArray[np.int32]
+) -> tuple[IntArray, IntArray, int]:
+    """Order, gates and terminal where each gate has one face, by the tree of ponds."""
+    outside = mesh.n_cells
+    mergers, count = _mergers(outside + 1, threshold, ends)
+    order = np.empty(outside + 1, dtype=np.int64)
+    gate = np.empty(outside + 1, dtype=np.int64)
+    place = np.zeros(outside + 1 + count, dtype=np.int32)
+    entry, start = np.empty((2, count), dtype=np.int32)
+    filled = unfold(mergers, count, tip, place, entry, start, order, gate)
+    order, gate = order[:filled], gate[:filled]
+    terminal = -1
+    out = np.flatnonzero(order == outside)
+    if len(out):
+        terminal = int(np.flatnonzero(mesh.terminal_gate == gate[out[0]])[0])
+        order, gate = order[: out[0]], gate[: out[0]]
+    if trapping:
+        kept = strike_trapped(order, gate, _until(mesh, _ways(mesh), order))
+        order, gate = order[:kept], gate[:kept]
+    return order, gate, terminal
+
+
+def _mergers(n_nodes: int, threshold: FloatArray, ends: NDArray[np.int32]) -> tuple[Mergers, int]:
+    """Mergers of all ponds, batch by batch of gates, and how many there are."""
+    id_bits = len(threshold).bit_length()
+    rest = np.empty(len(threshold), dtype=np.uint64)
+    used = pack(threshold.view(np.uint64), id_bits, rest)
+    parent = np.arange(n_nodes, dtype=np.int32)
+    rows, pairs = (n_nodes,), (n_nodes, 2)
+    mergers = Mergers(*(np.empty(s, np.int32) for s in (pairs, pairs, rows, pairs, rows, rows)))
+    count = 0
+    while len(rest) and count < n_nodes - 1:
+        low, rest = _weakest(rest, used, n_nodes)
+        low = _sorted_words(low, used, id_bits, threshold)
+        count = merge(low, id_bits, ends, parent, mergers, count)
+        rest = rest[: drop_inner(rest, id_bits, ends, parent)]
+    measure(mergers, count, parent)
+    return mergers, count
+
+
+def _weakest(words: WordArray, used: int, wanted: int) -> tuple[WordArray, WordArray]:
+    """The words of at least `wanted` weakest gates, and the others."""
+    if len(words) <= LOOPY * wanted:
+        return words, words[:0]
+    point, count = split_point(words, used, wanted)
+    low = np.empty(count + 1, dtype=np.uint64)
+    high = np.empty(len(words) - count + 1, dtype=np.uint64)
+    split(words, np.uint64(point), low, high)
+    return low[:-1], high[:-1]
+
+
+def _sorted_words(words: WordArray, used: int, id_bits: int, threshold: FloatArray) -> WordArray:
+    """Words of :func:`pack` by ascending threshold, equal ones by index; overwrites them."""
+    done = np.empty_like(words)
+    if radix_sort(words, done, used, id_bits, threshold):
+        return done
+    index = np.sort(words & np.uint64(2**id_bits - 1))
+    return index[np.argsort(threshold[index], kind="stable")]
+
+
+def _lead_front(
+    mesh: FlowMesh, threshold: FloatArray, tip: int, trapping: bool, leave: bool
+) -> tuple[IntArray, IntArray, int]:
+    """Order, gates and terminal of any mesh, by a heap."""
+    faces = mesh.face_owner, mesh.face_neighbour, mesh.face_valve
+    ends = mesh.terminal_cell, mesh.terminal_gate
+    if not leave:
+        ends = ends[0][:0], ends[1][:0]
+    crossings = _crossings(mesh, threshold, *ends)
+    holds = np.zeros(mesh.n_cells, dtype=np.uint8)
+    order = np.empty(mesh.n_cells, dtype=np.int64)
+    via = np.empty(mesh.n_cells, dtype=np.int32)
+    ways = _ways(mesh) if trapping else None
+    while True:
+        broken = np.zeros(len(crossings.gate), dtype=np.uint8)
+        count, terminal = advance_front(crossings, *faces, ends[0], tip, holds, broken, order, via)
+        filled = order[:count]
+        gate = np.append(-1, crossings.gate[via[1:count]]).astype(np.int64)
+        if ways is None:
+            return filled, gate, terminal
+        until = _until(mesh, ways, filled)
+        if not bar_trapped(crossings, *faces[:2], ends[0], filled, via, until, holds):
+            kept = strike_trapped(filled, gate, until)
+            return filled[:kept], gate[:kept], terminal
+
+
+def _crossings(
+    mesh: FlowMesh, threshold: FloatArray, terminal_cell: IntArray, terminal_gate: IntArray
+) -> Crossings:
+    """Ranked ways for agent through the faces and the given terminals."""
+    id_bits = len(threshold).bit_length()
+    words = np.empty(len(threshold), dtype=np.uint64)
+    if len(words):
+        used = pack(threshold.view(np.uint64), id_bits, words)
+        words = _sorted_words(words, used, id_bits, threshold)
+    rank = np.empty(mesh.n_faces + len(terminal_cell), dtype=np.int32)
+    order = (words & np.uint64(2**id_bits - 1)).view(np.int64)
+    crossing, gate = rank_crossings(order, mesh.face_gate, terminal_gate, rank)
+    exits = list_exits(
+        mesh.n_cells, mesh.face_owner, mesh.face_neighbour, mesh.face_valve, terminal_cell, rank
+    )
+    return Crossings(crossing, gate, rank, *exits)
+
+
+def _ways(mesh: FlowMesh) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+    """Ways of blood, as :func:`last_drained` reads them."""
+    return list_ways(
+        mesh.n_cells, mesh.face_owner, mesh.face_neighbour, mesh.face_valve, mesh.terminal_cell
+    )
+
+
+def _until(
+    mesh: FlowMesh, ways: tuple[NDArray[np.int32], NDArray[np.int32]], order: IntArray
+) -> NDArray[np.int32]:
+    """For how many steps of `order` the blood of each cell had a way out, (n+1,)."""
+    until = np.empty(mesh.n_cells + 1, dtype=np.int32)
+    last_drained(*ways, order, until, np.empty(mesh.n_cells, dtype=np.int32))
+    return until
+
+
+def _state(mesh: FlowMesh, graph: Graph, run: Invasion) -> State:
+    """What the run left, as the general kernel would have told it (but for pressure and times)."""
+    state = empty_state(graph)
+    done = np.cumsum(mesh.cell_volume[run.order])
+    state.agent_volume[run.order] = mesh.cell_volume[run.order]
+    state.full[run.order] = 1
+    state.full_volume[run.order] = done
+    state.first_volume[run.order] = np.append(0.0, done)[:-1]
+    if run.part_cell >= 0:
+        state.agent_volume[run.part_cell] = run.part_volume
+        state.first_volume[run.part_cell] = run.injected - run.part_volume
+    state.broken[run.gate[run.gate >= 0]] = 1
+    owner, neighbour, valve = mesh.face_owner, mesh.face_neighbour, mesh.face_valve
+    since = state.full_volume
+    touched = (since[owner] < since[neighbour]) & (valve >= 0)
+    touched |= (since[neighbour] < since[owner]) & (valve <= 0)
+    reached = mesh.face_gate[touched & (mesh.face_gate >= 0)]
+    state.reached[reached] = 1
+    state.reached[mesh.terminal_gate[state.full[mesh.terminal_cell] == 1]] = 1
+    find_drains(graph, state, np.empty(mesh.n_cells + 1, dtype=np.int64))
+    return state
 
 
 def inject_quasistatic(
@@ -101,7 +294,10 @@ def inject_quasistatic(
     """
     watch = watch or Watch.nothing(mesh)
     run = percolate(mesh, agent, source.cell, volume=protocol.volume, seed=seed)
-    state, rate = run.state, protocol.first_rate
+    graph = build_graph(
+        mesh, agent, blood_viscosity=1.0, blood_density=0.0, gravity=np.zeros(3), seed=seed
+    )
+    state, rate = _state(mesh, graph, run), protocol.first_rate
     leaves = run.terminal >= 0
     injected = protocol.volume if leaves else run.injected
     if leaves:
@@ -126,7 +322,7 @@ def inject_quasistatic(
     cut = mesh.terminal_kind == TerminalKind.CUT
     return Injection(
         state=state,
-        graph=run.graph,
+        graph=graph,
         log=log,
         tears=(),
         injected=injected,
