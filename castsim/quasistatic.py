@@ -12,6 +12,7 @@ from castsim.errors import SolverError
 from castsim.injection import LOG_COLUMNS, Injection, TipSource, Watch
 from castsim.kernels.arrays import Graph, State
 from castsim.kernels.connectivity import find_drains
+from castsim.kernels.heap import WAY
 from castsim.kernels.merging import Mergers, drop_inner, measure, merge, one_each, unfold
 from castsim.kernels.quasistatic import (
     Crossings,
@@ -20,8 +21,8 @@ from castsim.kernels.quasistatic import (
     fill_up,
     last_drained,
     list_exits,
+    list_gates,
     list_ways,
-    rank_crossings,
     strike_trapped,
 )
 from castsim.kernels.ranking import pack, radix_sort, split, split_point
@@ -199,45 +200,38 @@ def _sorted_words(words: WordArray, used: int, id_bits: int, threshold: FloatArr
 def _lead_front(
     mesh: FlowMesh, threshold: FloatArray, tip: int, trapping: bool, leave: bool
 ) -> tuple[IntArray, IntArray, int]:
-    """Order, gates and terminal of any mesh, by a heap."""
-    faces = mesh.face_owner, mesh.face_neighbour, mesh.face_valve
-    ends = mesh.terminal_cell, mesh.terminal_gate
-    if not leave:
-        ends = ends[0][:0], ends[1][:0]
-    crossings = _crossings(mesh, threshold, *ends)
+    """Order, gates and terminal on any mesh, by a heap."""
+    exits = slice(None) if leave else slice(0)
+    drained, terminal_gate = mesh.terminal_cell[exits], mesh.terminal_gate[exits]
+    faces = mesh.face_owner, mesh.face_neighbour, mesh.face_valve, mesh.face_gate
+    crossings = _crossings(mesh, threshold, drained, terminal_gate)
+    shared = len(crossings.gate_crossing) > 0
     holds = np.zeros(mesh.n_cells, dtype=np.uint8)
-    order = np.empty(mesh.n_cells, dtype=np.int64)
-    via = np.empty(mesh.n_cells, dtype=np.int32)
+    order, gate = np.empty((2, mesh.n_cells), dtype=np.int64)
     ways = _ways(mesh) if trapping else None
     while True:
-        broken = np.zeros(len(crossings.gate), dtype=np.uint8)
-        count, terminal = advance_front(crossings, *faces, ends[0], tip, holds, broken, order, via)
-        filled = order[:count]
-        gate = np.append(-1, crossings.gate[via[1:count]]).astype(np.int64)
+        broken = np.zeros(mesh.n_gates, dtype=np.uint8)
+        count, terminal = advance_front(crossings, *faces, drained, tip, holds, broken, order, gate)
+        filled, entered = order[:count], gate[:count]
         if ways is None:
-            return filled, gate, terminal
+            return filled, entered, terminal
         until = _until(mesh, ways, filled)
-        if not bar_trapped(crossings, *faces[:2], ends[0], filled, via, until, holds):
-            kept = strike_trapped(filled, gate, until)
-            return filled[:kept], gate[:kept], terminal
+        if not shared or not bar_trapped(
+            crossings, *faces[:2], drained, filled, entered, until, holds
+        ):
+            kept = strike_trapped(filled, entered, until)
+            return filled[:kept], entered[:kept], terminal
 
 
 def _crossings(
-    mesh: FlowMesh, threshold: FloatArray, terminal_cell: IntArray, terminal_gate: IntArray
+    mesh: FlowMesh, threshold: FloatArray, drained: IntArray, terminal_gate: IntArray
 ) -> Crossings:
-    """Ranked ways for agent through the faces and the given terminals."""
-    id_bits = len(threshold).bit_length()
-    words = np.empty(len(threshold), dtype=np.uint64)
-    if len(words):
-        used = pack(threshold.view(np.uint64), id_bits, words)
-        words = _sorted_words(words, used, id_bits, threshold)
-    rank = np.empty(mesh.n_faces + len(terminal_cell), dtype=np.int32)
-    order = (words & np.uint64(2**id_bits - 1)).view(np.int64)
-    crossing, gate = rank_crossings(order, mesh.face_gate, terminal_gate, rank)
-    exits = list_exits(
-        mesh.n_cells, mesh.face_owner, mesh.face_neighbour, mesh.face_valve, terminal_cell, rank
-    )
-    return Crossings(crossing, gate, rank, *exits)
+    """Ways for agent by the faces and by the given terminals."""
+    first = np.zeros(mesh.n_cells + 1, dtype=np.int32)
+    exits = np.empty(2 * mesh.n_faces + len(drained), dtype=WAY)
+    faces = mesh.face_owner, mesh.face_neighbour, mesh.face_valve, mesh.face_gate
+    list_exits(*faces, drained, terminal_gate, threshold, first, exits)
+    return Crossings(first, exits, *list_gates(mesh.n_gates, mesh.face_gate, terminal_gate))
 
 
 def _ways(mesh: FlowMesh) -> tuple[NDArray[np.int32], NDArray[np.int32]]:

@@ -7,7 +7,6 @@ A crossing is a face or, after the m faces, a terminal: agent leaves node by nod
 Node n is all that lies beyond the terminals.
 """
 
-import heapq
 from typing import NamedTuple
 
 import numba as nb
@@ -15,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from castsim.kernels.arrays import FlagArray, FloatArray, IntArray
+from castsim.kernels.heap import WAY, WayArray, before, drop_top, push
 
 Int32Array = NDArray[np.int32]
 
@@ -22,105 +22,106 @@ BLOOD, AGENT, BARRED = 0, 1, 2
 """What a node holds; barred: trapped blood, which agent will never enter."""
 OUT, IN = 1, 2
 """Ways that blood may take through a crossing, as seen from the node whose row it is in."""
+CROSSING_BITS = 32
+FREE = np.int64(1 << CROSSING_BITS)
+"""Ties are gate x FREE + crossing; a crossing of a broken gate has crossing - FREE."""
+NOTHING = np.int64(2**63 - 1)
+"""Tie of what is no crossing: after all others."""
 ABSENT, ENCLOSED = -2, -1
 """Not blood yet, and blood without a way out, in the array that :func:`last_drained` fills."""
 
 
 class Crossings(NamedTuple):
-    """Ways for agent, by rank: ascending threshold of the gate, then gate, then face."""
+    """Ways for agent. A gate of one crossing has no list: its breaking frees nothing else."""
 
-    crossing: Int32Array  # (r,) face, or m + terminal
-    gate: Int32Array  # (r,) gate; its crossings are neighbours in rank
-    rank: Int32Array  # (m+t,) rank of each face and terminal, -1: agent never enters
     first: Int32Array  # (n+1,) first exit of each cell
-    exit_rank: Int32Array  # (e,) rank of the crossing by which agent may leave the cell
-    exit_node: Int32Array  # (e,) node that it leads to
+    exit: WayArray  # (e,) ways by which agent may leave the cells; their ties are not negative
+    gate_first: Int32Array  # (g+1,) first crossing of each gate; (0,) if none is shared
+    gate_crossing: Int32Array  # crossings of the gates; (0,) if none is shared
 
 
 @nb.njit(cache=True, nogil=True)
-def rank_crossings(
-    order: IntArray, face_gate: IntArray, terminal_gate: IntArray, rank: Int32Array
+def list_gates(
+    n_gates: int, face_gate: IntArray, terminal_gate: IntArray
 ) -> tuple[Int32Array, Int32Array]:
-    """Rank the crossings by the order of their gates.
-
-    Parameters
-    ----------
-    order : (g,) gates by ascending threshold
-    terminal_gate : (t,) empty where agent may not leave
-    rank : (m + t,) receives ranks; -1: agent never enters
-
-    Returns
-    -------
-    crossing, gate : (r,) by rank
-    """
+    """Crossings of each gate: `gate_first` and `gate_crossing` of :class:`Crossings`."""
+    first = np.zeros(n_gates + 1, dtype=np.int32)
+    for g in face_gate:
+        if g >= 0:
+            first[g + 1] += 1
+    for g in terminal_gate:
+        first[g + 1] += 1
+    most = 0
+    for g in range(n_gates):
+        most = max(most, first[g + 1])
+        first[g + 1] += first[g]
+    if most < 2:
+        return first[:0], first[:0]
+    place = first[:-1].copy()
+    crossing = np.empty(first[n_gates], dtype=np.int32)
     m = len(face_gate)
-    place = np.zeros(len(order), dtype=np.int32)
-    for f in range(m):
-        if face_gate[f] >= 0:
-            place[face_gate[f]] += 1
-    for t in range(len(terminal_gate)):
-        place[terminal_gate[t]] += 1
-    total = 0
-    for k in range(len(order)):
-        g = order[k]
-        total += place[g]
-        place[g] = total - place[g]
-    crossing, gate = np.empty(total, dtype=np.int32), np.empty(total, dtype=np.int32)
     for c in range(m + len(terminal_gate)):
         g = face_gate[c] if c < m else terminal_gate[c - m]
-        if g < 0:
-            rank[c] = -1
-            continue
-        r = place[g]
-        rank[c] = r
-        crossing[r] = c
-        gate[r] = g
-        place[g] += 1
-    return crossing, gate
+        if g >= 0:
+            crossing[place[g]] = c
+            place[g] += 1
+    return first, crossing
 
 
 @nb.njit(cache=True, nogil=True)
 def list_exits(
-    n: int,
     owner: IntArray,
     neighbour: IntArray,
     valve: IntArray,
+    gate: IntArray,
     terminal_cell: IntArray,
-    rank: Int32Array,
-) -> tuple[Int32Array, Int32Array, Int32Array]:
-    """Exits of each cell for agent: `first`, `exit_rank` and `exit_node` of :class:`Crossings`."""
-    m = len(owner)
-    ends = len(rank) - m
-    first = np.zeros(n + 1, dtype=np.int32)
+    terminal_gate: IntArray,
+    threshold: FloatArray,
+    first: Int32Array,
+    exits: WayArray,
+) -> None:
+    """Exits of each cell for agent: `first` and `exit` of :class:`Crossings`.
+
+    Parameters
+    ----------
+    terminal_cell, terminal_gate : (t,) no rows where agent may not leave
+    threshold : (g,)
+    first : (n+1,) zeros
+    exits : room for two of each face and one of each terminal
+    """
+    n, m = len(first) - 1, len(owner)
     for f in range(m):
-        if rank[f] >= 0:
-            first[owner[f] + 1] += valve[f] >= 0
-            first[neighbour[f] + 1] += valve[f] <= 0
-    for t in range(ends):
-        first[terminal_cell[t] + 1] += 1
+        if gate[f] >= 0:
+            first[owner[f]] += valve[f] >= 0
+            first[neighbour[f]] += valve[f] <= 0
+    for cell in terminal_cell:
+        first[cell] += 1
     for i in range(n):
         first[i + 1] += first[i]
-    place = first[:-1].copy()
-    exit_rank = np.empty(first[n], dtype=np.int32)
-    exit_node = np.empty(first[n], dtype=np.int32)
-    for f in range(m):
-        if rank[f] < 0:
+    # from each cell's end down to its beginning, the last face first: so `first` ends up right
+    for t in range(len(terminal_cell) - 1, -1, -1):
+        e = first[terminal_cell[t]] - 1
+        first[terminal_cell[t]] = e
+        exits[e].threshold = threshold[terminal_gate[t]]
+        exits[e].tie = terminal_gate[t] * FREE + m + t
+        exits[e].node = n
+    for f in range(m - 1, -1, -1):
+        if gate[f] < 0:
             continue
         i, j = owner[f], neighbour[f]
-        if valve[f] >= 0:
-            exit_rank[place[i]] = rank[f]
-            exit_node[place[i]] = j
-            place[i] += 1
+        weight, tie = threshold[gate[f]], gate[f] * FREE + f
         if valve[f] <= 0:
-            exit_rank[place[j]] = rank[f]
-            exit_node[place[j]] = i
-            place[j] += 1
-    for t in range(ends):
-        i = terminal_cell[t]
-        exit_rank[place[i]] = rank[m + t]
-        exit_node[place[i]] = n
-        place[i] += 1
-    return first, exit_rank, exit_node
+            e = first[j] - 1
+            first[j] = e
+            exits[e].threshold = weight
+            exits[e].tie = tie
+            exits[e].node = i
+        if valve[f] >= 0:
+            e = first[i] - 1
+            first[i] = e
+            exits[e].threshold = weight
+            exits[e].tie = tie
+            exits[e].node = j
 
 
 @nb.njit(cache=True, nogil=True)
@@ -131,32 +132,31 @@ def free_stretch(
     valve: IntArray,
     terminal_cell: IntArray,
     holds: FlagArray,
-    broken: FlagArray,
-    heap: list[int],
-    rank: int,
-) -> None:
-    """Break the gate of a crossing; its other crossings that agent touches are free now."""
-    gate, crossing = crossings.gate, crossings.crossing
-    m, size = len(owner), len(owner) + len(terminal_cell)
-    begin, end = rank, rank + 1
-    while begin > 0 and gate[begin - 1] == gate[rank]:
-        begin -= 1
-    while end < len(gate) and gate[end] == gate[rank]:
-        end += 1
-    for r in range(begin, end):
-        broken[r] = 1
-        c = crossing[r]
-        if r == rank:
+    gate: int,
+    through: int,
+    heap: WayArray,
+    waiting: int,
+) -> int:
+    """Offer what else agent touches of a gate that breaks at the crossing `through`.
+
+    Returns how many wait on the heap then.
+    """
+    n, m = len(holds), len(owner)
+    for e in range(crossings.gate_first[gate], crossings.gate_first[gate + 1]):
+        c = np.int64(crossings.gate_crossing[e])
+        if c == through:
             continue
         if c >= m:
-            touched = holds[terminal_cell[c - m]] == AGENT
-        else:
-            from_owner = holds[owner[c]] == AGENT
-            touched = from_owner != (holds[neighbour[c]] == AGENT) and (
-                valve[c] == 0 or (valve[c] > 0) == from_owner
-            )
-        if touched:
-            heapq.heappush(heap, np.int64(c - size))
+            if c - m < len(terminal_cell) and holds[terminal_cell[c - m]] == AGENT:
+                waiting = push(heap, waiting, -np.inf, c - FREE, n)
+            continue
+        near, far = owner[c], neighbour[c]
+        way = 1
+        if holds[near] != AGENT:
+            near, far, way = far, near, -1
+        if holds[near] == AGENT and holds[far] == BLOOD and (valve[c] == 0 or valve[c] == way):
+            waiting = push(heap, waiting, -np.inf, c - FREE, far)
+    return waiting
 
 
 @nb.njit(cache=True, nogil=True)
@@ -165,91 +165,78 @@ def advance_front(
     owner: IntArray,
     neighbour: IntArray,
     valve: IntArray,
+    face_gate: IntArray,
     terminal_cell: IntArray,
     tip: int,
     holds: FlagArray,
     broken: FlagArray,
     order: IntArray,
-    via: Int32Array,
+    entered: IntArray,
 ) -> tuple[int, int]:
-    """Fill cells from `tip`, each through the weakest crossing of the front.
+    """Fill cells from `tip`, each by the weakest way that agent touches.
 
-    What waits on the heap is a rank, or where the gate is broken already, c - m - t of the
-    crossing c: negative, so it goes first. A cell whose weakest exit beats the heap is left by
-    that exit at once, without a visit to the heap: so agent runs along an unbranched vein.
+    The others wait on a heap. A cell whose weakest exit beats the heap is left by that exit at
+    once, without a visit to the heap: so agent runs along an unbranched vein.
 
     Parameters
     ----------
     holds : (n,) BLOOD or BARRED
-    broken : (r,) zeros; becomes 1 where the crossing's gate has broken
+    broken : (g,) zeros; becomes 1 where a gate has broken
     order : (n,) receives the cells as they fill
-    via : (n,) receives the rank of the crossing by which each was entered, -1 for the tip
+    entered : (n,) receives the gate by which each was entered, -1 for the tip
 
     Returns
     -------
     count : cells filled
     terminal : terminal through which agent left, -1: none
     """
-    crossing, gate, ranks = crossings.crossing, crossings.gate, crossings.rank
-    first, exit_rank, exit_node = crossings.first, crossings.exit_rank, crossings.exit_node
+    first, exits = crossings.first, crossings.exit
+    shared = len(crossings.gate_crossing) > 0
     n, m = len(holds), len(owner)
-    size = m + len(terminal_cell)
-    shares = False
-    for r in range(1, len(gate)):
-        shares |= gate[r] == gate[r - 1]
-    none = np.int64(len(gate))
-    heap = [none]
-    heap.pop()
-    count = 0
-    node = tip
-    rank = -1
+    heap = np.empty(len(exits) + len(crossings.gate_crossing) + 1, dtype=WAY)
+    waiting, count, gate = 0, 0, -1
+    node = np.int64(tip)
     while True:
         holds[node] = AGENT
         order[count] = node
-        via[count] = rank
+        entered[count] = gate
         count += 1
-        best, best_node = none, -1
+        best, best_tie, best_node = np.inf, NOTHING, np.int64(-1)
         for e in range(first[node], first[node + 1]):
-            far = exit_node[e]
+            far = exits[e].node
             if far < n and holds[far] != BLOOD:
                 continue
-            key = np.int64(exit_rank[e])
-            if broken[key] == 1:
-                key = np.int64(crossing[key] - size)
-            if key < best:
-                if best != none:
-                    heapq.heappush(heap, best)
-                best, best_node = key, far
-            else:
-                heapq.heappush(heap, key)
-        if len(heap) > 0 and heap[0] < best:
-            if best != none:
-                heapq.heappush(heap, best)
-            best = none
-            while len(heap) > 0:
-                key = heapq.heappop(heap)
-                c = crossing[key] if key >= 0 else key + size
-                if c >= m:
-                    best, best_node = key, n
-                    break
-                i, j = owner[c], neighbour[c]
-                far = j if holds[j] == BLOOD else i
-                if holds[far] == BLOOD:
-                    best, best_node = key, far
-                    break
-        if best == none:
+            weight, tie = exits[e].threshold, exits[e].tie
+            if shared and broken[tie >> CROSSING_BITS] == 1:
+                weight, tie = -np.inf, (tie & (FREE - 1)) - FREE
+            if before(weight, tie, best, best_tie):
+                weight, best = best, weight
+                tie, best_tie = best_tie, tie
+                far, best_node = best_node, far
+            if tie != NOTHING:
+                waiting = push(heap, waiting, weight, tie, far)
+        if waiting > 0 and before(heap[0].threshold, heap[0].tie, best, best_tie):
+            if best_tie != NOTHING:
+                waiting = push(heap, waiting, best, best_tie, best_node)
+            best_node = np.int64(-1)
+            while best_node < 0 and waiting > 0:
+                best_tie, far = heap[0].tie, heap[0].node
+                waiting = drop_top(heap, waiting)
+                if far == n or holds[far] == BLOOD:
+                    best_node = far
+        if best_node < 0:
             return count, -1
+        c = best_tie & (FREE - 1)
         if best_node == n:
-            return count, (crossing[best] if best >= 0 else best + size) - m
-        rank = best
-        if best < 0:
-            rank = ranks[best + size]
-        elif shares:
-            free_stretch(
-                crossings, owner, neighbour, valve, terminal_cell, holds, broken, heap, best
+            return count, c - m
+        gate = best_tie >> CROSSING_BITS
+        if gate < 0:
+            gate = face_gate[c]
+        elif shared:
+            broken[gate] = 1
+            waiting = free_stretch(
+                crossings, owner, neighbour, valve, terminal_cell, holds, gate, c, heap, waiting
             )
-        else:
-            broken[best] = 1
         node = best_node
 
 
@@ -337,7 +324,7 @@ def bar_trapped(
     neighbour: IntArray,
     terminal_cell: IntArray,
     order: IntArray,
-    via: Int32Array,
+    entered: IntArray,
     until: Int32Array,
     holds: FlagArray,
 ) -> bool:
@@ -349,42 +336,33 @@ def bar_trapped(
     Parameters
     ----------
     until : of :func:`last_drained`
-    holds : (n,) receives BARRED where blood was trapped at the first such event, else BLOOD as
-        far as it was not barred already
+    holds : (n,) becomes BARRED where blood was trapped at the first such event, BLOOD instead of
+        AGENT, else stays
 
     Returns
     -------
-    Whether there was one: the front must be run again.
+    Whether there was such an event: the front must be led again.
     """
     n, m, k = len(holds), len(owner), len(order)
-    gate, crossing = crossings.gate, crossings.crossing
+    gate_first, gate_crossing = crossings.gate_first, crossings.gate_crossing
     since = np.full(n, k, dtype=np.int32)
     for step in range(k):
         since[order[step]] = step
-        if holds[order[step]] == AGENT:
-            holds[order[step]] = BLOOD
-    broken = np.zeros(len(gate), dtype=np.uint8)
+        holds[order[step]] = BLOOD
+    broken = np.zeros(len(gate_first), dtype=np.uint8)
     for step in range(1, k):
-        r = via[step]
-        trapped = until[order[step]] < step
-        begin, end = r, r + 1
-        while begin > 0 and gate[begin - 1] == gate[r]:
-            begin -= 1
-        while end < len(gate) and gate[end] == gate[r]:
-            end += 1
-        if broken[begin] == 1:
+        g = entered[step]
+        if broken[g] == 1:
             continue
-        if not trapped:
-            broken[begin] = 1
+        if until[order[step]] >= step:
+            broken[g] = 1
             continue
-        harm = False
-        for other in range(begin, end):
-            c = crossing[other]
+        for e in range(gate_first[g], gate_first[g + 1]):
+            c = gate_crossing[e]
             i = owner[c] if c < m else terminal_cell[c - m]
             j = neighbour[c] if c < m else i
-            apart = since[i] >= step and since[j] >= step
-            harm |= other != r and apart and max(until[i], until[j]) >= step
-        if harm:
+            if since[i] < step or since[j] < step or max(until[i], until[j]) < step:
+                continue
             for cell in range(n):
                 if since[cell] >= step and until[cell] < step:
                     holds[cell] = BARRED
