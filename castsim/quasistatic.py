@@ -203,35 +203,32 @@ def _lead_front(
     """Order, gates and terminal on any mesh, by a heap."""
     exits = slice(None) if leave else slice(0)
     drained, terminal_gate = mesh.terminal_cell[exits], mesh.terminal_gate[exits]
-    faces = mesh.face_owner, mesh.face_neighbour, mesh.face_valve, mesh.face_gate
-    crossings = _crossings(mesh, threshold, drained, terminal_gate)
-    shared = len(crossings.gate_crossing) > 0
-    holds = np.zeros(mesh.n_cells, dtype=np.uint8)
+    *gates, place = list_gates(mesh.n_gates, mesh.face_gate, terminal_gate)
+    listed = len(place) > 0
+    # to leave out what says nothing spares the kernels its traffic
+    valve = mesh.face_valve if mesh.face_valve.any() else mesh.face_valve[:0]
+    own = not listed and np.array_equal(mesh.face_gate, np.arange(mesh.n_faces))
+    face_gate = mesh.face_gate[:0] if own else mesh.face_gate
+    faces = mesh.face_owner, mesh.face_neighbour, valve, face_gate
+    first = np.zeros(mesh.n_cells + 1, dtype=np.int32)
+    ways = np.empty(2 * mesh.n_faces + len(drained), dtype=WAY)
+    list_exits(*faces, drained, terminal_gate, threshold, place, first, ways)
+    crossings = Crossings(first, ways, *gates)
+    holds = np.zeros(mesh.n_cells + 1, dtype=np.uint8)
     order, gate = np.empty((2, mesh.n_cells), dtype=np.int64)
-    ways = _ways(mesh) if trapping else None
+    blood = _ways(mesh) if trapping else None
     while True:
-        broken = np.zeros(mesh.n_gates, dtype=np.uint8)
+        broken = np.zeros(len(place), dtype=np.uint8)
         count, terminal = advance_front(crossings, *faces, drained, tip, holds, broken, order, gate)
         filled, entered = order[:count], gate[:count]
-        if ways is None:
+        if blood is None:
             return filled, entered, terminal
-        until = _until(mesh, ways, filled)
-        if not shared or not bar_trapped(
+        until = _until(mesh, blood, filled)
+        if not listed or not bar_trapped(
             crossings, *faces[:2], drained, filled, entered, until, holds
         ):
             kept = strike_trapped(filled, entered, until)
             return filled[:kept], entered[:kept], terminal
-
-
-def _crossings(
-    mesh: FlowMesh, threshold: FloatArray, drained: IntArray, terminal_gate: IntArray
-) -> Crossings:
-    """Ways for agent by the faces and by the given terminals."""
-    first = np.zeros(mesh.n_cells + 1, dtype=np.int32)
-    exits = np.empty(2 * mesh.n_faces + len(drained), dtype=WAY)
-    faces = mesh.face_owner, mesh.face_neighbour, mesh.face_valve, mesh.face_gate
-    list_exits(*faces, drained, terminal_gate, threshold, first, exits)
-    return Crossings(first, exits, *list_gates(mesh.n_gates, mesh.face_gate, terminal_gate))
 
 
 def _ways(mesh: FlowMesh) -> tuple[NDArray[np.int32], NDArray[np.int32]]:

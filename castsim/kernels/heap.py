@@ -10,7 +10,7 @@ import numba as nb
 import numpy as np
 from numpy.typing import NDArray
 
-WAY = np.dtype([("threshold", np.float64), ("tie", np.int64), ("node", np.int64)])
+WAY = np.dtype([("threshold", np.float64), ("tie", np.int32), ("node", np.int32)])
 """Threshold of the gate; what decides between equal ones; the node that the way leads to."""
 WayArray = NDArray[Any]
 

@@ -22,50 +22,61 @@ BLOOD, AGENT, BARRED = 0, 1, 2
 """What a node holds; barred: trapped blood, which agent will never enter."""
 OUT, IN = 1, 2
 """Ways that blood may take through a crossing, as seen from the node whose row it is in."""
-CROSSING_BITS = 32
-FREE = np.int64(1 << CROSSING_BITS)
-"""Ties are gate x FREE + crossing; a crossing of a broken gate has crossing - FREE."""
-NOTHING = np.int64(2**63 - 1)
-"""Tie of what is no crossing: after all others."""
+NOTHING = np.int32(2**31 - 1)
+"""Tie of what is no way: after all others."""
 ABSENT, ENCLOSED = -2, -1
 """Not blood yet, and blood without a way out, in the array that :func:`last_drained` fills."""
 
 
 class Crossings(NamedTuple):
-    """Ways for agent. A gate of one crossing has no list: its breaking frees nothing else."""
+    """Ways for agent.
+
+    Ties between gates of equal threshold go to the lower gate, then to the lower crossing: to the
+    crossing's place in the list by gates. Where each gate has one crossing at most and gates
+    ascend with them, that list says nothing that crossings do not, and has no rows.
+    """
 
     first: Int32Array  # (n+1,) first exit of each cell
-    exit: WayArray  # (e,) ways by which agent may leave the cells; their ties are not negative
-    gate_first: Int32Array  # (g+1,) first crossing of each gate; (0,) if none is shared
-    gate_crossing: Int32Array  # crossings of the gates; (0,) if none is shared
+    exit: WayArray  # (e,) ways by which agent may leave the cells; tie: crossing, or its place
+    gate_first: Int32Array  # (g+1,) first place of each gate in the list by gates; or (0,)
+    gate_crossing: Int32Array  # (c,) crossings by gate; or (0,)
 
 
 @nb.njit(cache=True, nogil=True)
 def list_gates(
     n_gates: int, face_gate: IntArray, terminal_gate: IntArray
-) -> tuple[Int32Array, Int32Array]:
-    """Crossings of each gate: `gate_first` and `gate_crossing` of :class:`Crossings`."""
-    first = np.zeros(n_gates + 1, dtype=np.int32)
-    for g in face_gate:
-        if g >= 0:
-            first[g + 1] += 1
-    for g in terminal_gate:
-        first[g + 1] += 1
-    most = 0
-    for g in range(n_gates):
-        most = max(most, first[g + 1])
-        first[g + 1] += first[g]
-    if most < 2:
-        return first[:0], first[:0]
-    place = first[:-1].copy()
-    crossing = np.empty(first[n_gates], dtype=np.int32)
-    m = len(face_gate)
-    for c in range(m + len(terminal_gate)):
+) -> tuple[Int32Array, Int32Array, Int32Array]:
+    """The list by gates: `gate_first`, `gate_crossing`, and the place of each crossing in it.
+
+    None has rows where the list would say nothing.
+    """
+    m, size = len(face_gate), len(face_gate) + len(terminal_gate)
+    last, plain = -1, True
+    for c in range(size):
         g = face_gate[c] if c < m else terminal_gate[c - m]
         if g >= 0:
-            crossing[place[g]] = c
-            place[g] += 1
-    return first, crossing
+            plain &= g > last
+            last = g
+    if plain:
+        nothing = np.empty(0, dtype=np.int32)
+        return nothing, nothing, nothing
+    first = np.zeros(n_gates + 1, dtype=np.int32)
+    for c in range(size):
+        g = face_gate[c] if c < m else terminal_gate[c - m]
+        if g >= 0:
+            first[g + 1] += 1
+    for g in range(n_gates):
+        first[g + 1] += first[g]
+    free = first[:-1].copy()
+    crossing = np.empty(first[n_gates], dtype=np.int32)
+    place = np.full(size, -1, dtype=np.int32)
+    for c in range(size):
+        g = face_gate[c] if c < m else terminal_gate[c - m]
+        if g >= 0:
+            crossing[free[g]] = c
+            place[c] = free[g]
+            free[g] += 1
+    return first, crossing, place
 
 
 @nb.njit(cache=True, nogil=True)
@@ -73,10 +84,11 @@ def list_exits(
     owner: IntArray,
     neighbour: IntArray,
     valve: IntArray,
-    gate: IntArray,
+    face_gate: IntArray,
     terminal_cell: IntArray,
     terminal_gate: IntArray,
     threshold: FloatArray,
+    place: Int32Array,
     first: Int32Array,
     exits: WayArray,
 ) -> None:
@@ -84,16 +96,21 @@ def list_exits(
 
     Parameters
     ----------
+    valve : (m,) or, where there is none, (0,)
+    face_gate : (m,) or, where each face is its own gate, (0,)
     terminal_cell, terminal_gate : (t,) no rows where agent may not leave
     threshold : (g,)
+    place : (m+t,) of each crossing in the list by gates, or (0,)
     first : (n+1,) zeros
     exits : room for two of each face and one of each terminal
     """
     n, m = len(first) - 1, len(owner)
+    listed, valves, own = len(place) > 0, len(valve) > 0, len(face_gate) == 0
     for f in range(m):
-        if gate[f] >= 0:
-            first[owner[f]] += valve[f] >= 0
-            first[neighbour[f]] += valve[f] <= 0
+        if own or face_gate[f] >= 0:
+            way = valve[f] if valves else 0
+            first[owner[f]] += way >= 0
+            first[neighbour[f]] += way <= 0
     for cell in terminal_cell:
         first[cell] += 1
     for i in range(n):
@@ -103,20 +120,22 @@ def list_exits(
         e = first[terminal_cell[t]] - 1
         first[terminal_cell[t]] = e
         exits[e].threshold = threshold[terminal_gate[t]]
-        exits[e].tie = terminal_gate[t] * FREE + m + t
+        exits[e].tie = place[m + t] if listed else m + t
         exits[e].node = n
     for f in range(m - 1, -1, -1):
-        if gate[f] < 0:
+        g = f if own else face_gate[f]
+        if g < 0:
             continue
+        way = valve[f] if valves else 0
         i, j = owner[f], neighbour[f]
-        weight, tie = threshold[gate[f]], gate[f] * FREE + f
-        if valve[f] <= 0:
+        weight, tie = threshold[g], place[f] if listed else f
+        if way <= 0:
             e = first[j] - 1
             first[j] = e
             exits[e].threshold = weight
             exits[e].tie = tie
             exits[e].node = i
-        if valve[f] >= 0:
+        if way >= 0:
             e = first[i] - 1
             first[i] = e
             exits[e].threshold = weight
@@ -134,28 +153,30 @@ def free_stretch(
     holds: FlagArray,
     gate: int,
     through: int,
+    broken: FlagArray,
     heap: WayArray,
     waiting: int,
 ) -> int:
-    """Offer what else agent touches of a gate that breaks at the crossing `through`.
+    """Break a gate at the crossing `through`, and offer what else agent touches of it.
 
     Returns how many wait on the heap then.
     """
-    n, m = len(holds), len(owner)
+    n, m = len(holds) - 1, len(owner)
+    size = m + len(terminal_cell)
     for e in range(crossings.gate_first[gate], crossings.gate_first[gate + 1]):
-        c = np.int64(crossings.gate_crossing[e])
+        broken[e] = 1
+        c = crossings.gate_crossing[e]
         if c == through:
             continue
         if c >= m:
-            if c - m < len(terminal_cell) and holds[terminal_cell[c - m]] == AGENT:
-                waiting = push(heap, waiting, -np.inf, c - FREE, n)
-            continue
-        near, far = owner[c], neighbour[c]
-        way = 1
-        if holds[near] != AGENT:
-            near, far, way = far, near, -1
-        if holds[near] == AGENT and holds[far] == BLOOD and (valve[c] == 0 or valve[c] == way):
-            waiting = push(heap, waiting, -np.inf, c - FREE, far)
+            near, far, may = terminal_cell[c - m], n, True
+        else:
+            way = valve[c] if len(valve) > 0 else 0
+            near, far, may = owner[c], neighbour[c], way >= 0
+            if holds[near] != AGENT:
+                near, far, may = far, near, way <= 0
+        if may and holds[near] == AGENT and holds[far] == BLOOD:
+            waiting = push(heap, waiting, -np.inf, np.int32(c - size), np.int32(far))
     return waiting
 
 
@@ -176,12 +197,14 @@ def advance_front(
     """Fill cells from `tip`, each by the weakest way that agent touches.
 
     The others wait on a heap. A cell whose weakest exit beats the heap is left by that exit at
-    once, without a visit to the heap: so agent runs along an unbranched vein.
+    once, without a visit to the heap: so agent runs along an unbranched vein. A way through a
+    broken gate has threshold -inf, and as its tie the crossing less m + t: negative, so first.
 
     Parameters
     ----------
-    holds : (n,) BLOOD or BARRED
-    broken : (g,) zeros; becomes 1 where a gate has broken
+    valve, face_gate, terminal_cell : as for :func:`list_exits`
+    holds : (n+1,) BLOOD or BARRED; the node outside holds BLOOD for ever
+    broken : (c,) zeros, like `gate_crossing`; becomes 1 where the gate has broken
     order : (n,) receives the cells as they fill
     entered : (n,) receives the gate by which each was entered, -1 for the tip
 
@@ -190,25 +213,26 @@ def advance_front(
     count : cells filled
     terminal : terminal through which agent left, -1: none
     """
-    first, exits = crossings.first, crossings.exit
-    shared = len(crossings.gate_crossing) > 0
-    n, m = len(holds), len(owner)
-    heap = np.empty(len(exits) + len(crossings.gate_crossing) + 1, dtype=WAY)
-    waiting, count, gate = 0, 0, -1
-    node = np.int64(tip)
+    first, exits, crossing = crossings.first, crossings.exit, crossings.gate_crossing
+    listed = len(crossing) > 0
+    n, m = len(holds) - 1, len(owner)
+    size = m + len(terminal_cell)
+    heap = np.empty(len(exits) + len(crossing) + 1, dtype=WAY)
+    waiting, count, through, terminal = 0, 0, -1, -1
+    node = np.int32(tip)
     while True:
         holds[node] = AGENT
         order[count] = node
-        entered[count] = gate
+        entered[count] = through
         count += 1
-        best, best_tie, best_node = np.inf, NOTHING, np.int64(-1)
+        best, best_tie, best_node = np.inf, NOTHING, np.int32(-1)
         for e in range(first[node], first[node + 1]):
             far = exits[e].node
-            if far < n and holds[far] != BLOOD:
+            if holds[far] != BLOOD:
                 continue
             weight, tie = exits[e].threshold, exits[e].tie
-            if shared and broken[tie >> CROSSING_BITS] == 1:
-                weight, tie = -np.inf, (tie & (FREE - 1)) - FREE
+            if listed and broken[tie] == 1:
+                weight, tie = -np.inf, np.int32(crossing[tie] - size)
             if before(weight, tie, best, best_tie):
                 weight, best = best, weight
                 tie, best_tie = best_tie, tie
@@ -218,26 +242,40 @@ def advance_front(
         if waiting > 0 and before(heap[0].threshold, heap[0].tie, best, best_tie):
             if best_tie != NOTHING:
                 waiting = push(heap, waiting, best, best_tie, best_node)
-            best_node = np.int64(-1)
+            best_node = np.int32(-1)
             while best_node < 0 and waiting > 0:
                 best_tie, far = heap[0].tie, heap[0].node
                 waiting = drop_top(heap, waiting)
-                if far == n or holds[far] == BLOOD:
+                if holds[far] == BLOOD:
                     best_node = far
         if best_node < 0:
-            return count, -1
-        c = best_tie & (FREE - 1)
+            break
+        through = best_tie + size if best_tie < 0 else best_tie
+        if listed and best_tie >= 0:
+            through = crossing[best_tie]
         if best_node == n:
-            return count, c - m
-        gate = best_tie >> CROSSING_BITS
-        if gate < 0:
-            gate = face_gate[c]
-        elif shared:
-            broken[gate] = 1
+            terminal = through - m
+            break
+        if listed and best_tie >= 0:
+            g = face_gate[through]
             waiting = free_stretch(
-                crossings, owner, neighbour, valve, terminal_cell, holds, gate, c, heap, waiting
+                crossings,
+                owner,
+                neighbour,
+                valve,
+                terminal_cell,
+                holds,
+                g,
+                through,
+                broken,
+                heap,
+                waiting,
             )
         node = best_node
+    if len(face_gate) > 0:
+        for step in range(1, count):
+            entered[step] = face_gate[entered[step]]
+    return count, terminal
 
 
 @nb.njit(cache=True, nogil=True)
@@ -336,14 +374,14 @@ def bar_trapped(
     Parameters
     ----------
     until : of :func:`last_drained`
-    holds : (n,) becomes BARRED where blood was trapped at the first such event, BLOOD instead of
+    holds : (n+1,) becomes BARRED where blood was trapped at the first such event, BLOOD instead of
         AGENT, else stays
 
     Returns
     -------
     Whether there was such an event: the front must be led again.
     """
-    n, m, k = len(holds), len(owner), len(order)
+    n, m, k = len(holds) - 1, len(owner), len(order)
     gate_first, gate_crossing = crossings.gate_first, crossings.gate_crossing
     since = np.full(n, k, dtype=np.int32)
     for step in range(k):
