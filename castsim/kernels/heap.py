@@ -16,13 +16,15 @@ WayArray = NDArray[Any]
 
 
 @nb.njit(cache=True, nogil=True, inline="always")
-def before(threshold: float, tie: int, other_threshold: float, other_tie: int) -> bool:
+def before(threshold: float, tie: np.int32, other_threshold: float, other_tie: np.int32) -> bool:
     """Whether the first way goes before the other."""
-    return threshold < other_threshold or (threshold == other_threshold and tie < other_tie)
+    if threshold == other_threshold:
+        return bool(tie < other_tie)
+    return threshold < other_threshold
 
 
 @nb.njit(cache=True, nogil=True)
-def push(heap: WayArray, size: int, threshold: float, tie: int, node: int) -> int:
+def push(heap: WayArray, size: int, threshold: float, tie: np.int32, node: np.int32) -> int:
     """Add a way to the heap; returns its new size."""
     place = size
     while place > 0:

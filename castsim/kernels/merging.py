@@ -126,13 +126,13 @@ def drop_inner(words: WordArray, id_bits: int, ends: Int32Array, parent: Int32Ar
     """Keep, in their order, the words of gates between different ponds; returns how many."""
     index = (np.uint64(1) << np.uint64(id_bits)) - np.uint64(1)
     for node in range(len(parent)):
-        parent[node] = find(parent, np.int32(node))
+        parent[node] = find(parent, node)
     kept = 0
     for k in range(len(words)):
         word = words[k]
         g = np.int64(word & index)
         words[kept] = word
-        kept += np.int64(parent[ends[g, 0]] != parent[ends[g, 1]])
+        kept += int(parent[ends[g, 0]] != parent[ends[g, 1]])
     return kept
 
 

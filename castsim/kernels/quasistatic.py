@@ -250,9 +250,11 @@ def advance_front(
                     best_node = far
         if best_node < 0:
             break
-        through = best_tie + size if best_tie < 0 else best_tie
-        if listed and best_tie >= 0:
-            through = crossing[best_tie]
+        through = int(best_tie)
+        if best_tie < 0:
+            through += size
+        elif listed:
+            through = int(crossing[best_tie])
         if best_node == n:
             terminal = through - m
             break

@@ -27,7 +27,7 @@ _DIGIT = np.uint64((1 << DIGIT_BITS) - 1)
 
 
 @nb.njit(cache=True, nogil=True, inline="always")
-def sortable(bits: int) -> int:
+def sortable(bits: np.uint64) -> np.uint64:
     """Bits of a float to an integer that sorts as the floats do; both zeros give the same."""
     if bits == _SIGN:
         return _SIGN
@@ -67,7 +67,7 @@ def pack(bits: WordArray, id_bits: int, words: WordArray) -> int:
 
 
 @nb.njit(cache=True, nogil=True)
-def split_point(words: WordArray, used: int, wanted: int) -> tuple[int, int]:
+def split_point(words: WordArray, used: int, wanted: int) -> tuple[np.uint64, int]:
     """Word below which at least `wanted` words lie (or all), and how many do."""
     count = np.zeros(1 << COARSE_BITS, dtype=np.int64)
     down = np.uint64(max(0, used - COARSE_BITS))
@@ -82,7 +82,7 @@ def split_point(words: WordArray, used: int, wanted: int) -> tuple[int, int]:
 
 
 @nb.njit(cache=True, nogil=True)
-def split(words: WordArray, point: int, low: WordArray, high: WordArray) -> None:
+def split(words: WordArray, point: np.uint64, low: WordArray, high: WordArray) -> None:
     """Words below `point` into `low`, the others into `high`, each with room for one more."""
     p, q = 0, 0
     for k in range(len(words)):
@@ -90,9 +90,8 @@ def split(words: WordArray, point: int, low: WordArray, high: WordArray) -> None
         # without a branch, which no processor could foresee
         low[p] = word
         high[q] = word
-        is_low = np.int64(word < point)
-        p += is_low
-        q += 1 - is_low
+        p += int(word < point)
+        q += int(word >= point)
 
 
 @nb.njit(cache=True, nogil=True)
@@ -109,9 +108,9 @@ def deal(source: WordArray, target: WordArray, shift: int, start: NDArray[np.int
         total += count
     for k in range(len(source)):
         word = source[k]
-        digit = np.int64((word >> down) & _DIGIT)
-        target[start[digit]] = word
-        start[digit] += 1
+        heap = (word >> down) & _DIGIT
+        target[start[heap]] = word
+        start[heap] += 1
 
 
 @nb.njit(cache=True, nogil=True)
