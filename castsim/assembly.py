@@ -124,8 +124,11 @@ def build_pattern(graph: Graph) -> Pattern:
         diag_pivot_thresh=0.0,
         options={"SymmetricMode": True},
     ).perm_c.astype(np.int64)
-    column, row, target, face_entry = symbolic(n, rank, graph.owner, graph.neighbour)
-    return Pattern(np.argsort(rank).astype(np.int64), rank, column, row, target, face_entry)
+    return Pattern(
+        np.argsort(rank).astype(np.int64),
+        rank,
+        *symbolic(n, rank, graph.owner, graph.neighbour),
+    )
 
 
 def kernel_agent(agent: AgentModel) -> Agent:
@@ -179,4 +182,5 @@ def empty_state(graph: Graph) -> State:
         diode=np.ones(m, dtype=np.uint8),
         fed=flags(n),
         drains=flags(n),
+        way=np.full(n, -1, dtype=np.int64),
     )

@@ -17,6 +17,7 @@ from castsim.kernels.arrays import Graph, State
 from castsim.kernels.connectivity import find_drains
 from castsim.kernels.filling import tally
 from castsim.kernels.pressure import scratch
+from castsim.kernels.region import factorise_rest, include_valves, new_region, reveal_all
 from castsim.kernels.step import Drive, StepResult, advance
 from castsim.protocol import Protocol, Rule, RuleAction, RuleKind, Step
 from geometry.flowmesh import FlowMesh
@@ -239,9 +240,12 @@ class _Run:
         self.agent = kernel_agent(agent)
         self.state = empty_state(graph)
         self.pattern = build_pattern(graph)
-        n, m, t = mesh.n_cells, len(graph.owner), mesh.n_terminals
-        self.work = scratch(n, m, t, len(self.pattern.row))
+        n, m, t = mesh.n_cells, mesh.n_faces, mesh.n_terminals
+        self.work = scratch(graph, self.pattern)
         find_drains(graph, self.state, self.work.stack)
+        self.region = new_region(n, m + t, self.pattern)
+        factorise_rest(graph, self.state, self.pattern, self.region)
+        include_valves(graph, self.pattern, self.region)
         self.length = np.concatenate([mesh.face_length, np.zeros(t)])
         self.injected = 0.0
         self.pushed = 0.0
@@ -341,6 +345,7 @@ class _Run:
             self.state,
             self.work,
             self.pattern,
+            self.region,
             self.length,
             self.watch.route,
             drive,
@@ -380,7 +385,14 @@ class _Run:
         return volume
 
     def _log(self, tip_pressure: float) -> None:
-        sums = tally(self.graph, self.state, self.azygos, self.watch.azygos_fraction, self.hazard)
+        sums = tally(
+            self.graph,
+            self.state,
+            self.work,
+            self.azygos,
+            self.watch.azygos_fraction,
+            self.hazard,
+        )
         self.rows.append((self.injected, self.time, tip_pressure, self.hub, *sums))
 
     def catheter_reflux(self) -> float:
@@ -392,7 +404,7 @@ class _Run:
             seen = self.watch.azygos & (2.0 * self.watch.visible_radius >= rule.visible_calibre)
             flags = seen.astype(np.uint8)
             fraction = self.watch.azygos_fraction
-            return float(tally(self.graph, self.state, flags, fraction, self.hazard)[0])
+            return float(tally(self.graph, self.state, self.work, flags, fraction, self.hazard)[0])
         if rule.kind is RuleKind.CATHETER_REFLUX:
             return self.catheter_reflux()
         if rule.kind is RuleKind.TIP_PRESSURE:
@@ -422,6 +434,7 @@ class _Run:
 
     def _result(self) -> Injection:
         log = {name: np.array([row[k] for row in self.rows]) for k, name in enumerate(LOG_COLUMNS)}
+        reveal_all(self.graph, self.state, self.pattern, self.region)
         cut = self.mesh.terminal_kind == TerminalKind.CUT
         edge = np.concatenate([self.mesh.terminal_cell[cut], self.watch.ports])
         reached = self.state.agent_volume[edge].sum()

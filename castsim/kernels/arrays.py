@@ -83,6 +83,7 @@ class State(NamedTuple):
     diode: FlagArray  # (m,) 1: the valve or open front conducts
     fed: FlagArray  # (n,) 1: full and joined to the tip through open agent
     drains: FlagArray  # (n,) 1: not full, and its blood has a way out
+    way: IntArray  # (n,) where it drains: the face by which it does
 
 
 class Source(NamedTuple):

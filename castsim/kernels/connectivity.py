@@ -13,7 +13,7 @@ def other_end(graph: Graph, face: int, cell: int) -> int:
     return graph.owner[face] + graph.neighbour[face] - cell
 
 
-@nb.njit(cache=True)
+@nb.njit(cache=True, nogil=True)
 def find_fed(graph: Graph, state: State, tip: int, stack: IntArray) -> int:
     """Mark the full cells that open agent joins to the tip in `state.fed`; return how many.
 
@@ -47,14 +47,14 @@ def find_fed(graph: Graph, state: State, tip: int, stack: IntArray) -> int:
     return count
 
 
-@nb.njit(cache=True)
+@nb.njit(cache=True, nogil=True)
 def find_drains(graph: Graph, state: State, stack: IntArray) -> None:
-    """Mark in `state.drains` the not-full cells whose blood can reach a terminal.
+    """Mark in `state.drains` the not-full cells whose blood can reach a terminal, and by which way.
 
     Valves are walked against their direction, because the walk starts at the way out.
     """
     first, around, owner, neighbour = graph.first, graph.around, graph.owner, graph.neighbour
-    full, drains, valve = state.full, state.drains, graph.valve
+    full, drains, valve, way = state.full, state.drains, graph.valve, state.way
     drains[:] = 0
     depth = 0
     n = len(full)
@@ -63,6 +63,7 @@ def find_drains(graph: Graph, state: State, stack: IntArray) -> None:
         cell = owner[f]
         if full[cell] == 0 and drains[cell] == 0:
             drains[cell] = 1
+            way[cell] = f
             stack[depth] = cell
             depth += 1
     while depth > 0:
@@ -78,8 +79,72 @@ def find_drains(graph: Graph, state: State, stack: IntArray) -> None:
             if valve[f] != 0 and valve[f] != towards:
                 continue
             drains[far] = 1
+            way[far] = f
             stack[depth] = far
             depth += 1
+
+
+@nb.njit(cache=True, nogil=True)
+def cut_off(graph: Graph, state: State, cell: int, stack: IntArray, queue: IntArray) -> int:
+    """Bring `state.drains` up to date after `cell` has filled; return how many cells it cut off.
+
+    In doubt are only the cells whose ways out led through it: a tree, since every cell keeps one
+    way. Each hangs on again by any neighbour not in doubt, and takes those behind it along; what
+    is left at last is trapped. `stack` then begins with the trapped cells.
+    """
+    first, around, owner, neighbour = graph.first, graph.around, graph.owner, graph.neighbour
+    drains, valve, way = state.drains, graph.valve, state.way
+    n = len(drains)
+    drains[cell] = 0
+    stack[0] = cell
+    doubtful = 1
+    place = 0
+    while place < doubtful:
+        c = stack[place]
+        place += 1
+        for e in range(first[c], first[c + 1]):
+            f = around[e]
+            far = owner[f] + neighbour[f] - c
+            if far < n and drains[far] == 1 and way[far] == f:
+                drains[far] = 2
+                stack[doubtful] = far
+                doubtful += 1
+    for s in range(1, doubtful):
+        if drains[stack[s]] != 2:
+            continue
+        queue[0] = stack[s]
+        count = 1
+        place = 0
+        while place < count:
+            c = queue[place]
+            place += 1
+            if drains[c] == 2:
+                for e in range(first[c], first[c + 1]):
+                    f = around[e]
+                    far = owner[f] + neighbour[f] - c
+                    towards = 1 if owner[f] == c else -1
+                    if (valve[f] == 0 or valve[f] == towards) and (far >= n or drains[far] == 1):
+                        drains[c] = 1
+                        way[c] = f
+                        break
+                if drains[c] == 2:
+                    continue
+            for e in range(first[c], first[c + 1]):
+                f = around[e]
+                far = owner[f] + neighbour[f] - c
+                towards = 1 if owner[f] == far else -1
+                if far < n and drains[far] == 2 and (valve[f] == 0 or valve[f] == towards):
+                    drains[far] = 1
+                    way[far] = f
+                    queue[count] = far
+                    count += 1
+    trapped = 0
+    for s in range(1, doubtful):
+        if drains[stack[s]] == 2:
+            drains[stack[s]] = 0
+            stack[trapped] = stack[s]
+            trapped += 1
+    return trapped
 
 
 @nb.njit(cache=True)
@@ -123,7 +188,7 @@ def end_viscosity(
     return share * agent + (1.0 - share) * blood
 
 
-@nb.njit(cache=True)
+@nb.njit(cache=True, nogil=True)
 def blood_through(graph: Graph, state: State, cell: int) -> float:
     """Blood that leaves a not-full cell, mm3/s, by the flows of the last solve."""
     out = 0.0
@@ -137,7 +202,7 @@ def blood_through(graph: Graph, state: State, cell: int) -> float:
     return out
 
 
-@nb.njit(cache=True)
+@nb.njit(cache=True, nogil=True)
 def neighbours_first(
     n_nodes: int, owner: IntArray, neighbour: IntArray
 ) -> tuple[IntArray, IntArray]:

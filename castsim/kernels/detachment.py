@@ -14,6 +14,7 @@ import numpy as np
 from castsim.kernels.arrays import Agent, FloatArray, Graph, IntArray, State
 from castsim.kernels.connectivity import other_end
 from castsim.kernels.laws import FULL_HOLD_SHELL, shell_fraction, solid_number
+from castsim.kernels.pressure import TORN, TOUCHED, Work
 
 
 @nb.njit(cache=True, inline="always")
@@ -31,9 +32,13 @@ def wall_hold(graph: Graph, agent: Agent, state: State, cell: int, length: float
     return sides / graph.gel_radius[cell] * agent.wall_hold * part * length
 
 
-@nb.njit(cache=True)
-def tear_off(graph: Graph, agent: Agent, state: State, length: FloatArray, tip: int) -> float:
+@nb.njit(cache=True, nogil=True)
+def tear_off(
+    graph: Graph, agent: Agent, state: State, work: Work, length: FloatArray, tip: int
+) -> float:
     """Tear off what the blood pressure takes; return the volume carried away, mm3.
+
+    The cells are listed in `work.torn`.
 
     The highest pressure that reaches each full cell is spread by Dijkstra's algorithm from all
     fronts at once on which blood presses harder than agent. The tip's own cell is held by the
@@ -42,15 +47,18 @@ def tear_off(graph: Graph, agent: Agent, state: State, length: FloatArray, tip: 
     """
     full = state.full
     n = len(full)
-    if full.sum() == 0:
-        return 0.0
-    best = np.full(n, -np.inf)
-    come_from = np.full(n, -1, dtype=np.int64)
+    best, come_from, touched = work.best, work.come_from, work.touched
+    cells = work.size[TOUCHED]
+    work.size[TORN] = 0
+    for k in range(cells):
+        best[touched[k]] = -np.inf
+        come_from[touched[k]] = -1
     heap = [(0.0, 0)]
     heap.pop()
     highest = -np.inf
     lowest = np.inf
-    for c in range(n):
+    for k in range(cells):
+        c = touched[k]
         if state.full[c] == 0 or state.drains[c] == 1:
             continue
         for e in range(graph.first[c], graph.first[c + 1]):
@@ -68,7 +76,7 @@ def tear_off(graph: Graph, agent: Agent, state: State, length: FloatArray, tip: 
                     best[c] = p
         if best[c] > -np.inf:
             heap.append((-best[c], c))
-    if highest <= lowest:
+    if highest <= lowest or len(heap) == 0:
         return 0.0
     heapq.heapify(heap)
     while len(heap) > 0:
@@ -90,7 +98,8 @@ def tear_off(graph: Graph, agent: Agent, state: State, length: FloatArray, tip: 
                 come_from[far] = c
                 heapq.heappush(heap, (-p, far))
     torn = 0.0
-    for c in range(n):
+    for k in range(cells):
+        c = touched[k]
         if full[c] == 0 or best[c] == -np.inf:
             continue
         gives = False
@@ -107,13 +116,13 @@ def tear_off(graph: Graph, agent: Agent, state: State, length: FloatArray, tip: 
         piece = c
         while piece >= 0:
             if state.full[piece] == 1 and piece != tip:
-                torn += tear_cell(graph, state, piece)
+                torn += tear_cell(graph, state, work, piece)
             piece = come_from[piece]
     return torn
 
 
-@nb.njit(cache=True)
-def tear_cell(graph: Graph, state: State, cell: int) -> float:
+@nb.njit(cache=True, nogil=True)
+def tear_cell(graph: Graph, state: State, work: Work, cell: int) -> float:
     """Carry the fluid core of one cell away; its gates are bare again. Returns mm3."""
     open_part = 1.0 - shell_fraction(state.gel[cell], graph.annular[cell] == 1)
     core = state.agent_volume[cell] * (
@@ -121,6 +130,9 @@ def tear_cell(graph: Graph, state: State, cell: int) -> float:
     )
     if core <= 0.0:
         return 0.0
+    work.torn[work.size[TORN]] = cell
+    work.torn_full[work.size[TORN]] = state.full_volume[cell]
+    work.size[TORN] += 1
     state.agent_volume[cell] -= core
     state.torn[cell] += core
     state.full[cell] = 0
@@ -135,7 +147,7 @@ def tear_cell(graph: Graph, state: State, cell: int) -> float:
     return core
 
 
-@nb.njit(cache=True)
+@nb.njit(cache=True, nogil=True)
 def slip_plug(
     graph: Graph, agent: Agent, state: State, length: FloatArray, route: IntArray, pressure: float
 ) -> bool:

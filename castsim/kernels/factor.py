@@ -4,7 +4,8 @@ The pattern is analysed once: `Pattern` holds, for every column in elimination o
 entries and where each of their products is to be subtracted. A numeric factorisation is then
 one pass over that list, which for quasi-1-D meshes costs about as much as an assembly
 (`qdldl` needs a Python call and a fresh up-looking pass each time, and cannot be called from a
-kernel).
+kernel). The numeric passes take the leading arrays of a pattern rather than the pattern, because
+:mod:`region` runs them on a part of it.
 """
 
 from typing import NamedTuple
@@ -28,6 +29,7 @@ class Pattern(NamedTuple):
     rank: IntArray  # (n,) position of each cell in the elimination
     column: IntArray  # (n+1,) first entry of each column of L
     row: IntArray  # (nnz,) rank of each entry's row, ascending in a column
+    product: IntArray  # (n+1,) first product of each column
     target: IntArray  # (products,) entry that each product of a column's pair is taken from
     face_entry: IntArray  # (m,) entry of L that the face's conductance goes to, -1: none
 
@@ -35,8 +37,8 @@ class Pattern(NamedTuple):
 @nb.njit(cache=True)
 def symbolic(
     n: int, rank: IntArray, owner: IntArray, neighbour: IntArray
-) -> tuple[IntArray, IntArray, IntArray, IntArray]:
-    """Columns and rows of L, update targets, and the entry of each face.
+) -> tuple[IntArray, IntArray, IntArray, IntArray, IntArray]:
+    """Columns and rows of L, first products, update targets, and the entry of each face.
 
     Faces with a neighbour >= n (terminals) touch the diagonal only.
     """
@@ -93,11 +95,11 @@ def symbolic(
             sibling[k] = child[parent[k]]
             child[parent[k]] = k
     row = row[:count].copy()
-    products = 0
+    product = np.zeros(n + 1, dtype=np.int64)
     for k in range(n):
         c = column[k + 1] - column[k]
-        products += c * (c - 1) // 2
-    target = np.empty(products, dtype=np.int64)
+        product[k + 1] = product[k] + c * (c - 1) // 2
+    target = np.empty(product[n], dtype=np.int64)
     where = np.empty(n, dtype=np.int64)
     # the products of column k go to columns row[a]; visit by column a to look entries up
     position = 0
@@ -123,21 +125,26 @@ def symbolic(
                 else:
                     right = middle
             face_entry[f] = left
-    return column, row, target, face_entry
+    return column, row, product, target, face_entry
 
 
 @nb.njit(cache=True)
 def factorise(
-    pattern: Pattern, diagonal: FloatArray, entries: FloatArray, whole: FloatArray
+    n: int,
+    column: IntArray,
+    row: IntArray,
+    target: IntArray,
+    diagonal: FloatArray,
+    entries: FloatArray,
+    whole: FloatArray,
 ) -> None:
     """Overwrite the matrix (diagonal by rank, strict lower entries) with D and L, in place.
 
-    `whole` is a copy of the diagonal: where a pivot cancels to round-off of it, nothing holds that
-    part of the network (blood behind a shut valve), and it is grounded.
+    `whole` is the diagonal as assembled: where a pivot cancels to round-off of it, nothing holds
+    that part of the network (blood behind a shut valve), and it is grounded.
     """
-    column, row, target = pattern.column, pattern.row, pattern.target
     position = 0
-    for k in range(len(diagonal)):
+    for k in range(n):
         start = column[k]
         stop = column[k + 1]
         if diagonal[k] <= SINGULAR * whole[k]:
@@ -155,22 +162,28 @@ def factorise(
 
 
 @nb.njit(cache=True)
+def eliminate(
+    first: int, n: int, column: IntArray, row: IntArray, entries: FloatArray, right: FloatArray
+) -> None:
+    """Solve L y = right in place; `right` is zero before rank `first`."""
+    for k in range(first, n):
+        y = right[k]
+        if y != 0.0:
+            for a in range(column[k], column[k + 1]):
+                right[row[a]] -= entries[a] * y
+
+
+@nb.njit(cache=True)
 def substitute(
-    pattern: Pattern,
+    n: int,
+    column: IntArray,
+    row: IntArray,
     diagonal: FloatArray,
     entries: FloatArray,
     right: FloatArray,
     other: FloatArray,
 ) -> None:
-    """Solve L D L' x = right and = other in place, in one pass; both are ordered by rank."""
-    column, row = pattern.column, pattern.row
-    n = len(diagonal)
-    for k in range(n):
-        x = right[k]
-        y = other[k]
-        for a in range(column[k], column[k + 1]):
-            right[row[a]] -= entries[a] * x
-            other[row[a]] -= entries[a] * y
+    """Solve D L' x = right and = other in place, in one pass; both are ordered by rank."""
     for k in range(n - 1, -1, -1):
         inverse = 1.0 / diagonal[k]
         x = right[k] * inverse

@@ -9,8 +9,10 @@ import numpy as np
 
 from castsim.kernels.arrays import Agent, FlagArray, FloatArray, Graph, State
 from castsim.kernels.connectivity import other_end
+from castsim.kernels.factor import Pattern
 from castsim.kernels.laws import burst_pressure
-from castsim.kernels.pressure import Work
+from castsim.kernels.pressure import FILLED, GATES, TOUCHED, Work
+from castsim.kernels.region import NEEDED_RINGS, Region, reveal_flows
 
 FRESH = 2
 """`state.reached` of a gate touched within the present step, until its age is known."""
@@ -18,7 +20,7 @@ NO_FLOW = 1e-6
 """Of a cell's largest outflow: less may be round-off of a face in which nothing flows."""
 
 
-@nb.njit(cache=True)
+@nb.njit(cache=True, nogil=True)
 def receive(
     graph: Graph,
     agent: Agent,
@@ -31,11 +33,16 @@ def receive(
     count: int,
 ) -> int:
     """Let `cell` take `rate` more of the injected volume; return the new number of receivers."""
-    if work.degree[cell] == 0:
-        work.degree[cell] = 1
+    if work.receives[cell] == 0:
+        work.receives[cell] = 1
         work.receivers[count] = cell
+        work.added[cell] = 0.0
         work.before[cell] = state.agent_volume[cell]
         count += 1
+        if work.known[cell] == 0:
+            work.known[cell] = 1
+            work.touched[work.size[TOUCHED]] = cell
+            work.size[TOUCHED] += 1
     work.rate[cell] += rate
     if graph.rest_flow[cell] >= agent.sweep_ratio * work.rate[cell] * inflow:
         if state.first_swept[cell] > at:
@@ -45,8 +52,8 @@ def receive(
     return count
 
 
-@nb.njit(cache=True)
-def touch_gates(graph: Graph, state: State, cell: int, at: float) -> None:
+@nb.njit(cache=True, nogil=True)
+def touch_gates(graph: Graph, state: State, work: Work, cell: int, at: float) -> None:
     """Agent fills `cell` and so meets the gates of its faces."""
     n = len(graph.volume)
     for e in range(graph.first[cell], graph.first[cell + 1]):
@@ -58,14 +65,18 @@ def touch_gates(graph: Graph, state: State, cell: int, at: float) -> None:
         if far >= n or state.full[far] == 0:
             state.reached[g] = FRESH
             state.window[g] = at
+            work.gates[work.size[GATES]] = g
+            work.size[GATES] += 1
 
 
-@nb.njit(cache=True)
+@nb.njit(cache=True, nogil=True)
 def pass_on(
     graph: Graph,
     agent: Agent,
     state: State,
     work: Work,
+    pattern: Pattern,
+    region: Region,
     cell: int,
     inflow: float,
     at: float,
@@ -73,6 +84,12 @@ def pass_on(
 ) -> tuple[int, bool]:
     """Hand a filled cell's inflow to its outflows; return receivers and whether to solve again."""
     n = len(graph.volume)
+    if region.ring[cell] < NEEDED_RINGS:
+        reveal_flows(graph, state, pattern, region, cell)
+        for e in range(graph.first[cell], graph.first[cell + 1]):
+            far = other_end(graph, graph.around[e], cell)
+            if far < n:
+                reveal_flows(graph, state, pattern, region, far)
     least = 0.0
     for e in range(graph.first[cell], graph.first[cell + 1]):
         f = graph.around[e]
@@ -132,12 +149,14 @@ def pass_on(
     return count, False
 
 
-@nb.njit(cache=True)
+@nb.njit(cache=True, nogil=True)
 def fill(
     graph: Graph,
     agent: Agent,
     state: State,
     work: Work,
+    pattern: Pattern,
+    region: Region,
     tip: int,
     inflow: float,
     specials: int,
@@ -151,6 +170,7 @@ def fill(
     """
     n = len(graph.volume)
     work.terminal_rate[:] = 0.0
+    work.size[FILLED] = 0
     count = 0
     if state.full[tip] == 0:
         count = receive(graph, agent, state, work, tip, 1.0, inflow, injected, count)
@@ -204,13 +224,20 @@ def fill(
             break
         state.agent_volume[filled] = graph.volume[filled]
         state.full[filled] = 1
+        work.filled[work.size[FILLED]] = filled
+        work.size[FILLED] += 1
         state.full_volume[filled] = injected + done
-        touch_gates(graph, state, filled, done)
-        count, again = pass_on(graph, agent, state, work, filled, inflow, injected + done, count)
+        touch_gates(graph, state, work, filled, done)
+        count, again = pass_on(
+            graph, agent, state, work, pattern, region, filled, inflow, injected + done, count
+        )
+    for r in range(count):
+        work.rate[work.receivers[r]] = 0.0
+        work.receives[work.receivers[r]] = 0
     return done, count
 
 
-@nb.njit(cache=True)
+@nb.njit(cache=True, nogil=True)
 def stamp_times(
     state: State, work: Work, count: int, injected: float, done: float, time: float, dt: float
 ) -> None:
@@ -222,10 +249,13 @@ def stamp_times(
             state.first_time[cell] = time + (state.first_volume[cell] - injected) * per_volume
         if np.isinf(state.full_time[cell]) and state.full[cell] == 1:
             state.full_time[cell] = time + (state.full_volume[cell] - injected) * per_volume
-    reached = state.reached
-    for g in range(len(reached)):
-        if reached[g] == FRESH:
-            reached[g] = 1
+    place = work.size[GATES]
+    # the fresh ones are the last of the list
+    while place > 0:
+        place -= 1
+        g = work.gates[place]
+        if state.reached[g] == FRESH:
+            state.reached[g] = 1
             # age is counted from the step's start by the caller: subtract the wait
             state.age[g] = -state.window[g] * per_volume
             state.skin[g] = 0.0
@@ -233,15 +263,22 @@ def stamp_times(
             state.window[g] = 0.0
 
 
-@nb.njit(cache=True)
+@nb.njit(cache=True, nogil=True)
 def tally(
-    graph: Graph, state: State, azygos: FlagArray, azygos_fraction: FloatArray, hazard: FlagArray
+    graph: Graph,
+    state: State,
+    work: Work,
+    azygos: FlagArray,
+    azygos_fraction: FloatArray,
+    hazard: FlagArray,
 ) -> tuple[float, float, float, float]:
     """Agent that entered the azygos system, was carried off, left by terminals, and by hazards."""
     agent_volume, swept, torn = state.agent_volume, state.swept, state.torn
+    touched, terminal_out, owner = work.touched, state.terminal_out, graph.owner
     entered = 0.0
     lost = 0.0
-    for c in range(len(agent_volume)):
+    for k in range(work.size[TOUCHED]):
+        c = touched[k]
         gone = swept[c] + torn[c]
         lost += gone
         entered += gone * azygos_fraction[c]
@@ -249,10 +286,13 @@ def tally(
             entered += agent_volume[c]
     out = 0.0
     intradural = 0.0
+    first = len(owner) - len(hazard)
     for t in range(len(hazard)):
-        out += state.terminal_out[t]
-        if azygos[graph.owner[len(graph.owner) - len(hazard) + t]] == 1:
-            entered += state.terminal_out[t]
-        if hazard[t] == 1:
-            intradural += state.terminal_out[t]
+        gone = terminal_out[t]
+        if gone > 0.0:
+            out += gone
+            if azygos[owner[first + t]] == 1:
+                entered += gone
+            if hazard[t] == 1:
+                intradural += gone
     return entered, lost, out, intradural

@@ -11,10 +11,11 @@ from typing import NamedTuple
 import numba as nb
 import numpy as np
 
-from castsim.kernels.arrays import Agent, FloatArray, Graph, IntArray, Source, State
+from castsim.kernels.arrays import Agent, FlagArray, FloatArray, Graph, IntArray, Source, State
 from castsim.kernels.connectivity import end_viscosity
-from castsim.kernels.factor import Pattern, factorise, substitute
+from castsim.kernels.factor import Pattern, eliminate, factorise, substitute
 from castsim.kernels.laws import burst_pressure
+from castsim.kernels.region import CELLS, FACES, SOLVE, Region, bring_up_to_date
 
 CLOSED_LEAK = 1e-11
 """Share of its conductance left to a closed diode in the matrix, so that nothing floats; its flow
@@ -31,8 +32,12 @@ HELD = 2
 """Role of a front face whose gate is unbroken."""
 
 
+TOUCHED, GATES, FILLED, TRAPPED, TORN = range(5)
+"""Places of `Work.size`: how long the lists of that name are."""
+
+
 class Work(NamedTuple):
-    """Scratch arrays, allocated once."""
+    """Scratch arrays, allocated once, and lists of what a step must look at."""
 
     conductance: FloatArray  # (m,)
     drive: FloatArray  # (m,) Pa
@@ -40,20 +45,33 @@ class Work(NamedTuple):
     direction: IntArray  # (m,)
     front: IntArray  # (m,) +1 owner is full, -1 neighbour is, 0 no front
     special: IntArray  # (m,) list of the faces with a role
-    diagonal: FloatArray  # (n,) by rank
+    whole: FloatArray  # (n,) by number in the region, as are the next four
+    diagonal: FloatArray  # (n,)
+    base: FloatArray  # (n,) pressures with the hub at zero
+    unit: FloatArray  # (n,) pressures for one Pa at the hub
     entries: FloatArray  # (nnz,)
-    base: FloatArray  # (n,) by rank, pressures with the hub at zero
-    unit: FloatArray  # (n,) by rank, pressures for one Pa at the hub
     rate: FloatArray  # (n,) agent inflow of receiving cells per volume injected
     added: FloatArray  # (n,) mm3 received in this step
     before: FloatArray  # (n,) mm3 of agent before this step
     mixed: FloatArray  # (n,) flow-weighted gel number of the inflow
     inflow: FloatArray  # (n,) mm3/s
     receivers: IntArray  # (n,) cells that received agent in this step, in order
+    receives: FlagArray  # (n,) 1: in that list
     terminal_rate: FloatArray  # (t,) per volume injected
     degree: IntArray  # (n,)
-    stack: IntArray  # (n,)
-    value: FloatArray  # (n,)
+    current: FlagArray  # (n,) 1: its gel number is up to date
+    stack: IntArray  # (n+1,)
+    queue: IntArray  # (n,)
+    best: FloatArray  # (n,) Pa, highest blood pressure that reaches a full cell
+    come_from: IntArray  # (n,) by which cell
+    touched: IntArray  # (n,) cells that agent has entered, in order
+    known: FlagArray  # (n,) 1: in that list
+    gates: IntArray  # (g,) gates that agent has touched
+    filled: IntArray  # (n,) cells that became full in this step, in order
+    trapped: IntArray  # (n,) cells whose blood the last step cut off
+    torn: IntArray  # (n,) cells that gave way in the last step
+    torn_full: FloatArray  # (n,) mm3 injected when each of them had filled
+    size: IntArray  # (5,) see TOUCHED, GATES, FILLED, TRAPPED, TORN
 
 
 class Solution(NamedTuple):
@@ -72,9 +90,9 @@ class Solution(NamedTuple):
     converged: bool
 
 
-@nb.njit(cache=True)
-def classify(graph: Graph, agent: Agent, state: State, work: Work) -> int:
-    """Law of every face in the present state; list those with a role; return how many.
+@nb.njit(cache=True, nogil=True)
+def classify(graph: Graph, agent: Agent, state: State, work: Work, region: Region) -> int:
+    """Law of the region's faces in the present state; list those with a role; return how many.
 
     Q = conductance (P_owner - P_neighbour + drive), owner to neighbour, with the weight drive
     s (w_face - w_cell) of each end by its share s of agent. Full cells that are not fed and blood
@@ -90,9 +108,11 @@ def classify(graph: Graph, agent: Agent, state: State, work: Work) -> int:
     out_conductance, out_drive, out_role = work.conductance, work.drive, work.role
     out_direction, out_front, special = work.direction, work.front, work.special
     viscosity = agent.viscosity
+    faces = region.faces
     n = len(volume)
     count = 0
-    for f in range(len(owner)):
+    for k in range(region.size[FACES]):
+        f = faces[k]
         i = owner[f]
         j = neighbour[f]
         inner = j < n
@@ -150,60 +170,78 @@ def classify(graph: Graph, agent: Agent, state: State, work: Work) -> int:
     return count
 
 
-@nb.njit(cache=True)
+@nb.njit(cache=True, nogil=True)
 def linear_solve(
-    graph: Graph, state: State, work: Work, pattern: Pattern, source: Source, tip_open: bool
+    graph: Graph, state: State, work: Work, region: Region, source: Source, tip: int, tip_open: bool
 ) -> tuple[float, float]:
-    """Assemble and solve with the present diodes; return intercept and slope of the inflow."""
-    owner, neighbour, rank = graph.owner, graph.neighbour, pattern.rank
+    """Assemble and solve with the present diodes; return intercept and slope of the inflow.
+
+    `tip` is the number of the tip's cell in the region.
+    """
+    faces, face_owner, face_neighbour = region.faces, region.face_owner, region.face_neighbour
+    face_entry, column, row, target = region.face_entry, region.column, region.row, region.target
     conductance, drive, role, diode = work.conductance, work.drive, work.role, state.diode
-    diagonal, entries, base, unit = work.diagonal, work.entries, work.base, work.unit
-    face_entry, terminal_pressure = pattern.face_entry, graph.terminal_pressure
-    leak = graph.leak
+    whole, diagonal, entries = work.whole, work.diagonal, work.entries
+    base, unit, terminal_pressure, leak = work.base, work.unit, graph.terminal_pressure, graph.leak
+    neighbour = graph.neighbour
+    cells = region.size[CELLS]
     n = len(diagonal)
-    diagonal[:] = 0.0
-    entries[:] = 0.0
-    base[:] = 0.0
-    unit[:] = 0.0
-    for f in range(len(owner)):
+    whole[:cells] = region.whole[:cells]
+    diagonal[:cells] = region.diagonal[:cells]
+    base[:cells] = region.right[:cells]
+    unit[:cells] = 0.0
+    entries[: column[cells]] = region.entries[: column[cells]]
+    for k in range(region.size[FACES]):
+        f = faces[k]
         g = conductance[f]
         if g == 0.0:
             continue
         if role[f] != 0 and (role[f] == HELD or diode[f] == 0):
             g = min(g * CLOSED_LEAK, leak[f])
-        i = rank[owner[f]]
+        i = face_owner[k]
+        j = face_neighbour[k]
         push = g * drive[f]
         diagonal[i] += g
+        whole[i] += g
         base[i] -= push
-        if neighbour[f] < n:
-            j = rank[neighbour[f]]
+        if j >= 0:
             diagonal[j] += g
+            whole[j] += g
             base[j] += push
-            entries[face_entry[f]] -= g
+            entries[face_entry[k]] -= g
         else:
             base[i] += g * terminal_pressure[neighbour[f] - n]
-    tip = rank[source.tip]
     admittance = 1.0 / source.resistance
     if not tip_open:
-        admittance = max(admittance * CLOSED_LEAK, HELD_PIVOT * diagonal[tip])
+        admittance = max(admittance * CLOSED_LEAK, HELD_PIVOT * whole[tip])
     diagonal[tip] += admittance
+    whole[tip] += admittance
     unit[tip] = admittance
-    for i in range(n):
-        if diagonal[i] == 0.0:
+    for i in range(cells):
+        if whole[i] == 0.0:
             diagonal[i] = 1.0
-    work.value[:] = diagonal
-    factorise(pattern, diagonal, entries, work.value)
-    substitute(pattern, diagonal, entries, base, unit)
+            whole[i] = 1.0
+    factorise(cells, column, row, target, diagonal, entries, whole)
+    eliminate(0, cells, column, row, entries, base)
+    eliminate(tip, cells, column, row, entries, unit)
+    substitute(cells, column, row, diagonal, entries, base, unit)
     return -base[tip] * admittance, max(0.0, admittance * (1.0 - unit[tip]))
 
 
-@nb.njit(cache=True)
+@nb.njit(cache=True, nogil=True)
 def solve_diodes(
-    graph: Graph, state: State, work: Work, pattern: Pattern, source: Source, specials: int
+    graph: Graph,
+    state: State,
+    work: Work,
+    pattern: Pattern,
+    region: Region,
+    source: Source,
+    specials: int,
 ) -> tuple[float, float, float, float, int, bool]:
     """Pressures with every diode consistent: (inflow, intercept, slope, hub, solves, converged)."""
-    rank, base, unit, pressure = pattern.rank, work.base, work.unit, state.pressure
+    base, unit, pressure, cell = work.base, work.unit, state.pressure, region.cell
     n = len(pressure)
+    tip = region.number[pattern.rank[source.tip]]
     tip_open = True
     inflow = 0.0
     intercept = 0.0
@@ -211,15 +249,15 @@ def solve_diodes(
     hub = source.hub_pressure
     limit = 5 * SWITCH_ALL + 4 * specials
     for turn in range(limit):
-        intercept, slope = linear_solve(graph, state, work, pattern, source, tip_open)
+        intercept, slope = linear_solve(graph, state, work, region, source, tip, tip_open)
         if not np.isnan(source.rate):
             hub = (source.rate - intercept) / slope if slope > 0.0 else source.limit
             hub = min(hub, source.limit)
         inflow = intercept + slope * hub
         largest = 0.0
-        for i in range(n):
-            p = base[rank[i]] + hub * unit[rank[i]]
-            pressure[i] = p
+        for k in range(region.size[CELLS]):
+            p = base[k] + hub * unit[k]
+            pressure[cell[k]] = p
             largest = max(largest, abs(p))
         noise = min(ROUND_OFF * 10.0 ** (turn // SWITCH_ALL), LARGEST_ROUND_OFF)
         tolerance = noise * largest
@@ -254,7 +292,7 @@ def solve_diodes(
     return inflow, intercept, slope, hub, limit, False
 
 
-@nb.njit(cache=True)
+@nb.njit(cache=True, nogil=True)
 def weakest_gate(
     graph: Graph, agent: Agent, state: State, work: Work, source: Source, specials: int
 ) -> tuple[int, float, float]:
@@ -313,14 +351,16 @@ def weakest_gate(
     return best, needed, next_needed
 
 
-@nb.njit(cache=True)
-def flows(graph: Graph, state: State, work: Work) -> None:
-    """Flow of every face from the pressures; nothing through held gates and shut diodes."""
+@nb.njit(cache=True, nogil=True)
+def flows(graph: Graph, state: State, work: Work, region: Region) -> None:
+    """Flow of the region's faces from the pressures; nothing through held gates and shut diodes."""
     owner, neighbour, pressure, flow = graph.owner, graph.neighbour, state.pressure, state.flow
     conductance, drive, role = work.conductance, work.drive, work.role
     direction, diode, terminal_pressure = work.direction, state.diode, graph.terminal_pressure
+    faces = region.faces
     n = len(pressure)
-    for f in range(len(owner)):
+    for k in range(region.size[FACES]):
+        f = faces[k]
         flow[f] = 0.0
         if conductance[f] == 0.0 or role[f] == HELD or (role[f] == 1 and diode[f] == 0):
             continue
@@ -331,16 +371,24 @@ def flows(graph: Graph, state: State, work: Work) -> None:
             flow[f] = q
 
 
-@nb.njit(cache=True)
+@nb.njit(cache=True, nogil=True)
 def solve(
-    graph: Graph, agent: Agent, state: State, work: Work, pattern: Pattern, source: Source
+    graph: Graph,
+    agent: Agent,
+    state: State,
+    work: Work,
+    pattern: Pattern,
+    region: Region,
+    source: Source,
 ) -> Solution:
     """Pressures and flows of the present state; opens the gates that are overdriven.
 
-    `state.fed` and `state.drains` must be up to date. Breaking is monotone within one call, so
+    `state.fed` and `state.drains` must be up to date, and the region wide enough. Breaking is monotone within one call, so
     it ends after at most as many rounds as there are gates.
     """
-    specials = classify(graph, agent, state, work)
+    bring_up_to_date(graph, pattern, region)
+    region.size[SOLVE] += 1
+    specials = classify(graph, agent, state, work, region)
     solves = 0
     broken = 0
     burst_at_tip = -np.inf
@@ -352,7 +400,7 @@ def solve(
     converged = True
     for _ in range(len(graph.gate_radius) + 1):
         inflow, intercept, slope, hub, count, converged = solve_diodes(
-            graph, state, work, pattern, source, specials
+            graph, state, work, pattern, region, source, specials
         )
         solves += count
         if not converged:
@@ -378,7 +426,7 @@ def solve(
             if work.role[f] == HELD:
                 work.role[f] = 1
                 state.diode[f] = 1
-    flows(graph, state, work)
+    flows(graph, state, work, region)
     return Solution(
         inflow,
         intercept,
@@ -394,14 +442,19 @@ def solve(
     )
 
 
-def scratch(n: int, m: int, t: int, entries: int) -> Work:
-    """Scratch arrays for `n` cells, `m` faces, `t` terminals and `entries` of L."""
+def scratch(graph: Graph, pattern: Pattern | None = None) -> Work:
+    """Scratch arrays for a graph and its factor."""
+    n, m = len(graph.volume), len(graph.owner)
+    t, g = len(graph.terminal_pressure), len(graph.gate_radius)
 
     def floats(size: int) -> FloatArray:
         return np.zeros(size)
 
     def ints(size: int) -> IntArray:
         return np.zeros(size, dtype=np.int64)
+
+    def flags(size: int) -> FlagArray:
+        return np.zeros(size, dtype=np.uint8)
 
     return Work(
         conductance=floats(m),
@@ -410,18 +463,50 @@ def scratch(n: int, m: int, t: int, entries: int) -> Work:
         direction=ints(m),
         front=ints(m),
         special=ints(m),
+        whole=floats(n),
         diagonal=floats(n),
-        entries=floats(entries),
         base=floats(n),
         unit=floats(n),
+        entries=floats(0 if pattern is None else len(pattern.row)),
         rate=floats(n),
         added=floats(n),
         before=floats(n),
         mixed=floats(n),
         inflow=floats(n),
         receivers=ints(n),
+        receives=flags(n),
         terminal_rate=floats(t),
         degree=ints(n),
+        current=flags(n),
         stack=ints(n + 1),
-        value=floats(n),
+        queue=ints(n),
+        best=floats(n),
+        come_from=ints(n),
+        touched=ints(n),
+        known=flags(n),
+        gates=ints(g),
+        filled=ints(n),
+        trapped=ints(n),
+        torn=ints(n),
+        torn_full=floats(n),
+        size=ints(5),
     )
+
+
+@nb.njit(cache=True, nogil=True)
+def take_stock(state: State, work: Work) -> None:
+    """List the cells that hold agent and the gates that it touches, from the state alone."""
+    count = 0
+    for c in range(len(state.full)):
+        work.known[c] = state.agent_volume[c] > 0.0
+        if work.known[c] == 1:
+            work.touched[count] = c
+            count += 1
+    work.size[TOUCHED] = count
+    count = 0
+    for g in range(len(state.reached)):
+        if state.reached[g] != 0:
+            work.gates[count] = g
+            count += 1
+    work.size[GATES] = count
+    work.size[GATES + 1 :] = 0

@@ -6,7 +6,7 @@ import numba as nb
 
 from castsim.kernels.arrays import Agent, Graph, State
 from castsim.kernels.connectivity import blood_through
-from castsim.kernels.pressure import Work
+from castsim.kernels.pressure import FILLED, GATES, TOUCHED, Work
 
 
 @nb.njit(cache=True, inline="always")
@@ -23,7 +23,33 @@ def relax_gel(gel: float, upstream: float, renewal: float, growth: float, dt: fl
     return settled + (gel - settled) * math.exp(-renewal * dt)
 
 
-@nb.njit(cache=True)
+@nb.njit(cache=True, nogil=True)
+def age_receiver(
+    graph: Graph, agent: Agent, state: State, work: Work, cell: int, time: float, dt: float
+) -> None:
+    """Advance the gel number of a cell that received agent in the step of `dt` from `time`.
+
+    The front is the oldest fluid in the cell, and the first to leave it: as in the steady flow, a
+    cell's gel number is that of its far end (a mean would lag behind the front).
+    """
+    inflow = work.inflow[cell]
+    upstream = work.mixed[cell] / inflow if inflow > 0.0 else 0.0
+    growth = agent.diffusivity / graph.gel_radius[cell] ** 2
+    front = state.gel[cell]
+    entered = 0.0
+    if work.before[cell] == 0.0:
+        front = max(front, upstream)
+        entered = min(max(state.first_time[cell] - time, 0.0), dt)
+    filled = dt
+    if state.full[cell] == 1:
+        filled = min(max(state.full_time[cell] - time, entered), dt)
+    front += growth * (filled - entered)
+    renewal = inflow / graph.volume[cell]
+    state.gel[cell] = relax_gel(front, upstream, renewal, growth, dt - filled)
+    work.current[cell] = 1
+
+
+@nb.njit(cache=True, nogil=True)
 def age_gel(
     graph: Graph,
     agent: Agent,
@@ -38,21 +64,26 @@ def age_gel(
 ) -> None:
     """Advance the gel number of every cell that holds agent from `time` by `dt`.
 
-    Cells fed from the tip are visited along the flow (a potential flow has no loops), then
-    the `count` cells that received agent in this step, in their order, then all others.
+    Cells fed from the tip are visited along the flow (a potential flow has no loops), then those
+    that became full in this step, the rest of its `count` receivers, and all others.
     `source` is the step's mean flow of fresh agent into the tip's cell, mm3/s; `scale` turns the
     solve's flows into the step's mean flows.
     """
     first, around, owner, neighbour = graph.first, graph.around, graph.owner, graph.neighbour
     volume, gel_radius = graph.volume, graph.gel_radius
     flow, fed, full, gel = state.flow, state.fed, state.full, state.gel
-    mixed, inflow, degree, current = work.mixed, work.inflow, work.degree, work.value
+    mixed, inflow, degree, current = work.mixed, work.inflow, work.degree, work.current
+    touched = work.touched
     n = len(volume)
-    mixed[:] = 0.0
-    inflow[:] = 0.0
-    degree[:] = 0
-    current[:] = 0.0  # 1 where the gel number is up to date
-    for c in range(n):
+    cells = work.size[TOUCHED]
+    for k in range(cells):
+        c = touched[k]
+        mixed[c] = 0.0
+        inflow[c] = 0.0
+        degree[c] = 0
+        current[c] = 0
+    for k in range(cells):
+        c = touched[k]
         if fed[c] == 0:
             continue
         for e in range(first[c], first[c + 1]):
@@ -62,7 +93,8 @@ def age_gel(
             if q > 0.0 and far < n and fed[far] == 1:
                 degree[far] += 1
     depth = 0
-    for c in range(n):
+    for k in range(cells):
+        c = touched[k]
         if fed[c] == 1 and degree[c] == 0:
             work.stack[depth] = c
             depth += 1
@@ -80,7 +112,7 @@ def age_gel(
         renewal = max(inflow[c], out) / volume[c]
         growth = agent.diffusivity / gel_radius[c] ** 2
         gel[c] = relax_gel(gel[c], upstream, renewal, growth, dt)
-        current[c] = 1.0
+        current[c] = 1
         for e in range(first[c], first[c + 1]):
             f = around[e]
             q = flow[f] if owner[f] == c else -flow[f]
@@ -94,27 +126,10 @@ def age_gel(
                 if degree[far] == 0:
                     work.stack[depth] = far
                     depth += 1
-    for r in range(count):
-        c = work.receivers[r]
-        if work.added[c] <= 0.0:
-            continue
-        upstream = mixed[c] / inflow[c] if inflow[c] > 0.0 else 0.0
-        growth = agent.diffusivity / gel_radius[c] ** 2
-        # the front is the oldest fluid in the cell, and the first to leave it: as in the steady
-        # flow, a cell's gel number is that of its far end (a mean would lag behind the front)
-        front = gel[c]
-        entered = 0.0
-        if work.before[c] == 0.0:
-            front = max(front, upstream)
-            entered = min(max(state.first_time[c] - time, 0.0), dt)
-        filled = dt
-        if full[c] == 1:
-            filled = min(max(state.full_time[c] - time, entered), dt)
-        front += growth * (filled - entered)
-        gel[c] = relax_gel(front, upstream, inflow[c] / volume[c], growth, dt - filled)
-        current[c] = 1.0
-        if full[c] == 0:
-            continue
+    # those that became full in the order in which they did, so that each comes after what feeds it
+    for r in range(work.size[FILLED]):
+        c = work.filled[r]
+        age_receiver(graph, agent, state, work, c, time, dt)
         for e in range(first[c], first[c + 1]):
             f = around[e]
             q = flow[f] if owner[f] == c else -flow[f]
@@ -122,13 +137,18 @@ def age_gel(
             if q > 0.0 and far < n and fed[far] == 0:
                 inflow[far] += q * scale
                 mixed[far] += q * scale * gel[c]
+    for r in range(count):
+        c = work.receivers[r]
+        if full[c] == 0 and work.added[c] > 0.0:
+            age_receiver(graph, agent, state, work, c, time, dt)
     agent_volume = state.agent_volume
-    for c in range(n):
-        if current[c] == 0.0 and agent_volume[c] > 0.0:
+    for k in range(cells):
+        c = touched[k]
+        if current[c] == 0 and agent_volume[c] > 0.0:
             gel[c] += agent.diffusivity / gel_radius[c] ** 2 * dt
 
 
-@nb.njit(cache=True)
+@nb.njit(cache=True, nogil=True)
 def solvent_diffusivity(graph: Graph, agent: Agent, state: State, blood: int) -> float:
     """Effective diffusivity of a skin whose far side is the not-full cell `blood`, mm2/s.
 
@@ -145,17 +165,18 @@ def solvent_diffusivity(graph: Graph, agent: Agent, state: State, blood: int) ->
     return agent.diffusivity
 
 
-@nb.njit(cache=True)
-def age_gates(graph: Graph, agent: Agent, state: State, scale: float, dt: float) -> None:
+@nb.njit(cache=True, nogil=True)
+def age_gates(
+    graph: Graph, agent: Agent, state: State, work: Work, scale: float, dt: float
+) -> None:
     """Grow the skins of the unbroken gates that agent touches; heal the broken ones that rest."""
-    reached, broken, age, skin = state.reached, state.broken, state.age, state.skin
+    gates, broken, age, skin = work.gates, state.broken, state.age, state.skin
     moved, window, full, flow = state.moved, state.window, state.full, state.flow
     gate_first, gate_faces, gate_radius = graph.gate_first, graph.gate_faces, graph.gate_radius
     owner, neighbour = graph.owner, graph.neighbour
     n = len(full)
-    for g in range(len(gate_radius)):
-        if reached[g] == 0:
-            continue
+    for k in range(work.size[GATES]):
+        g = gates[k]
         blood = -1
         volume = 0.0
         for e in range(gate_first[g], gate_first[g + 1]):

@@ -6,11 +6,12 @@ from typing import NamedTuple
 import numba as nb
 
 from castsim.kernels.arrays import Agent, FloatArray, Graph, IntArray, Source, State
-from castsim.kernels.connectivity import find_drains, find_fed, update_drains
+from castsim.kernels.connectivity import cut_off, find_drains, find_fed
 from castsim.kernels.detachment import slip_plug, tear_off
 from castsim.kernels.factor import Pattern
 from castsim.kernels.filling import fill, stamp_times
-from castsim.kernels.pressure import Work, solve
+from castsim.kernels.pressure import FILLED, TOUCHED, TRAPPED, Work, solve
+from castsim.kernels.region import Region, include, widen
 from castsim.kernels.solidification import age_gates, age_gel
 
 RATE_CHANGE = 0.1
@@ -50,7 +51,7 @@ class StepResult(NamedTuple):
     converged: bool
 
 
-@nb.njit(cache=True)
+@nb.njit(cache=True, nogil=True)
 def volume_after(dt: float, inflow: float, settled: float, tau: float) -> float:
     """Volume out of the tip in `dt` s while the inflow relaxes to `settled` with constant `tau`."""
     if tau <= 0.0:
@@ -58,7 +59,7 @@ def volume_after(dt: float, inflow: float, settled: float, tau: float) -> float:
     return settled * dt - (inflow - settled) * tau * math.expm1(-dt / tau)
 
 
-@nb.njit(cache=True)
+@nb.njit(cache=True, nogil=True)
 def time_for(volume: float, inflow: float, settled: float, tau: float, most: float) -> float:
     """Inverse of :func:`volume_after` by bisection-guarded Newton steps, at most `most` s."""
     if tau <= 0.0:
@@ -83,13 +84,47 @@ def time_for(volume: float, inflow: float, settled: float, tau: float, most: flo
     return dt
 
 
-@nb.njit(cache=True)
+@nb.njit(cache=True, nogil=True)
+def enclose(graph: Graph, work: Work, pattern: Pattern, region: Region, tip: int) -> None:
+    """Let the region hold all that agent and the loss of ways out have changed."""
+    widen(graph, pattern, region, tip)
+    for k in range(work.size[TOUCHED]):
+        widen(graph, pattern, region, work.touched[k])
+    for k in range(work.size[TRAPPED]):
+        include(pattern, region, work.trapped[k])
+    work.size[TRAPPED] = 0
+
+
+@nb.njit(cache=True, nogil=True)
+def follow_blood(graph: Graph, state: State, work: Work, torn: bool) -> None:
+    """Bring `state.drains` up to date after a step; list what lost or found its way out."""
+    trapped, drains = work.trapped, state.drains
+    listed = 0
+    if torn:
+        # blood has come back: search anew
+        before = work.current
+        before[:] = drains
+        find_drains(graph, state, work.stack)
+        for c in range(len(drains)):
+            if drains[c] != before[c]:
+                trapped[listed] = c
+                listed += 1
+    else:
+        for r in range(work.size[FILLED]):
+            for k in range(cut_off(graph, state, work.filled[r], work.stack, work.queue)):
+                trapped[listed] = work.stack[k]
+                listed += 1
+    work.size[TRAPPED] = listed
+
+
+@nb.njit(cache=True, nogil=True)
 def advance(
     graph: Graph,
     agent: Agent,
     state: State,
     work: Work,
     pattern: Pattern,
+    region: Region,
     length: FloatArray,
     route: IntArray,
     drive: Drive,
@@ -104,12 +139,13 @@ def advance(
     Its length never looks at the final volume: only at `drive.step_volume`, `drive.step_time`
     (the end of the protocol's present line, or the healing time) and the hub's own relaxation.
     """
+    enclose(graph, work, pattern, region, drive.tip)
     find_fed(graph, state, drive.tip, work.stack)
     rate = math.nan
     if drive.compliance <= 0.0:
         rate = drive.push_rate
     source = Source(drive.tip, hub_pressure, drive.catheter_resistance, rate, drive.hub_limit)
-    found = solve(graph, agent, state, work, pattern, source)
+    found = solve(graph, agent, state, work, pattern, region, source)
     inflow = max(0.0, found.inflow)
     hub = found.hub_pressure
     tip_pressure = max(found.tip_pressure, found.burst_pressure)
@@ -142,13 +178,21 @@ def advance(
     stalled = False
     done = 0.0
     count = 0
+    work.size[FILLED] = 0
     if open_front and inflow > 0.0:
         volume = min(drive.step_volume, volume_after(dt, inflow, settled, tau))
-        work.added[:] = 0.0
-        work.rate[:] = 0.0
-        work.degree[:] = 0
         done, count = fill(
-            graph, agent, state, work, drive.tip, inflow, found.specials, injected, volume
+            graph,
+            agent,
+            state,
+            work,
+            pattern,
+            region,
+            drive.tip,
+            inflow,
+            found.specials,
+            injected,
+            volume,
         )
         dt = time_for(done, inflow, settled, tau, dt)
     elif drive.push_rate > 0.0:
@@ -161,7 +205,7 @@ def advance(
     if dt > 0.0:
         scale = done / (inflow * dt) if inflow > 0.0 else 0.0
         age_gel(graph, agent, state, work, drive.tip, done / dt, count, scale, time, dt)
-        age_gates(graph, agent, state, scale, dt)
+        age_gates(graph, agent, state, work, scale, dt)
     pushed = drive.push_rate * dt
     if drive.compliance > 0.0:
         after = hub + (pushed - done) / drive.compliance
@@ -171,15 +215,10 @@ def advance(
         hub = after
     else:
         pushed = done
-    torn = tear_off(graph, agent, state, length, drive.tip)
+    torn = tear_off(graph, agent, state, work, length, drive.tip)
     slipped = slip_plug(graph, agent, state, length, route, tip_pressure)
     # only now: until here a cell that has just filled still counts by what it was in the solve
-    if torn > 0.0:
-        find_drains(graph, state, work.stack)
-    else:
-        for r in range(count):
-            if state.full[work.receivers[r]] == 1:
-                update_drains(graph, state, work.receivers[r], work.stack)
+    follow_blood(graph, state, work, torn > 0.0)
     return StepResult(
         done,
         dt,
