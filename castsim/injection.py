@@ -1,6 +1,6 @@
 """Drives the kernels through a protocol: pushes, pauses, rules, and the volume balance.
 
-The loop here decides only what the operator does; each pass calls one compiled step.
+The loop here decides only what the operator does; each pass calls compiled steps.
 """
 
 import math
@@ -16,9 +16,9 @@ from castsim.errors import SolverError
 from castsim.kernels.arrays import Graph, State
 from castsim.kernels.connectivity import find_drains
 from castsim.kernels.filling import tally
-from castsim.kernels.pressure import scratch
+from castsim.kernels.line import Hub, Line, Lookout, Moment, Stretch, follow
+from castsim.kernels.pressure import TORN, scratch
 from castsim.kernels.region import factorise_rest, include_valves, new_region, reveal_all
-from castsim.kernels.step import Drive, StepResult, advance
 from castsim.protocol import Protocol, Rule, RuleAction, RuleKind, Step
 from geometry.flowmesh import FlowMesh
 from geometry.network import TerminalKind
@@ -28,14 +28,12 @@ IntArray = NDArray[np.int64]
 
 BALANCE_BOUND = 1e-9
 """Largest relative error of the volume balance that a run may have."""
-FIRST_VOLUME = 10.0
-"""uL, the step is eta times the injected volume, but not less than eta times this."""
 SETTLE_CONSTANTS = 6.0
 """Hub time constants that are awaited after the last push (0.2 % of the pressure is left)."""
 MOST_STEPS = 1_000_000
 """Guard against a run that no longer gets on; a millilitre takes about a thousand."""
-NEGLIGIBLE = 1e-9
-"""Of the planned volume: a push this close to its end has ended."""
+STEPS_AT_ONCE = 256
+"""Steps after which the kernel comes back to tell how far it is."""
 
 
 @dataclass(frozen=True)
@@ -71,6 +69,7 @@ class Watch:
     route_length : mm of catheter that each route cell surrounds
     ports : cells at the cuts of the mesh; agent there makes a run truncated
     coverage : degrees of the target root covered by the cells flagged full, or None
+    coverage_cells : cells on which `coverage` depends; None: all
     """
 
     azygos: NDArray[np.bool_]
@@ -80,6 +79,7 @@ class Watch:
     route_length: FloatArray = field(default_factory=lambda: np.zeros(0))
     ports: IntArray = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
     coverage: Callable[[NDArray[np.bool_]], float] | None = None
+    coverage_cells: IntArray | None = None
 
     @classmethod
     def nothing(cls, mesh: FlowMesh) -> "Watch":
@@ -255,7 +255,8 @@ class _Run:
         self.charge = source.compliance * self.hub
         self.last_rate = protocol.first_rate
         self.tau = source.compliance * source.resistance
-        self.rows: list[tuple[float, ...]] = []
+        self.log = np.empty((STEPS_AT_ONCE, len(LOG_COLUMNS)))
+        self.rows: list[FloatArray] = []
         self.steps = self.solves = self.slips = 0
         self.burst = 0.0
         self.stop_reason = "protocol complete"
@@ -263,10 +264,11 @@ class _Run:
         self.azygos = watch.azygos.astype(np.uint8)
         self.hazard = (mesh.terminal_kind == TerminalKind.HAZARD).astype(np.uint8)
         self.used = [0] * len(protocol.rules)
-        self.level = [rule.threshold for rule in protocol.rules]
+        self.level = np.array([rule.threshold for rule in protocol.rules], dtype=float)
         self.longest_pause = 0.0
         self.stopped = False
         self.tears: list[Tear] = []
+        self.lookout = self._lookout()
 
     def _lines(self, protocol: Protocol) -> list[_Line]:
         lines: list[_Line] = []
@@ -281,8 +283,29 @@ class _Run:
             lines.append(_Line(rate=0.0, until=SETTLE_CONSTANTS * self.tau, settle=True))
         return lines
 
+    def _lookout(self) -> Lookout:
+        """What the kernel watches; `level` is shared with it, `armed` is set for each line."""
+        watch, rules = self.watch, self.protocol.rules
+        cells = np.zeros((len(rules), self.mesh.n_cells), dtype=np.uint8)
+        for k, rule in enumerate(rules):
+            if rule.kind is RuleKind.AZYGOS_REFLUX:
+                cells[k] = self._visible(rule)
+            elif rule.kind is RuleKind.COVERAGE:
+                cells[k, slice(None) if watch.coverage_cells is None else watch.coverage_cells] = 1
+        return Lookout(
+            azygos=self.azygos,
+            azygos_fraction=np.array(watch.azygos_fraction, dtype=float),
+            hazard=self.hazard,
+            route=np.array(watch.route, dtype=np.int64),
+            route_length=np.array(watch.route_length, dtype=float),
+            kind=np.array([rule.kind for rule in rules], dtype=np.int64),
+            level=self.level,
+            armed=np.zeros(len(rules), dtype=np.uint8),
+            cells=cells,
+        )
+
     def to_end(self, progress: Callable[[float, float], None] | None) -> Injection:
-        self._log(0.0)
+        """Carry all lines out."""
         while self.lines:
             line = self.lines.pop(0)
             if not self._follow(line, progress):
@@ -294,25 +317,15 @@ class _Run:
         began = self.time
         if line.rate > 0.0:
             self.last_rate = line.rate
-        while True:
-            if line.rate > 0.0:
-                # what is stored in the hub will still come out
-                stored = self.source.compliance * max(self.hub, 0.0)
-                left = line.planned - self.injected - stored
-                if left <= NEGLIGIBLE * line.planned:
-                    return True
-                limit = left / line.rate
-            else:
-                limit = line.until - (self.time - began)
-                if limit <= NEGLIGIBLE * line.until:
-                    break
-            result = self._step(line.rate, limit)
+        ended = False
+        while not ended:
+            ended, stalled, met = self._stretch(line, began)
             if progress is not None:
                 progress(self.injected, self.protocol.volume)
-            if result.stalled:
+            if stalled:
                 self.stop_reason = "stalled: nothing opens below the pressure limit"
                 return False
-            verdict = self._rules(pushing=line.rate > 0.0)
+            verdict = self._rules(pushing=line.rate > 0.0) if met else None
             if verdict is not None:
                 if verdict.action is RuleAction.PAUSE:
                     self.lines = [_Line(rate=0.0, until=verdict.pause), line, *self.lines]
@@ -323,23 +336,15 @@ class _Run:
                 if not line.settle:
                     self.lines = [one for one in self.lines if one.settle]
                     return True
-        if not line.settle:
+        if line.rate == 0.0 and not line.settle:
             self.longest_pause = max(self.longest_pause, self.time - began)
         return True
 
-    def _step(self, rate: float, limit: float) -> StepResult:
-        drive = Drive(
-            tip=self.source.cell,
-            catheter_resistance=self.source.resistance,
-            compliance=self.source.compliance,
-            hub_limit=self.source.pressure_limit,
-            push_rate=rate,
-            last_rate=self.last_rate,
-            step_volume=self._step_volume(rate, limit),
-            step_time=min(limit, self.model.healing_time),
-        )
-        full_before = self.state.full_volume.copy()
-        result: StepResult = advance(
+    def _stretch(self, line: _Line, began: float) -> tuple[bool, bool, bool]:
+        """Steps of one line: whether it has ended, has stalled, and may have met a rule."""
+        for k, rule in enumerate(self.protocol.rules):
+            self.lookout.armed[k] = self._may_act(k, rule, pushing=line.rate > 0.0)
+        stretch = follow(
             self.graph,
             self.agent,
             self.state,
@@ -347,68 +352,71 @@ class _Run:
             self.pattern,
             self.region,
             self.length,
-            self.watch.route,
-            drive,
-            self.hub,
-            self.injected,
-            self.time,
+            Hub(
+                self.source.cell,
+                self.source.resistance,
+                self.source.compliance,
+                self.source.pressure_limit,
+            ),
+            Line(line.rate, line.planned, line.until, began, self.last_rate),
+            Moment(self.injected, self.pushed, self.time, self.hub),
+            self.lookout,
+            self.eta,
+            self.log,
         )
-        if not result.converged:
+        if not stretch.settled:
             raise SolverError("the fronts' diodes did not settle; please report this scenario")
         if self.steps > MOST_STEPS:
             raise SolverError(f"more than {MOST_STEPS} steps; please report this scenario")
-        self.injected += result.injected
-        if result.torn > 0.0:
-            self._note_tear(full_before)
-        self.pushed += result.pushed
-        self.time += result.dt
-        self.hub = result.hub_pressure
-        if self.steps == 0:
-            self.rows[0] = (*self.rows[0][:2], result.tip_pressure, *self.rows[0][3:])
-        self.steps += 1
-        self.solves += result.solves
-        self.slips += int(result.slipped)
-        self.burst = max(self.burst, result.tip_pressure)
-        self._log(result.tip_pressure)
-        return result
+        if not self.rows:
+            self._first_row(stretch)
+        self.rows.append(self.log[: stretch.steps].copy())
+        self.injected, self.pushed, self.time, self.hub = stretch.moment
+        self.steps += stretch.steps
+        self.solves += stretch.solves
+        self.slips += stretch.slips
+        self.burst = max(self.burst, stretch.burst)
+        if stretch.tore:
+            self._note_tear()
+        return stretch.ended, stretch.stalled, stretch.met
 
-    def _note_tear(self, full_before: FloatArray) -> None:
-        state = self.state
-        cell = np.flatnonzero(np.isfinite(full_before) & np.isinf(state.full_volume))
-        kept = state.agent_volume[cell] / self.graph.volume[cell]
-        self.tears.append(Tear(cell, full_before[cell], self.injected, kept))
+    def _first_row(self, stretch: Stretch) -> None:
+        """The log begins before the first step, with the pressure that starts it."""
+        row = np.zeros((1, len(LOG_COLUMNS)))
+        row[0, 1:4] = self.time, stretch.first_pressure, self.hub
+        self.rows.append(row)
 
-    def _step_volume(self, rate: float, limit: float) -> float:
-        volume = self.eta * max(self.injected, FIRST_VOLUME)
-        if rate > 0.0 and self.source.compliance <= 0.0:
-            volume = min(volume, rate * limit)
-        return volume
-
-    def _log(self, tip_pressure: float) -> None:
-        sums = tally(
-            self.graph,
-            self.state,
-            self.work,
-            self.azygos,
-            self.watch.azygos_fraction,
-            self.hazard,
-        )
-        self.rows.append((self.injected, self.time, tip_pressure, self.hub, *sums))
+    def _note_tear(self) -> None:
+        work = self.work
+        count = work.size[TORN]
+        order = np.argsort(work.torn[:count])
+        cell = work.torn[:count][order]
+        kept = self.state.agent_volume[cell] / self.graph.volume[cell]
+        self.tears.append(Tear(cell, work.torn_full[:count][order], self.injected, kept))
 
     def catheter_reflux(self) -> float:
         """Length of catheter that agent surrounds, mm, by whatever way it came."""
         return float(self.watch.route_length[self.state.full[self.watch.route] == 1].sum())
 
+    def _visible(self, rule: Rule) -> NDArray[np.uint8]:
+        """Flags of the azygos system's veins that are wide enough for the rule."""
+        wide = 2.0 * self.watch.visible_radius >= rule.visible_calibre
+        return (self.watch.azygos & wide).astype(np.uint8)
+
+    def _may_act(self, number: int, rule: Rule, *, pushing: bool) -> bool:
+        """Whether a rule can act now; none does once a rule has stopped the injection."""
+        if rule.action is RuleAction.PAUSE and (self.used[number] >= rule.times or not pushing):
+            return False
+        return not self.stopped
+
     def _watched(self, rule: Rule) -> float:
         if rule.kind is RuleKind.AZYGOS_REFLUX:
-            seen = self.watch.azygos & (2.0 * self.watch.visible_radius >= rule.visible_calibre)
-            flags = seen.astype(np.uint8)
-            fraction = self.watch.azygos_fraction
+            flags, fraction = self._visible(rule), self.lookout.azygos_fraction
             return float(tally(self.graph, self.state, self.work, flags, fraction, self.hazard)[0])
         if rule.kind is RuleKind.CATHETER_REFLUX:
             return self.catheter_reflux()
         if rule.kind is RuleKind.TIP_PRESSURE:
-            return self.rows[-1][2]
+            return float(self.rows[-1][-1, 2])
         if rule.kind is RuleKind.HUB_PRESSURE:
             return self.hub
         if self.watch.coverage is None:
@@ -416,12 +424,9 @@ class _Run:
         return self.watch.coverage(self.state.full == 1)
 
     def _rules(self, *, pushing: bool) -> Rule | None:
-        """The first rule that is met now, if any; none once a rule has stopped the injection."""
-        if self.stopped:
-            return None
+        """The first rule that is met now, if any."""
         for k, rule in enumerate(self.protocol.rules):
-            pauses = rule.action is RuleAction.PAUSE
-            if pauses and (self.used[k] >= rule.times or not pushing):
+            if not self._may_act(k, rule, pushing=pushing):
                 continue
             value = self._watched(rule)
             if value < self.level[k] or value == 0.0:
@@ -433,7 +438,8 @@ class _Run:
         return None
 
     def _result(self) -> Injection:
-        log = {name: np.array([row[k] for row in self.rows]) for k, name in enumerate(LOG_COLUMNS)}
+        rows = np.concatenate(self.rows)
+        log = {name: rows[:, k].copy() for k, name in enumerate(LOG_COLUMNS)}
         reveal_all(self.graph, self.state, self.pattern, self.region)
         cut = self.mesh.terminal_kind == TerminalKind.CUT
         edge = np.concatenate([self.mesh.terminal_cell[cut], self.watch.ports])

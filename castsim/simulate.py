@@ -248,6 +248,7 @@ def _watch(
         route_length=route_length(mesh)[:length],
         ports=part.ports,
         coverage=cover.degrees,
+        coverage_cells=cover.cell,
     )
 
 
