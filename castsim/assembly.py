@@ -2,14 +2,12 @@
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.sparse import coo_array, csc_matrix
-from scipy.sparse.linalg import splu
 
 from castsim.agents import AgentModel
 from castsim.disorder import gate_disorder
 from castsim.kernels.arrays import Agent, Graph, State
 from castsim.kernels.connectivity import neighbours_first
-from castsim.kernels.factor import Pattern, symbolic
+from castsim.kernels.elimination import Elimination, analyse
 from castsim.kernels.pressure import CLOSED_LEAK
 from geometry.flowmesh import FlowMesh
 
@@ -108,27 +106,12 @@ def gel_radius(mesh: FlowMesh) -> FloatArray:
     return np.where(mesh.cell_gap > 0, 0.5 * mesh.cell_gap, lumen)
 
 
-def build_pattern(graph: Graph) -> Pattern:
-    """Elimination order (multiple minimum degree, SuperLU) and symbolic factor of the mesh."""
+def elimination_plan(graph: Graph) -> Elimination:
+    """Order in which the cells are eliminated, and where their products go."""
     n = len(graph.volume)
-    inner = graph.neighbour < n
-    i, j = graph.owner[inner], graph.neighbour[inner]
-    ones = np.ones(len(i))
-    laplacian = coo_array((-ones, (i, j)), shape=(n, n))
-    laplacian = laplacian + laplacian.T
-    degree = -np.asarray(laplacian.sum(axis=0)).ravel()
-    matrix = csc_matrix(laplacian + coo_array((degree + 1.0, (np.arange(n),) * 2), shape=(n, n)))
-    rank = splu(
-        matrix,
-        permc_spec="MMD_AT_PLUS_A",
-        diag_pivot_thresh=0.0,
-        options={"SymmetricMode": True},
-    ).perm_c.astype(np.int64)
-    return Pattern(
-        np.argsort(rank).astype(np.int64),
-        rank,
-        *symbolic(n, rank, graph.owner, graph.neighbour),
-    )
+    inner = len(graph.owner) - len(graph.terminal_pressure)
+    stays = np.zeros(n, dtype=np.bool_)
+    return analyse(n, graph.owner[:inner], graph.neighbour[:inner], stays, False)
 
 
 def kernel_agent(agent: AgentModel) -> Agent:

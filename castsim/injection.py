@@ -11,14 +11,14 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from castsim.agents import AgentModel
-from castsim.assembly import build_graph, build_pattern, empty_state, kernel_agent
+from castsim.assembly import build_graph, elimination_plan, empty_state, kernel_agent
 from castsim.errors import SolverError
 from castsim.kernels.arrays import Graph, State
 from castsim.kernels.connectivity import find_drains
 from castsim.kernels.filling import tally
 from castsim.kernels.line import Hub, Line, Lookout, Moment, Stretch, follow
 from castsim.kernels.pressure import TORN, scratch
-from castsim.kernels.region import factorise_rest, include_valves, new_region, reveal_all
+from castsim.kernels.region import eliminate_rest, include_valves, new_region, reveal_all
 from castsim.protocol import Protocol, Rule, RuleAction, RuleKind, Step
 from geometry.flowmesh import FlowMesh
 from geometry.network import TerminalKind
@@ -239,13 +239,13 @@ class _Run:
         self.model = agent
         self.agent = kernel_agent(agent)
         self.state = empty_state(graph)
-        self.pattern = build_pattern(graph)
-        n, m, t = mesh.n_cells, mesh.n_faces, mesh.n_terminals
-        self.work = scratch(graph, self.pattern)
+        self.plan = elimination_plan(graph)
+        m, t = mesh.n_faces, mesh.n_terminals
+        self.work = scratch(graph, self.plan)
         find_drains(graph, self.state, self.work.stack)
-        self.region = new_region(n, m + t, self.pattern)
-        factorise_rest(graph, self.state, self.pattern, self.region)
-        include_valves(graph, self.pattern, self.region)
+        self.region = new_region(m + t, self.plan)
+        eliminate_rest(graph, self.state, self.plan, self.region)
+        include_valves(graph, self.plan, self.region)
         self.length = np.concatenate([mesh.face_length, np.zeros(t)])
         self.injected = 0.0
         self.pushed = 0.0
@@ -349,7 +349,7 @@ class _Run:
             self.agent,
             self.state,
             self.work,
-            self.pattern,
+            self.plan,
             self.region,
             self.length,
             Hub(
@@ -440,7 +440,7 @@ class _Run:
     def _result(self) -> Injection:
         rows = np.concatenate(self.rows)
         log = {name: rows[:, k].copy() for k, name in enumerate(LOG_COLUMNS)}
-        reveal_all(self.graph, self.state, self.pattern, self.region)
+        reveal_all(self.graph, self.state, self.plan, self.region)
         cut = self.mesh.terminal_kind == TerminalKind.CUT
         edge = np.concatenate([self.mesh.terminal_cell[cut], self.watch.ports])
         reached = self.state.agent_volume[edge].sum()

@@ -13,6 +13,8 @@ from hypothesis import settings
 
 from castsim.agents import AgentModel, load_agent
 from castsim.injection import Injection, TipSource, inject
+from castsim.kernels.arrays import Graph, State
+from castsim.kernels.pressure import Work, scratch, take_stock
 from castsim.protocol import Pause, Protocol, Step
 from geometry.flowmesh import FlowMesh
 
@@ -45,6 +47,18 @@ def fluid() -> Callable[..., AgentModel]:
 
     def make(**given: Any) -> AgentModel:
         return replace(load_agent("Onyx 18"), **(PLAIN | given))
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def stocked() -> Callable[[Graph, State], Work]:
+    """Makes scratch arrays whose lists are those of a state that was set by hand."""
+
+    def make(graph: Graph, state: State) -> Work:
+        work = scratch(graph)
+        take_stock(state, work)
+        return work
 
     return make
 

@@ -1,10 +1,11 @@
 """Numba kernels: pure functions on arrays, no checks, no objects, no printing.
 
 Read in this order: :mod:`arrays` (what the arrays mean), :mod:`laws` (skin, gel, core: the
-scalar physics), :mod:`elimination` and :mod:`blood` (the flow at rest), :mod:`factor` (sparse
-LDL'), :mod:`connectivity`, :mod:`pressure` (one solve with diodes and gates), :mod:`filling` (the
-event queue of a step), :mod:`solidification`, :mod:`detachment`, :mod:`step` (all of these once),
-:mod:`quasistatic`.
+scalar physics), :mod:`elimination` (of a network of conductances) and :mod:`blood` (the flow at
+rest), :mod:`connectivity`, :mod:`region` (the part of the network that changes), :mod:`pressure`
+(one solve with diodes and gates), :mod:`filling` (the event queue of a step),
+:mod:`solidification`, :mod:`detachment`, :mod:`step` (all of these once), :mod:`line` (steps until
+somebody must decide), :mod:`quasistatic`.
 """
 
 import hashlib
@@ -40,7 +41,7 @@ def compiled() -> bool:
     """Whether this machine already keeps machine code of the kernels (else the first run waits)."""
     place = os.environ.get("NUMBA_CACHE_DIR")
     folder = Path(place) if place else Path(__file__).parent / "__pycache__"
-    return any(folder.rglob("step.advance-*.nbi"))
+    return any(folder.rglob("line.follow-*.nbi"))
 
 
 forget_stale(Path(__file__).parent)

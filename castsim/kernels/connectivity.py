@@ -1,19 +1,19 @@
 """What is joined to what: agent to the tip, blood to a way out."""
 
-import numba as nb
 import numpy as np
 
 from castsim.kernels.arrays import Graph, IntArray, State
+from castsim.kernels.compiling import kernel, law
 from castsim.kernels.laws import core_mobility, solid_number
 
 
-@nb.njit(cache=True, inline="always")
+@law
 def other_end(graph: Graph, face: int, cell: int) -> int:
     """The node at the far end of `face` seen from `cell`."""
     return graph.owner[face] + graph.neighbour[face] - cell
 
 
-@nb.njit(cache=True, nogil=True)
+@kernel
 def find_fed(graph: Graph, state: State, tip: int, stack: IntArray) -> int:
     """Mark the full cells that open agent joins to the tip in `state.fed`; return how many.
 
@@ -47,7 +47,7 @@ def find_fed(graph: Graph, state: State, tip: int, stack: IntArray) -> int:
     return count
 
 
-@nb.njit(cache=True, nogil=True)
+@kernel
 def find_drains(graph: Graph, state: State, stack: IntArray) -> None:
     """Mark in `state.drains` the not-full cells whose blood can reach a terminal, and by which way.
 
@@ -84,7 +84,7 @@ def find_drains(graph: Graph, state: State, stack: IntArray) -> None:
             depth += 1
 
 
-@nb.njit(cache=True, nogil=True)
+@kernel
 def cut_off(graph: Graph, state: State, cell: int, stack: IntArray, queue: IntArray) -> int:
     """Bring `state.drains` up to date after `cell` has filled; return how many cells it cut off.
 
@@ -147,7 +147,7 @@ def cut_off(graph: Graph, state: State, cell: int, stack: IntArray, queue: IntAr
     return trapped
 
 
-@nb.njit(cache=True)
+@kernel
 def update_drains(graph: Graph, state: State, cell: int, stack: IntArray) -> None:
     """Bring `state.drains` up to date after `cell` has filled.
 
@@ -168,7 +168,7 @@ def update_drains(graph: Graph, state: State, cell: int, stack: IntArray) -> Non
         find_drains(graph, state, stack)
 
 
-@nb.njit(cache=True, inline="always")
+@law
 def end_viscosity(
     share: float, thread: bool, gel: float, annular: int, agent: float, blood: float
 ) -> float:
@@ -188,21 +188,23 @@ def end_viscosity(
     return share * agent + (1.0 - share) * blood
 
 
-@nb.njit(cache=True, nogil=True)
+@kernel
 def blood_through(graph: Graph, state: State, cell: int) -> float:
     """Blood that leaves a not-full cell, mm3/s, by the flows of the last solve."""
+    first, around, owner, neighbour = graph.first, graph.around, graph.owner, graph.neighbour
+    flow, full = state.flow, state.full
+    n = len(full)
     out = 0.0
-    n = len(graph.volume)
-    for e in range(graph.first[cell], graph.first[cell + 1]):
-        f = graph.around[e]
-        q = state.flow[f] if graph.owner[f] == cell else -state.flow[f]
-        far = other_end(graph, f, cell)
-        if q > 0.0 and (far >= n or state.full[far] == 0):
+    for e in range(first[cell], first[cell + 1]):
+        f = around[e]
+        q = flow[f] if owner[f] == cell else -flow[f]
+        far = owner[f] + neighbour[f] - cell
+        if q > 0.0 and (far >= n or full[far] == 0):
             out += q
     return out
 
 
-@nb.njit(cache=True, nogil=True)
+@kernel
 def neighbours_first(
     n_nodes: int, owner: IntArray, neighbour: IntArray
 ) -> tuple[IntArray, IntArray]:

@@ -8,120 +8,187 @@ its shell stays.
 
 import heapq
 
-import numba as nb
 import numpy as np
 
 from castsim.kernels.arrays import Agent, FloatArray, Graph, IntArray, State
+from castsim.kernels.compiling import kernel, law
 from castsim.kernels.connectivity import other_end
 from castsim.kernels.laws import FULL_HOLD_SHELL, shell_fraction, solid_number
 from castsim.kernels.pressure import TORN, TOUCHED, Work
 
 
-@nb.njit(cache=True, inline="always")
-def wall_hold(graph: Graph, agent: Agent, state: State, cell: int, length: float) -> float:
-    """Pressure that the gelled wall of `length` mm of a cell holds, Pa.
+@law
+def wall_hold(
+    gel: float, annular: bool, radius: float, faces: int, length: float, strength: float
+) -> float:
+    """Pressure that the gelled wall of `length` mm of a cell with so many faces holds, Pa.
 
     Force balance: 2 tau / R in a lumen; 2 tau / h in an annulus, whose gel radius is h/2. The way
     through a junction is at least its radius long, however small the cells are.
     """
-    if graph.first[cell + 1] - graph.first[cell] > 2:
-        length = max(length, graph.gel_radius[cell])
-    annular = graph.annular[cell] == 1
-    part = min(1.0, shell_fraction(state.gel[cell], annular) / FULL_HOLD_SHELL)
+    if faces > 2:
+        length = max(length, radius)
+    part = min(1.0, shell_fraction(gel, annular) / FULL_HOLD_SHELL)
     sides = 1.0 if annular else 2.0
-    return sides / graph.gel_radius[cell] * agent.wall_hold * part * length
+    return sides / radius * strength * part * length
 
 
-@nb.njit(cache=True, nogil=True)
-def tear_off(
-    graph: Graph, agent: Agent, state: State, work: Work, length: FloatArray, tip: int
-) -> float:
-    """Tear off what the blood pressure takes; return the volume carried away, mm3.
+@kernel
+def cell_hold(graph: Graph, agent: Agent, state: State, cell: int, length: float) -> float:
+    """`wall_hold` of a cell."""
+    return wall_hold(
+        state.gel[cell],
+        graph.annular[cell] == 1,
+        graph.gel_radius[cell],
+        graph.first[cell + 1] - graph.first[cell],
+        length,
+        agent.wall_hold,
+    )
 
-    The cells are listed in `work.torn`.
 
-    The highest pressure that reaches each full cell is spread by Dijkstra's algorithm from all
-    fronts at once on which blood presses harder than agent. The tip's own cell is held by the
-    catheter. Pressures are those of the step's solve: cells that filled since (still marked in
-    `state.drains`) wait for the next step.
+@kernel
+def press_fronts(
+    graph: Graph, agent: Agent, state: State, work: Work, length: FloatArray
+) -> tuple[int, bool]:
+    """Blood pressure that enters agent at each front where blood presses harder than agent.
+
+    Sets `work.best` of all cells with agent, lists those entered in `work.stack`, and returns how
+    many they are and whether the fronts' blood pressures differ at all.
     """
-    full = state.full
+    first, around, owner, neighbour = graph.first, graph.around, graph.owner, graph.neighbour
+    face_weight, cell_weight, radius = graph.face_weight, graph.cell_weight, graph.gel_radius
+    full, drains, fed, gel = state.full, state.drains, state.fed, state.gel
+    pressure = state.pressure
+    best, come_from, touched, entered = work.best, work.come_from, work.touched, work.stack
+    annular = graph.annular
     n = len(full)
-    best, come_from, touched = work.best, work.come_from, work.touched
-    cells = work.size[TOUCHED]
-    work.size[TORN] = 0
-    for k in range(cells):
-        best[touched[k]] = -np.inf
-        come_from[touched[k]] = -1
-    heap = [(0.0, 0)]
-    heap.pop()
+    count = 0
     highest = -np.inf
     lowest = np.inf
-    for k in range(cells):
+    for k in range(work.size[TOUCHED]):
         c = touched[k]
-        if state.full[c] == 0 or state.drains[c] == 1:
+        best[c] = -np.inf
+        come_from[c] = -1
+        if full[c] == 0 or drains[c] == 1:
             continue
-        for e in range(graph.first[c], graph.first[c + 1]):
-            f = graph.around[e]
-            far = other_end(graph, f, c)
-            if far < n and state.full[far] == 0 and state.drains[far] == 1:
-                p = state.pressure[far]
-                highest = max(highest, p)
-                lowest = min(lowest, p)
-                weight = graph.face_weight[f] - graph.cell_weight[c]
-                if state.fed[c] == 1 and state.pressure[c] + weight >= p:
-                    continue  # agent pushes blood here, not blood agent
-                p -= max(0.0, weight) + wall_hold(graph, agent, state, c, 0.5 * length[f])
-                if p > best[c]:
-                    best[c] = p
+        for e in range(first[c], first[c + 1]):
+            f = around[e]
+            far = owner[f] + neighbour[f] - c
+            if far >= n or full[far] == 1 or drains[far] == 0:
+                continue
+            p = pressure[far]
+            highest = max(highest, p)
+            lowest = min(lowest, p)
+            weight = face_weight[f] - cell_weight[c]
+            if fed[c] == 1 and pressure[c] + weight >= p:
+                continue  # agent pushes blood here, not blood agent
+            faces = first[c + 1] - first[c]
+            p -= max(0.0, weight) + wall_hold(
+                gel[c], annular[c] == 1, radius[c], faces, 0.5 * length[f], agent.wall_hold
+            )
+            best[c] = max(best[c], p)
         if best[c] > -np.inf:
-            heap.append((-best[c], c))
-    if highest <= lowest or len(heap) == 0:
-        return 0.0
+            entered[count] = c
+            count += 1
+    return count, highest > lowest
+
+
+@kernel
+def hand_through(
+    graph: Graph, agent: Agent, state: State, work: Work, length: FloatArray, count: int
+) -> None:
+    """Spread the pressures of `press_fronts` through agent, by Dijkstra's algorithm."""
+    first, around, owner, neighbour = graph.first, graph.around, graph.owner, graph.neighbour
+    cell_weight, radius, gate = graph.cell_weight, graph.gel_radius, graph.gate
+    full, drains, gel, annular = state.full, state.drains, state.gel, graph.annular
+    best, come_from, entered = work.best, work.come_from, work.stack
+    strength = agent.wall_hold
+    n = len(full)
+    heap = [(-best[entered[k]], entered[k]) for k in range(count)]
     heapq.heapify(heap)
     while len(heap) > 0:
         negative, c = heapq.heappop(heap)
         if -negative < best[c]:
             continue
-        for e in range(graph.first[c], graph.first[c + 1]):
-            f = graph.around[e]
-            far = other_end(graph, f, c)
-            if far >= n or state.full[far] == 0 or state.drains[far] == 1 or graph.gate[f] < 0:
+        own = first[c + 1] - first[c]
+        for e in range(first[c], first[c + 1]):
+            f = around[e]
+            far = owner[f] + neighbour[f] - c
+            if far >= n or full[far] == 0 or drains[far] == 1 or gate[f] < 0:
                 continue
             half = 0.5 * length[f]
-            p = best[c] - wall_hold(graph, agent, state, c, half)
-            p -= wall_hold(graph, agent, state, far, half)
+            faces = first[far + 1] - first[far]
+            p = best[c] - wall_hold(gel[c], annular[c] == 1, radius[c], own, half, strength)
+            p -= wall_hold(gel[far], annular[far] == 1, radius[far], faces, half, strength)
             # weight only resists: agent that sinks is not carried off
-            p -= max(0.0, graph.cell_weight[c] - graph.cell_weight[far])
+            p -= max(0.0, cell_weight[c] - cell_weight[far])
             if p > best[far]:
                 best[far] = p
                 come_from[far] = c
                 heapq.heappush(heap, (-p, far))
-    torn = 0.0
-    for k in range(cells):
+
+
+@kernel
+def next_giving(
+    graph: Graph, agent: Agent, state: State, work: Work, length: FloatArray, place: int
+) -> int:
+    """Place in `work.touched`, from `place` on, of a cell at one of whose fronts agent gives way.
+
+    It does where what arrives at the cell exceeds the blood pressure there. -1: there is none.
+    """
+    first, around, owner, neighbour = graph.first, graph.around, graph.owner, graph.neighbour
+    face_weight, cell_weight, radius = graph.face_weight, graph.cell_weight, graph.gel_radius
+    full, drains, pressure, gel = state.full, state.drains, state.pressure, state.gel
+    best, touched, annular = work.best, work.touched, graph.annular
+    n = len(full)
+    for k in range(place, work.size[TOUCHED]):
         c = touched[k]
         if full[c] == 0 or best[c] == -np.inf:
             continue
-        gives = False
-        for e in range(graph.first[c], graph.first[c + 1]):
-            f = graph.around[e]
-            far = other_end(graph, f, c)
-            if far < n and state.full[far] == 0 and state.drains[far] == 1:
-                hold = wall_hold(graph, agent, state, c, 0.5 * length[f])
-                weight = graph.face_weight[f] - graph.cell_weight[c]
-                if best[c] - max(0.0, -weight) - hold > state.pressure[far]:
-                    gives = True
-        if not gives:
-            continue
-        piece = c
+        faces = first[c + 1] - first[c]
+        for e in range(first[c], first[c + 1]):
+            f = around[e]
+            far = owner[f] + neighbour[f] - c
+            if far >= n or full[far] == 1 or drains[far] == 0:
+                continue
+            hold = wall_hold(
+                gel[c], annular[c] == 1, radius[c], faces, 0.5 * length[f], agent.wall_hold
+            )
+            weight = face_weight[f] - cell_weight[c]
+            if best[c] - max(0.0, -weight) - hold > pressure[far]:
+                return k
+    return -1
+
+
+@kernel
+def tear_off(
+    graph: Graph, agent: Agent, state: State, work: Work, length: FloatArray, tip: int
+) -> float:
+    """Tear off what the blood pressure takes; return the volume carried away, mm3.
+
+    The highest pressure that reaches each full cell is spread by Dijkstra's algorithm from all
+    fronts at once on which blood presses harder than agent. The tip's own cell is held by the
+    catheter. Pressures are those of the step's solve: cells that filled since (still marked in
+    `state.drains`) wait for the next step. The cells torn are listed in `work.torn`.
+    """
+    work.size[TORN] = 0
+    count, differ = press_fronts(graph, agent, state, work, length)
+    if count == 0 or not differ:
+        return 0.0
+    hand_through(graph, agent, state, work, length, count)
+    torn = 0.0
+    place = next_giving(graph, agent, state, work, length, 0)
+    while place >= 0:
+        piece = work.touched[place]
         while piece >= 0:
             if state.full[piece] == 1 and piece != tip:
                 torn += tear_cell(graph, state, work, piece)
-            piece = come_from[piece]
+            piece = work.come_from[piece]
+        place = next_giving(graph, agent, state, work, length, place + 1)
     return torn
 
 
-@nb.njit(cache=True, nogil=True)
+@kernel
 def tear_cell(graph: Graph, state: State, work: Work, cell: int) -> float:
     """Carry the fluid core of one cell away; its gates are bare again. Returns mm3."""
     open_part = 1.0 - shell_fraction(state.gel[cell], graph.annular[cell] == 1)
@@ -147,7 +214,7 @@ def tear_cell(graph: Graph, state: State, work: Work, cell: int) -> float:
     return core
 
 
-@nb.njit(cache=True, nogil=True)
+@kernel
 def slip_plug(
     graph: Graph, agent: Agent, state: State, length: FloatArray, route: IntArray, pressure: float
 ) -> bool:
@@ -170,9 +237,9 @@ def slip_plug(
             f = graph.around[e]
             if other_end(graph, f, cell) != after:
                 continue
-            hold += wall_hold(graph, agent, state, cell, 0.5 * length[f])
+            hold += cell_hold(graph, agent, state, cell, 0.5 * length[f])
             if state.full[after] == 1:
-                hold += wall_hold(graph, agent, state, after, 0.5 * length[f])
+                hold += cell_hold(graph, agent, state, after, 0.5 * length[f])
                 break
             if not solid or state.drains[after] == 0 or pressure - state.pressure[after] <= hold:
                 return False

@@ -4,12 +4,11 @@ Volume, not time, is the clock here. The solver's fluxes only give fractions, no
 one, so that the volume balance does not hang on the solver's residual.
 """
 
-import numba as nb
 import numpy as np
 
 from castsim.kernels.arrays import Agent, FlagArray, FloatArray, Graph, State
-from castsim.kernels.connectivity import other_end
-from castsim.kernels.factor import Pattern
+from castsim.kernels.compiling import kernel
+from castsim.kernels.elimination import Elimination
 from castsim.kernels.laws import burst_pressure
 from castsim.kernels.pressure import FILLED, GATES, TOUCHED, Work
 from castsim.kernels.region import NEEDED_RINGS, Region, reveal_flows
@@ -20,7 +19,7 @@ NO_FLOW = 1e-6
 """Of a cell's largest outflow: less may be round-off of a face in which nothing flows."""
 
 
-@nb.njit(cache=True, nogil=True)
+@kernel
 def receive(
     graph: Graph,
     agent: Agent,
@@ -44,7 +43,7 @@ def receive(
             work.touched[work.size[TOUCHED]] = cell
             work.size[TOUCHED] += 1
     work.rate[cell] += rate
-    if graph.rest_flow[cell] >= agent.sweep_ratio * work.rate[cell] * inflow:
+    if graph.rest_flow[cell] >= agent.sweep_ratio * inflow * work.rate[cell]:
         if state.first_swept[cell] > at:
             state.first_swept[cell] = at
     elif state.first_volume[cell] > at:
@@ -52,30 +51,58 @@ def receive(
     return count
 
 
-@nb.njit(cache=True, nogil=True)
+@kernel
 def touch_gates(graph: Graph, state: State, work: Work, cell: int, at: float) -> None:
     """Agent fills `cell` and so meets the gates of its faces."""
-    n = len(graph.volume)
-    for e in range(graph.first[cell], graph.first[cell + 1]):
-        f = graph.around[e]
-        g = graph.gate[f]
-        if g < 0 or state.reached[g] != 0:
+    first, around, owner, neighbour = graph.first, graph.around, graph.owner, graph.neighbour
+    gate, reached, full, window = graph.gate, state.reached, state.full, state.window
+    gates, size = work.gates, work.size
+    n = len(full)
+    for e in range(first[cell], first[cell + 1]):
+        f = around[e]
+        g = gate[f]
+        if g < 0 or reached[g] != 0:
             continue
-        far = other_end(graph, f, cell)
-        if far >= n or state.full[far] == 0:
-            state.reached[g] = FRESH
-            state.window[g] = at
-            work.gates[work.size[GATES]] = g
-            work.size[GATES] += 1
+        far = owner[f] + neighbour[f] - cell
+        if far >= n or full[far] == 0:
+            reached[g] = FRESH
+            window[g] = at
+            gates[size[GATES]] = g
+            size[GATES] += 1
 
 
-@nb.njit(cache=True, nogil=True)
+@kernel
+def gives_way(graph: Graph, agent: Agent, state: State, cell: int, face: int, far: int) -> bool:
+    """Break an untouched gate if it gives way at once to the pressure that drives the flow."""
+    n = len(graph.volume)
+    g = graph.gate[face]
+    far_pressure = graph.terminal_pressure[far - n] if far >= n else state.pressure[far]
+    push = state.pressure[cell] + graph.face_weight[face] - graph.cell_weight[cell] - far_pressure
+    burst = burst_pressure(
+        graph.gate_radius[g],
+        graph.gate_disorder[g],
+        state.skin[g],
+        agent.tension,
+        agent.skin_yield,
+    )
+    if push <= burst:
+        return False
+    state.broken[g] = 1
+    state.age[g] = 0.0
+    state.skin[g] = 0.0
+    state.moved[g] = 0.0
+    state.window[g] = 0.0
+    state.reached[g] = 1
+    return True
+
+
+@kernel
 def pass_on(
     graph: Graph,
     agent: Agent,
     state: State,
     work: Work,
-    pattern: Pattern,
+    plan: Elimination,
     region: Region,
     cell: int,
     inflow: float,
@@ -83,65 +110,50 @@ def pass_on(
     count: int,
 ) -> tuple[int, bool]:
     """Hand a filled cell's inflow to its outflows; return receivers and whether to solve again."""
-    n = len(graph.volume)
+    first, around, owner, neighbour = graph.first, graph.around, graph.owner, graph.neighbour
+    flow, full, gate = state.flow, state.full, graph.gate
+    broken, moved, gate_radius = state.broken, state.moved, graph.gate_radius
+    n = len(full)
     if region.ring[cell] < NEEDED_RINGS:
-        reveal_flows(graph, state, pattern, region, cell)
-        for e in range(graph.first[cell], graph.first[cell + 1]):
-            far = other_end(graph, graph.around[e], cell)
+        reveal_flows(graph, state, plan, region, cell)
+        for e in range(first[cell], first[cell + 1]):
+            far = owner[around[e]] + neighbour[around[e]] - cell
             if far < n:
-                reveal_flows(graph, state, pattern, region, far)
+                reveal_flows(graph, state, plan, region, far)
     least = 0.0
-    for e in range(graph.first[cell], graph.first[cell + 1]):
-        f = graph.around[e]
-        q = state.flow[f] if graph.owner[f] == cell else -state.flow[f]
+    for e in range(first[cell], first[cell + 1]):
+        f = around[e]
+        q = flow[f] if owner[f] == cell else -flow[f]
         least = max(least, NO_FLOW * q)
     out = 0.0
     through = 0.0
     held = False
-    for e in range(graph.first[cell], graph.first[cell + 1]):
-        f = graph.around[e]
-        q = state.flow[f] if graph.owner[f] == cell else -state.flow[f]
+    for e in range(first[cell], first[cell + 1]):
+        f = around[e]
+        q = flow[f] if owner[f] == cell else -flow[f]
         if q <= least:
             continue
         through += q
-        far = other_end(graph, f, cell)
-        g = graph.gate[f]
-        if g < 0 or (far < n and state.full[far] == 1):
+        far = owner[f] + neighbour[f] - cell
+        g = gate[f]
+        if g < 0 or (far < n and full[far] == 1):
             held = True
             continue
-        if state.broken[g] == 0:
-            # an untouched gate may give way at once to the pressure that drives the flow
-            far_pressure = graph.terminal_pressure[far - n] if far >= n else state.pressure[far]
-            push = state.pressure[cell] + graph.face_weight[f] - graph.cell_weight[cell]
-            push -= far_pressure
-            burst = burst_pressure(
-                graph.gate_radius[g],
-                graph.gate_disorder[g],
-                state.skin[g],
-                agent.tension,
-                agent.skin_yield,
-            )
-            if push <= burst:
-                held = True
-                continue
-            state.broken[g] = 1
-            state.age[g] = 0.0
-            state.skin[g] = 0.0
-            state.moved[g] = 0.0
-            state.window[g] = 0.0
-            state.reached[g] = 1
-        state.moved[g] += graph.gate_radius[g]
+        if broken[g] == 0 and not gives_way(graph, agent, state, cell, f, far):
+            held = True
+            continue
+        moved[g] += gate_radius[g]
         out += q
     rate = work.rate[cell]
     work.rate[cell] = 0.0
     if held or out <= 0.0 or through - rate * inflow > inflow:
         return count, True
-    for e in range(graph.first[cell], graph.first[cell + 1]):
-        f = graph.around[e]
-        q = state.flow[f] if graph.owner[f] == cell else -state.flow[f]
+    for e in range(first[cell], first[cell + 1]):
+        f = around[e]
+        q = flow[f] if owner[f] == cell else -flow[f]
         if q <= least:
             continue
-        far = other_end(graph, f, cell)
+        far = owner[f] + neighbour[f] - cell
         if far >= n:
             work.terminal_rate[far - n] += rate * q / out
         else:
@@ -149,13 +161,13 @@ def pass_on(
     return count, False
 
 
-@nb.njit(cache=True, nogil=True)
+@kernel
 def fill(
     graph: Graph,
     agent: Agent,
     state: State,
     work: Work,
-    pattern: Pattern,
+    plan: Elimination,
     region: Region,
     tip: int,
     inflow: float,
@@ -169,6 +181,8 @@ def fill(
     filled cell carried more blood than the tip delivers (a dam). 0 means that no front is open.
     """
     n = len(graph.volume)
+    owner, neighbour, flow = graph.owner, graph.neighbour, state.flow
+    special, front = work.special, work.front
     work.terminal_rate[:] = 0.0
     work.size[FILLED] = 0
     count = 0
@@ -177,59 +191,63 @@ def fill(
     else:
         total = 0.0
         for e in range(specials):
-            f = work.special[e]
-            if work.front[f] != 0:
-                total += abs(state.flow[f])
+            f = special[e]
+            if front[f] != 0:
+                total += abs(flow[f])
         if total <= 0.0:
             return 0.0, 0
         for e in range(specials):
-            f = work.special[e]
-            if work.front[f] == 0 or state.flow[f] == 0.0:
+            f = special[e]
+            if front[f] == 0 or flow[f] == 0.0:
                 continue
-            share = abs(state.flow[f]) / total
-            far = graph.neighbour[f] if work.front[f] > 0 else graph.owner[f]
+            share = abs(flow[f]) / total
+            far = neighbour[f] if front[f] > 0 else owner[f]
             if far >= n:
                 work.terminal_rate[far - n] += share
             else:
                 count = receive(graph, agent, state, work, far, share, inflow, injected, count)
     done = 0.0
     again = False
+    receivers, rates, added = work.receivers, work.rate, work.added
+    agent_volume, cell_volume, swept = state.agent_volume, graph.volume, state.swept
+    rest_flow, terminal_rate, terminal_out = graph.rest_flow, work.terminal_rate, state.terminal_out
+    carried = agent.sweep_ratio * inflow
     while not again:
         step = volume - done
         filled = -1
         for r in range(count):
-            cell = work.receivers[r]
-            rate = work.rate[cell]
-            if rate <= 0.0 or graph.rest_flow[cell] >= agent.sweep_ratio * rate * inflow:
+            cell = receivers[r]
+            rate = rates[cell]
+            if rate <= 0.0 or rest_flow[cell] >= carried * rate:
                 continue
-            need = (graph.volume[cell] - state.agent_volume[cell]) / rate
+            need = (cell_volume[cell] - agent_volume[cell]) / rate
             if need < step:
                 step = need
                 filled = cell
         step = max(step, 0.0)
         for r in range(count):
-            cell = work.receivers[r]
-            rate = work.rate[cell]
+            cell = receivers[r]
+            rate = rates[cell]
             if rate <= 0.0:
                 continue
-            if graph.rest_flow[cell] >= agent.sweep_ratio * rate * inflow:
-                state.swept[cell] += rate * step
+            if rest_flow[cell] >= carried * rate:
+                swept[cell] += rate * step
             else:
-                state.agent_volume[cell] += rate * step
-                work.added[cell] += rate * step
-        for t in range(len(work.terminal_rate)):
-            state.terminal_out[t] += work.terminal_rate[t] * step
+                agent_volume[cell] += rate * step
+                added[cell] += rate * step
+        for t in range(len(terminal_rate)):
+            terminal_out[t] += terminal_rate[t] * step
         done += step
         if filled < 0:
             break
-        state.agent_volume[filled] = graph.volume[filled]
+        agent_volume[filled] = cell_volume[filled]
         state.full[filled] = 1
         work.filled[work.size[FILLED]] = filled
         work.size[FILLED] += 1
         state.full_volume[filled] = injected + done
         touch_gates(graph, state, work, filled, done)
         count, again = pass_on(
-            graph, agent, state, work, pattern, region, filled, inflow, injected + done, count
+            graph, agent, state, work, plan, region, filled, inflow, injected + done, count
         )
     for r in range(count):
         work.rate[work.receivers[r]] = 0.0
@@ -237,7 +255,7 @@ def fill(
     return done, count
 
 
-@nb.njit(cache=True, nogil=True)
+@kernel
 def stamp_times(
     state: State, work: Work, count: int, injected: float, done: float, time: float, dt: float
 ) -> None:
@@ -263,7 +281,7 @@ def stamp_times(
             state.window[g] = 0.0
 
 
-@nb.njit(cache=True, nogil=True)
+@kernel
 def tally(
     graph: Graph,
     state: State,

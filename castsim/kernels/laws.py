@@ -7,7 +7,7 @@ ch. 5): planar front at 15 % water, cylinder centre at 20 % water.
 
 import math
 
-import numba as nb
+from castsim.kernels.compiling import law
 
 SKIN_FACTOR = 2.04
 """Skin thickness over sqrt(D t), planar front: 2 erfc^-1(0.15)."""
@@ -21,13 +21,13 @@ FULL_HOLD_SHELL = 0.1
 """Shell over radius at which the gelled wall holds with its whole strength."""
 
 
-@nb.njit(cache=True, inline="always")
+@law
 def skin_thickness(radius: float, skin: float) -> float:
     """Skin of a stalled front, mm: min(r, 2.04 sqrt(integral of D dt))."""
     return min(radius, SKIN_FACTOR * math.sqrt(skin))
 
 
-@nb.njit(cache=True, inline="always")
+@law
 def burst_pressure(
     radius: float, disorder: float, skin: float, tension: float, skin_yield: float
 ) -> float:
@@ -35,13 +35,13 @@ def burst_pressure(
     return 2.0 / radius * (tension + skin_yield * skin_thickness(radius, skin)) * disorder
 
 
-@nb.njit(cache=True, inline="always")
+@law
 def solid_number(annular: bool) -> float:
     """Gel number at which a lumen, or an annulus, is solid."""
     return SLOT_GEL_NUMBER if annular else GEL_NUMBER
 
 
-@nb.njit(cache=True, inline="always")
+@law
 def shell_fraction(gel: float, annular: bool = False) -> float:
     """Gelled shell over radius (over half the gap of an annulus), 0 to 1, at a gel number."""
     if annular:
@@ -51,7 +51,7 @@ def shell_fraction(gel: float, annular: bool = False) -> float:
     return min(1.0, SKIN_FACTOR * math.sqrt(gel) + SHELL_TAIL * (gel / GEL_NUMBER) ** 6)
 
 
-@nb.njit(cache=True, inline="always")
+@law
 def core_mobility(gel: float, annular: bool) -> float:
     """Flow through the open core over flow through the open lumen (0: solid).
 

@@ -1,12 +1,10 @@
 """One line of the protocol, a push or a pause, step by step, until somebody must decide."""
 
-import math
 from typing import NamedTuple
 
-import numba as nb
-
 from castsim.kernels.arrays import Agent, FlagArray, FloatArray, Graph, IntArray, State
-from castsim.kernels.factor import Pattern
+from castsim.kernels.compiling import kernel
+from castsim.kernels.elimination import Elimination
 from castsim.kernels.filling import tally
 from castsim.kernels.pressure import FILLED, TORN, Work
 from castsim.kernels.region import Region
@@ -78,7 +76,7 @@ class Stretch(NamedTuple):
     met: bool  # a rule may be
 
 
-@nb.njit(cache=True, nogil=True)
+@kernel
 def may_be_met(
     graph: Graph,
     state: State,
@@ -117,13 +115,13 @@ def may_be_met(
     return False
 
 
-@nb.njit(cache=True, nogil=True)
+@kernel
 def follow(
     graph: Graph,
     agent: Agent,
     state: State,
     work: Work,
-    pattern: Pattern,
+    plan: Elimination,
     region: Region,
     length: FloatArray,
     hub: Hub,
@@ -178,7 +176,7 @@ def follow(
             agent,
             state,
             work,
-            pattern,
+            plan,
             region,
             length,
             lookout.route,
@@ -210,9 +208,7 @@ def follow(
         log[steps, 5] = lost
         log[steps, 6] = out
         log[steps, 7] = intradural
-        met = may_be_met(
-            graph, state, work, lookout, result.tip_pressure, pressure, steps == 0
-        )
+        met = may_be_met(graph, state, work, lookout, result.tip_pressure, pressure, steps == 0)
         steps += 1
     return Stretch(
         Moment(injected, pushed, time, pressure),

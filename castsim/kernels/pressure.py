@@ -8,14 +8,24 @@ which ends).
 
 from typing import NamedTuple
 
-import numba as nb
 import numpy as np
 
 from castsim.kernels.arrays import Agent, FlagArray, FloatArray, Graph, IntArray, Source, State
+from castsim.kernels.compiling import kernel
 from castsim.kernels.connectivity import end_viscosity
-from castsim.kernels.factor import Pattern, eliminate, factorise, substitute
+from castsim.kernels.elimination import Elimination
 from castsim.kernels.laws import burst_pressure
-from castsim.kernels.region import CELLS, FACES, SOLVE, Region, bring_up_to_date
+from castsim.kernels.region import (
+    CELLS,
+    DENSE,
+    FACES,
+    SOLVE,
+    Region,
+    bring_up_to_date,
+    pass_on,
+    reduce_network,
+    spread,
+)
 
 CLOSED_LEAK = 1e-11
 """Share of its conductance left to a closed diode in the matrix, so that nothing floats; its flow
@@ -45,11 +55,11 @@ class Work(NamedTuple):
     direction: IntArray  # (m,)
     front: IntArray  # (m,) +1 owner is full, -1 neighbour is, 0 no front
     special: IntArray  # (m,) list of the faces with a role
-    whole: FloatArray  # (n,) by number in the region, as are the next four
-    diagonal: FloatArray  # (n,)
+    hold: FloatArray  # (n,) of the region's cells by number, as the next three
+    total: FloatArray  # (n,)
     base: FloatArray  # (n,) pressures with the hub at zero
     unit: FloatArray  # (n,) pressures for one Pa at the hub
-    entries: FloatArray  # (nnz,)
+    entries: FloatArray  # (nnz,) of the region
     rate: FloatArray  # (n,) agent inflow of receiving cells per volume injected
     added: FloatArray  # (n,) mm3 received in this step
     before: FloatArray  # (n,) mm3 of agent before this step
@@ -90,7 +100,7 @@ class Solution(NamedTuple):
     converged: bool
 
 
-@nb.njit(cache=True, nogil=True)
+@kernel
 def classify(graph: Graph, agent: Agent, state: State, work: Work, region: Region) -> int:
     """Law of the region's faces in the present state; list those with a role; return how many.
 
@@ -170,7 +180,7 @@ def classify(graph: Graph, agent: Agent, state: State, work: Work, region: Regio
     return count
 
 
-@nb.njit(cache=True, nogil=True)
+@kernel
 def linear_solve(
     graph: Graph, state: State, work: Work, region: Region, source: Source, tip: int, tip_open: bool
 ) -> tuple[float, float]:
@@ -181,16 +191,15 @@ def linear_solve(
     faces, face_owner, face_neighbour = region.faces, region.face_owner, region.face_neighbour
     face_entry, column, row, target = region.face_entry, region.column, region.row, region.target
     conductance, drive, role, diode = work.conductance, work.drive, work.role, state.diode
-    whole, diagonal, entries = work.whole, work.diagonal, work.entries
-    base, unit, terminal_pressure, leak = work.base, work.unit, graph.terminal_pressure, graph.leak
-    neighbour = graph.neighbour
+    hold, total, entries, base, unit = work.hold, work.total, work.entries, work.base, work.unit
+    neighbour, terminal_pressure, leak = graph.neighbour, graph.terminal_pressure, graph.leak
     cells = region.size[CELLS]
-    n = len(diagonal)
-    whole[:cells] = region.whole[:cells]
-    diagonal[:cells] = region.diagonal[:cells]
+    n = len(hold)
+    hold[:cells] = region.hold[:cells]
     base[:cells] = region.right[:cells]
     unit[:cells] = 0.0
     entries[: column[cells]] = region.entries[: column[cells]]
+    around_tip = 0.0
     for k in range(region.size[FACES]):
         f = faces[k]
         g = conductance[f]
@@ -201,47 +210,44 @@ def linear_solve(
         i = face_owner[k]
         j = face_neighbour[k]
         push = g * drive[f]
-        diagonal[i] += g
-        whole[i] += g
         base[i] -= push
         if j >= 0:
-            diagonal[j] += g
-            whole[j] += g
             base[j] += push
-            entries[face_entry[k]] -= g
+            entries[face_entry[k]] += g
         else:
+            hold[i] += g
             base[i] += g * terminal_pressure[neighbour[f] - n]
+        if i == tip or j == tip:
+            around_tip += g
     admittance = 1.0 / source.resistance
     if not tip_open:
-        admittance = max(admittance * CLOSED_LEAK, HELD_PIVOT * whole[tip])
-    diagonal[tip] += admittance
-    whole[tip] += admittance
+        admittance = max(admittance * CLOSED_LEAK, HELD_PIVOT * around_tip)
+    hold[tip] += admittance
     unit[tip] = admittance
-    for i in range(cells):
-        if whole[i] == 0.0:
-            diagonal[i] = 1.0
-            whole[i] = 1.0
-    factorise(cells, column, row, target, diagonal, entries, whole)
-    eliminate(0, cells, column, row, entries, base)
-    eliminate(tip, cells, column, row, entries, unit)
-    substitute(cells, column, row, diagonal, entries, base, unit)
+    reduce_network(cells, region.size[DENSE], column, row, target, entries, hold, total)
+    pass_on(0, cells, column, row, entries, base)
+    pass_on(tip, cells, column, row, entries, unit)
+    spread(cells, column, row, entries, total, base, unit)
     return -base[tip] * admittance, max(0.0, admittance * (1.0 - unit[tip]))
 
 
-@nb.njit(cache=True, nogil=True)
+@kernel
 def solve_diodes(
     graph: Graph,
     state: State,
     work: Work,
-    pattern: Pattern,
+    plan: Elimination,
     region: Region,
     source: Source,
     specials: int,
 ) -> tuple[float, float, float, float, int, bool]:
     """Pressures with every diode consistent: (inflow, intercept, slope, hub, solves, converged)."""
     base, unit, pressure, cell = work.base, work.unit, state.pressure, region.cell
+    owner, neighbour, terminal_pressure = graph.owner, graph.neighbour, graph.terminal_pressure
+    special, role, conductance = work.special, work.role, work.conductance
+    direction, drive, diode = work.direction, work.drive, state.diode
     n = len(pressure)
-    tip = region.number[pattern.rank[source.tip]]
+    tip = region.number[plan.rank[source.tip]]
     tip_open = True
     inflow = 0.0
     intercept = 0.0
@@ -271,17 +277,17 @@ def solve_diodes(
             tip_open = wanted_tip
             changed = True
         for e in range(specials):
-            f = work.special[e]
-            if work.role[f] == HELD or work.conductance[f] == 0.0:
+            f = special[e]
+            if role[f] == HELD or conductance[f] == 0.0:
                 continue
-            j = graph.neighbour[f]
-            far = state.pressure[j] if j < n else graph.terminal_pressure[j - n]
-            push = work.direction[f] * (state.pressure[graph.owner[f]] - far + work.drive[f])
-            if state.diode[f] == 1 and push < -tolerance:
-                state.diode[f] = 0
+            j = neighbour[f]
+            far = pressure[j] if j < n else terminal_pressure[j - n]
+            push = direction[f] * (pressure[owner[f]] - far + drive[f])
+            if diode[f] == 1 and push < -tolerance:
+                diode[f] = 0
                 changed = True
-            elif state.diode[f] == 0 and push > tolerance:
-                state.diode[f] = 1
+            elif diode[f] == 0 and push > tolerance:
+                diode[f] = 1
                 changed = True
             if changed and turn >= SWITCH_ALL:
                 break
@@ -292,7 +298,7 @@ def solve_diodes(
     return inflow, intercept, slope, hub, limit, False
 
 
-@nb.njit(cache=True, nogil=True)
+@kernel
 def weakest_gate(
     graph: Graph, agent: Agent, state: State, work: Work, source: Source, specials: int
 ) -> tuple[int, float, float]:
@@ -304,6 +310,11 @@ def weakest_gate(
     needed : Pa at the tip that opens that gate if the cast does not flow
     next_needed : Pa, the least of these over all fronts, held or not; inf: there is none
     """
+    owner, neighbour, gate = graph.owner, graph.neighbour, graph.gate
+    gate_radius, gate_disorder, skin = graph.gate_radius, graph.gate_disorder, state.skin
+    special, role, front = work.special, work.role, work.front
+    direction, drive, pressure = work.direction, work.drive, state.pressure
+    terminal_pressure = graph.terminal_pressure
     n = len(graph.volume)
     best = -1
     best_excess = 0.0
@@ -312,30 +323,23 @@ def weakest_gate(
     next_needed = np.inf
     tip_weight = graph.cell_weight[source.tip]
     for e in range(specials):
-        f = work.special[e]
-        held = work.role[f] == HELD
-        if not held and work.front[f] == 0:
+        f = special[e]
+        held = role[f] == HELD
+        if not held and front[f] == 0:
             continue
-        g = graph.gate[f]
-        j = graph.neighbour[f]
-        near = graph.owner[f]
-        far = state.pressure[j] if j < n else graph.terminal_pressure[j - n]
-        push = work.direction[f] * (state.pressure[near] - far + work.drive[f])
-        blood = far
-        if work.front[f] < 0:
-            blood = state.pressure[near]
-            near = j
+        g = gate[f]
+        j = neighbour[f]
+        far = pressure[j] if j < n else terminal_pressure[j - n]
+        push = direction[f] * (pressure[owner[f]] - far + drive[f])
+        near = owner[f] if front[f] > 0 else j
+        blood = far if front[f] > 0 else pressure[owner[f]]
         burst = 0.0  # an open front that blood holds back needs no more than its pressure
         if held:
             burst = burst_pressure(
-                graph.gate_radius[g],
-                graph.gate_disorder[g],
-                state.skin[g],
-                agent.tension,
-                agent.skin_yield,
+                gate_radius[g], gate_disorder[g], skin[g], agent.tension, agent.skin_yield
             )
         # agent at rest: P - weight is the same everywhere, so the tip needs
-        at_tip = blood - work.direction[f] * work.drive[f] + burst
+        at_tip = blood - direction[f] * drive[f] + burst
         at_tip += tip_weight - graph.cell_weight[near]
         next_needed = min(next_needed, at_tip)
         if not held:
@@ -351,7 +355,7 @@ def weakest_gate(
     return best, needed, next_needed
 
 
-@nb.njit(cache=True, nogil=True)
+@kernel
 def flows(graph: Graph, state: State, work: Work, region: Region) -> None:
     """Flow of the region's faces from the pressures; nothing through held gates and shut diodes."""
     owner, neighbour, pressure, flow = graph.owner, graph.neighbour, state.pressure, state.flow
@@ -371,22 +375,22 @@ def flows(graph: Graph, state: State, work: Work, region: Region) -> None:
             flow[f] = q
 
 
-@nb.njit(cache=True, nogil=True)
+@kernel
 def solve(
     graph: Graph,
     agent: Agent,
     state: State,
     work: Work,
-    pattern: Pattern,
+    plan: Elimination,
     region: Region,
     source: Source,
 ) -> Solution:
     """Pressures and flows of the present state; opens the gates that are overdriven.
 
-    `state.fed` and `state.drains` must be up to date, and the region wide enough. Breaking is monotone within one call, so
-    it ends after at most as many rounds as there are gates.
+    `state.fed` and `state.drains` must be up to date, and the region wide enough. Breaking is
+    monotone within one call, so it ends after at most as many rounds as there are gates.
     """
-    bring_up_to_date(graph, pattern, region)
+    bring_up_to_date(graph, plan, region)
     region.size[SOLVE] += 1
     specials = classify(graph, agent, state, work, region)
     solves = 0
@@ -400,7 +404,7 @@ def solve(
     converged = True
     for _ in range(len(graph.gate_radius) + 1):
         inflow, intercept, slope, hub, count, converged = solve_diodes(
-            graph, state, work, pattern, region, source, specials
+            graph, state, work, plan, region, source, specials
         )
         solves += count
         if not converged:
@@ -442,8 +446,8 @@ def solve(
     )
 
 
-def scratch(graph: Graph, pattern: Pattern | None = None) -> Work:
-    """Scratch arrays for a graph and its factor."""
+def scratch(graph: Graph, plan: Elimination | None = None) -> Work:
+    """Scratch arrays for a graph and its elimination."""
     n, m = len(graph.volume), len(graph.owner)
     t, g = len(graph.terminal_pressure), len(graph.gate_radius)
 
@@ -463,11 +467,11 @@ def scratch(graph: Graph, pattern: Pattern | None = None) -> Work:
         direction=ints(m),
         front=ints(m),
         special=ints(m),
-        whole=floats(n),
-        diagonal=floats(n),
+        hold=floats(n),
+        total=floats(n),
         base=floats(n),
         unit=floats(n),
-        entries=floats(0 if pattern is None else len(pattern.row)),
+        entries=floats(0 if plan is None else len(plan.row)),
         rate=floats(n),
         added=floats(n),
         before=floats(n),
@@ -493,7 +497,7 @@ def scratch(graph: Graph, pattern: Pattern | None = None) -> Work:
     )
 
 
-@nb.njit(cache=True, nogil=True)
+@kernel
 def take_stock(state: State, work: Work) -> None:
     """List the cells that hold agent and the gates that it touches, from the state alone."""
     count = 0

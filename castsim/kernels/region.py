@@ -1,72 +1,158 @@
-"""The part of the pressure matrix that an injection changes.
+"""The part of the pressure equations that an injection changes.
 
-Agent is in few of the cells, and everywhere else the matrix stays as it was at rest. Of the
-factor L of the whole matrix at rest, a column changes only when its own cell's faces do or a
-column that it descends from in the elimination tree; the columns that change are therefore
-closed upwards. They form the *region*, a small matrix of its own: its own faces, plus what the
-elimination of all the others leaves on it, which is read off the factor at rest once and again
-only when the region grows. A solve works on the region alone; the pressure of any other cell
-follows from it by back-substitution along that cell's ancestors, and is worked out only where
-it is asked for (`reveal`).
+Agent is in few of the cells, and everywhere else the equations stay as they were at rest. Of the
+elimination of the whole network at rest (:mod:`castsim.kernels.elimination`), a column changes
+only when its own cell's faces do or a column whose product falls on it; the columns that change
+are therefore closed upwards in the elimination tree. They form the *region*, a small network of
+its own: its own faces, plus what the elimination of all the others leaves on it, which is read
+off the elimination at rest once and again only when the region grows. A solve works on the region
+alone; the pressure of any other cell follows from it by back-substitution along that cell's
+ancestors, and is worked out only where it is asked for (`reveal`).
 
-The answer is that of the whole matrix, to round-off. The idea is that of partial
+The answer is that of the whole network, to round-off. The idea is that of partial
 refactorisation in circuit simulation (Chan and Brandwajn 1986, IEEE Trans. Power Systems 1:193).
 """
 
 from typing import NamedTuple
 
-import numba as nb
 import numpy as np
 
 from castsim.kernels.arrays import FlagArray, FloatArray, Graph, IntArray, State
-from castsim.kernels.factor import Pattern, eliminate, factorise
+from castsim.kernels.compiling import kernel
+from castsim.kernels.elimination import Elimination, IndexArray
 
 NEEDED_RINGS = 2
 """Faces beyond a cell with agent within which all flows are read: its blood's neighbours'."""
 SPARE_RINGS = 4
 """Faces more that the region takes in at once, so that it grows seldom."""
-CELLS, FACES, STALE, SOLVE = range(4)
-"""Places of `Region.size`: its cells, its faces, 1 when they must be listed anew, solves."""
+CELLS, FACES, DENSE, STALE, SOLVE = range(5)
+"""Places of `Region.size`: its cells, its faces, the first of the last columns that are full, 1
+when all these must be listed anew, solves."""
 
 
 class Region(NamedTuple):
-    """Arrays of the region; "number" is a cell's place in it, in elimination order."""
+    """Arrays of the region; "number" is a cell's place in it, in the order of elimination."""
 
-    ring: IntArray  # (n,) by cell: faces beyond it that are surely inside; -1: none, not itself
+    ring: IndexArray  # (n,) by cell: faces beyond it that are surely inside; -1: none, not itself
     inside: FlagArray  # (n,) by rank
-    number: IntArray  # (n,) by rank, where inside
-    cell: IntArray  # (cells,) by number
-    column: IntArray  # (cells+1,) first entry of each column of its L
-    row: IntArray  # (entries,) number of each entry's row
-    target: IntArray  # (products,) as in Pattern
-    entry_number: IntArray  # (nnz,) its entry for an entry of the whole L
-    faces: IntArray  # (faces,) faces with both ends inside, and terminals inside
-    face_owner: IntArray  # (faces,) number
-    face_neighbour: IntArray  # (faces,) number; -1: a terminal
-    face_entry: IntArray  # (faces,) entry; -1: a terminal
-    whole: FloatArray  # (cells,) diagonal of the faces that lead outside
-    diagonal: FloatArray  # (cells,) the same less what the elimination of the outside took
-    entries: FloatArray  # (entries,) what the elimination of the outside put between its cells
-    right: FloatArray  # (cells,) and on their right side
+    number: IndexArray  # (n,) by rank, where inside
+    cell: IndexArray  # (cells,) by number
+    column: IndexArray  # (cells+1,) first entry of each column
+    row: IndexArray  # (entries,) number of each entry's row
+    target: IndexArray  # (products,) as in Elimination
+    entry_number: IndexArray  # (nnz,) its entry for an entry of the whole network's
+    faces: IndexArray  # (faces,) faces with both ends inside, and terminals inside
+    face_owner: IndexArray  # (faces,) number
+    face_neighbour: IndexArray  # (faces,) number; -1: a terminal
+    face_entry: IndexArray  # (faces,) entry; -1: a terminal
+    entries: FloatArray  # (entries,) conductance that the outside adds between its cells
+    hold: FloatArray  # (cells,) and by which it holds each of them
+    right: FloatArray  # (cells,) and its part of the right side
     rest_conductance: FloatArray  # (m,) at rest, 0 where blood is enclosed
-    rest_pivot: FloatArray  # (n,) by rank, D at rest
-    rest_entries: FloatArray  # (nnz,) L at rest
-    rest_right: FloatArray  # (n,) by rank, right side at rest after forward elimination
+    rest_share: FloatArray  # (nnz,) elimination at rest: shares,
+    rest_hold: FloatArray  # (n,) by rank, holds,
+    rest_total: FloatArray  # (n,) by rank, sums of conductances,
+    rest_right: FloatArray  # (n,) by rank, right side
+    product: IndexArray  # (n+1,) first product of each column of the whole network
     seen: IntArray  # (n,) by cell: the solve to which its revealed pressure belongs
-    queue: IntArray  # (n,) scratch
-    size: IntArray  # (4,) see CELLS, FACES, STALE, SOLVE
+    queue: IndexArray  # (n,) scratch
+    size: IntArray  # (5,) see CELLS, FACES, DENSE, STALE, SOLVE
 
 
-@nb.njit(cache=True, nogil=True)
-def factorise_rest(graph: Graph, state: State, pattern: Pattern, region: Region) -> None:
-    """Factor of the whole matrix before any agent came; `state.drains` must be up to date."""
-    owner, neighbour, drains, rank = graph.owner, graph.neighbour, state.drains, pattern.rank
-    rest, at_rest, face_entry = region.rest_conductance, graph.blood_conductance, pattern.face_entry
-    pivot, entries, right = region.rest_pivot, region.rest_entries, region.rest_right
+@kernel
+def reduce_network(
+    cells: int,
+    dense: int,
+    column: IndexArray,
+    row: IndexArray,
+    target: IndexArray,
+    entries: FloatArray,
+    hold: FloatArray,
+    total: FloatArray,
+) -> None:
+    """Eliminate all cells, in place: conductances become shares, `total` their sums.
+
+    From column `dense` on, each column has all the rows below it, and lies next to the following.
+    """
+    position = 0
+    for k in range(cells):
+        start = column[k]
+        stop = column[k + 1]
+        held = hold[k]
+        whole = held
+        for a in range(start, stop):
+            whole += entries[a]
+        total[k] = whole
+        scale = 1.0 / whole if whole > 0.0 else 0.0
+        if k < dense:
+            for a in range(start, stop):
+                share = entries[a] * scale
+                hold[row[a]] += share * held
+                for b in range(a + 1, stop):
+                    entries[target[position]] += share * entries[b]
+                    position += 1
+                entries[a] = share
+        else:
+            place = stop
+            for a in range(start, stop):
+                share = entries[a] * scale
+                hold[row[a]] += share * held
+                shift = place - a - 1
+                for b in range(a + 1, stop):
+                    entries[shift + b] += share * entries[b]
+                place += stop - a - 1
+                entries[a] = share
+
+
+@kernel
+def pass_on(
+    first: int,
+    cells: int,
+    column: IndexArray,
+    row: IndexArray,
+    share: FloatArray,
+    right: FloatArray,
+) -> None:
+    """Hand each cell's right side to those after it, in place; it is zero before cell `first`."""
+    for k in range(first, cells):
+        value = right[k]
+        if value != 0.0:
+            for a in range(column[k], column[k + 1]):
+                right[row[a]] += share[a] * value
+
+
+@kernel
+def spread(
+    cells: int,
+    column: IndexArray,
+    row: IndexArray,
+    share: FloatArray,
+    total: FloatArray,
+    right: FloatArray,
+    other: FloatArray,
+) -> None:
+    """Turn two right sides, passed on, into pressures, in place; a part without hold gets 0."""
+    for k in range(cells - 1, -1, -1):
+        inverse = 1.0 / total[k] if total[k] > 0.0 else 0.0
+        x = right[k] * inverse
+        y = other[k] * inverse
+        for a in range(column[k], column[k + 1]):
+            x += share[a] * right[row[a]]
+            y += share[a] * other[row[a]]
+        right[k] = x
+        other[k] = y
+
+
+@kernel
+def eliminate_rest(graph: Graph, state: State, plan: Elimination, region: Region) -> None:
+    """Eliminate the whole network before any agent came; `state.drains` must be up to date."""
+    owner, neighbour, drains, rank = graph.owner, graph.neighbour, state.drains, plan.rank
+    rest, at_rest, face_entry = region.rest_conductance, graph.blood_conductance, plan.face_entry
+    share, hold, right = region.rest_share, region.rest_hold, region.rest_right
     terminal_pressure = graph.terminal_pressure
-    n = len(pivot)
-    pivot[:] = 0.0
-    entries[:] = 0.0
+    n = len(hold)
+    share[:] = 0.0
+    hold[:] = 0.0
     right[:] = 0.0
     for f in range(len(owner)):
         i = owner[f]
@@ -76,25 +162,21 @@ def factorise_rest(graph: Graph, state: State, pattern: Pattern, region: Region)
             continue
         g = at_rest[f]
         rest[f] = g
-        pivot[rank[i]] += g
         if j < n:
-            pivot[rank[j]] += g
-            entries[face_entry[f]] -= g
+            share[face_entry[f]] += g
         else:
+            hold[rank[i]] += g
             right[rank[i]] += g * terminal_pressure[j - n]
-    for k in range(n):
-        if pivot[k] == 0.0:
-            pivot[k] = 1.0
-    whole = pivot.copy()
-    factorise(n, pattern.column, pattern.row, pattern.target, pivot, entries, whole)
-    eliminate(0, n, pattern.column, pattern.row, entries, right)
+    column, row = plan.column, plan.row
+    reduce_network(n, n, column, row, plan.target, share, hold, region.rest_total)
+    pass_on(0, n, column, row, share, right)
 
 
-@nb.njit(cache=True, nogil=True)
-def include(pattern: Pattern, region: Region, cell: int) -> None:
+@kernel
+def include(plan: Elimination, region: Region, cell: int) -> None:
     """Take `cell` and the columns that depend on it into the region."""
-    column, row, inside = pattern.column, pattern.row, region.inside
-    r = pattern.rank[cell]
+    column, row, inside = plan.column, plan.row, region.inside
+    r = plan.rank[cell]
     while inside[r] == 0:
         inside[r] = 1
         region.size[STALE] = 1
@@ -103,13 +185,11 @@ def include(pattern: Pattern, region: Region, cell: int) -> None:
         r = row[column[r]]
 
 
-@nb.njit(cache=True, nogil=True)
-def widen(graph: Graph, pattern: Pattern, region: Region, cell: int) -> None:
-    """Take in `cell` and its surroundings, should they not be inside yet."""
+@kernel
+def widen(graph: Graph, plan: Elimination, region: Region, cell: int) -> None:
+    """Take in `cell` and its surroundings."""
     ring, queue, first, around = region.ring, region.queue, graph.first, graph.around
     owner, neighbour = graph.owner, graph.neighbour
-    if ring[cell] >= NEEDED_RINGS:
-        return
     n = len(ring)
     ring[cell] = NEEDED_RINGS + SPARE_RINGS
     queue[0] = cell
@@ -118,7 +198,7 @@ def widen(graph: Graph, pattern: Pattern, region: Region, cell: int) -> None:
     while place < count:
         c = queue[place]
         place += 1
-        include(pattern, region, c)
+        include(plan, region, c)
         left = ring[c] - 1
         if left < 0:
             continue
@@ -131,22 +211,22 @@ def widen(graph: Graph, pattern: Pattern, region: Region, cell: int) -> None:
                 count += 1
 
 
-@nb.njit(cache=True, nogil=True)
-def include_valves(graph: Graph, pattern: Pattern, region: Region) -> None:
+@kernel
+def include_valves(graph: Graph, plan: Elimination, region: Region) -> None:
     """Valves turn without agent: their cells are always inside."""
     n = len(graph.volume)
     for f in range(len(graph.owner)):
         if graph.valve[f] != 0:
-            include(pattern, region, graph.owner[f])
+            include(plan, region, graph.owner[f])
             if graph.neighbour[f] < n:
-                include(pattern, region, graph.neighbour[f])
+                include(plan, region, graph.neighbour[f])
 
 
-@nb.njit(cache=True, nogil=True)
-def list_columns(pattern: Pattern, region: Region) -> None:
+@kernel
+def list_columns(plan: Elimination, region: Region) -> None:
     """Number the region's cells and list its columns of L and their products."""
-    column, row, product, target = pattern.column, pattern.row, pattern.product, pattern.target
-    inside, number, order, cell = region.inside, region.number, pattern.order, region.cell
+    column, row, product, target = plan.column, plan.row, region.product, plan.target
+    inside, number, order, cell = region.inside, region.number, plan.order, region.cell
     own_column, own_row, own_target = region.column, region.row, region.target
     entry_number, queue = region.entry_number, region.queue
     count = 0
@@ -171,28 +251,28 @@ def list_columns(pattern: Pattern, region: Region) -> None:
         for e in range(product[r], product[r + 1]):
             own_target[position] = entry_number[target[e]]
             position += 1
+    dense = count
+    while dense > 0 and own_column[dense] - own_column[dense - 1] == count - dense:
+        dense -= 1
+    region.size[DENSE] = dense
     region.size[CELLS] = count
 
 
-@nb.njit(cache=True, nogil=True)
-def list_faces(graph: Graph, pattern: Pattern, region: Region) -> None:
-    """List the faces whose law is worked out in every solve; sum up those that lead outside."""
+@kernel
+def list_faces(graph: Graph, plan: Elimination, region: Region) -> None:
+    """List the faces whose law is worked out in every solve."""
     owner, neighbour, first, around = graph.owner, graph.neighbour, graph.first, graph.around
-    rank, inside, number = pattern.rank, region.inside, region.number
+    rank, inside, number = plan.rank, region.inside, region.number
     faces, face_owner, face_neighbour = region.faces, region.face_owner, region.face_neighbour
-    face_entry, entry_number, entry = region.face_entry, region.entry_number, pattern.face_entry
-    rest, whole, diagonal = region.rest_conductance, region.whole, region.diagonal
+    face_entry, entry_number, entry = region.face_entry, region.entry_number, plan.face_entry
     n = len(inside)
     count = 0
     for k in range(region.size[CELLS]):
         c = region.cell[k]
-        whole[k] = 0.0
         for e in range(first[c], first[c + 1]):
             f = around[e]
             far = owner[f] + neighbour[f] - c
-            if far < n and inside[rank[far]] == 0:
-                whole[k] += rest[f]
-            elif owner[f] == c:
+            if owner[f] == c and (far >= n or inside[rank[far]] == 1):
                 faces[count] = f
                 face_owner[count] = k
                 face_neighbour[count] = -1
@@ -201,28 +281,29 @@ def list_faces(graph: Graph, pattern: Pattern, region: Region) -> None:
                     face_neighbour[count] = number[rank[far]]
                     face_entry[count] = entry_number[entry[f]]
                 count += 1
-        diagonal[k] = whole[k]
     region.size[FACES] = count
 
 
-@nb.njit(cache=True, nogil=True)
-def gather(pattern: Pattern, region: Region) -> None:
+@kernel
+def gather(plan: Elimination, region: Region) -> None:
     """Put on the region what the elimination of all other columns leaves there.
 
     Rows ascend in a column and the region is closed upwards, so that a column outside touches the
     region if its last row does, and from some row on with all its rows.
     """
-    column, row, product, target = pattern.column, pattern.row, pattern.product, pattern.target
+    column, row, product, target = plan.column, plan.row, region.product, plan.target
     inside, number, entry_number = region.inside, region.number, region.entry_number
-    pivot, rest_entries, rest_right = region.rest_pivot, region.rest_entries, region.rest_right
-    diagonal, entries, right = region.diagonal, region.entries, region.right
+    share, total = region.rest_share, region.rest_total
+    rest_hold, rest_right = region.rest_hold, region.rest_right
+    entries, hold, right = region.entries, region.hold, region.right
     cells = region.size[CELLS]
+    hold[:cells] = 0.0
     right[:cells] = 0.0
     entries[: region.column[cells]] = 0.0
     for k in range(len(inside)):
         start = column[k]
         stop = column[k + 1]
-        if inside[k] == 1 or start == stop or inside[row[stop - 1]] == 0:
+        if start == stop or inside[row[stop - 1]] == 0 or inside[k] == 1:
             continue
         a = stop - 1
         while a > start and inside[row[a - 1]] == 1:
@@ -230,32 +311,33 @@ def gather(pattern: Pattern, region: Region) -> None:
         length = stop - start
         for p in range(a, stop):
             i = number[row[p]]
-            scaled = rest_entries[p] * pivot[k]
-            diagonal[i] -= scaled * rest_entries[p]
-            right[i] -= rest_entries[p] * rest_right[k]
+            hold[i] += share[p] * rest_hold[k]
+            right[i] += share[p] * rest_right[k]
+            conductance = share[p] * total[k]
             place = p - start
             position = product[k] + place * (length - 1) - place * (place - 1) // 2
             for q in range(p + 1, stop):
-                entries[entry_number[target[position + q - p - 1]]] -= scaled * rest_entries[q]
+                entries[entry_number[target[position + q - p - 1]]] += conductance * share[q]
 
 
-@nb.njit(cache=True, nogil=True)
-def bring_up_to_date(graph: Graph, pattern: Pattern, region: Region) -> None:
+@kernel
+def bring_up_to_date(graph: Graph, plan: Elimination, region: Region) -> None:
     """List everything anew if the region has grown."""
     if region.size[STALE] == 1:
-        list_columns(pattern, region)
-        list_faces(graph, pattern, region)
-        gather(pattern, region)
+        list_columns(plan, region)
+        list_faces(graph, plan, region)
+        gather(plan, region)
         region.size[STALE] = 0
 
 
-@nb.njit(cache=True, nogil=True)
-def reveal(state: State, pattern: Pattern, region: Region, cell: int) -> None:
+@kernel
+def reveal(state: State, plan: Elimination, region: Region, cell: int) -> None:
     """Work out the pressure of a cell outside, unless this solve's is known already."""
-    column, row, order, inside = pattern.column, pattern.row, pattern.order, region.inside
+    column, row, order, inside = plan.column, plan.row, plan.order, region.inside
     seen, queue, pressure = region.seen, region.queue, state.pressure
+    share, total, right = region.rest_share, region.rest_total, region.rest_right
     solve = region.size[SOLVE]
-    r = pattern.rank[cell]
+    r = plan.rank[cell]
     depth = 0
     while inside[r] == 0 and seen[order[r]] != solve:
         queue[depth] = r
@@ -266,22 +348,20 @@ def reveal(state: State, pattern: Pattern, region: Region, cell: int) -> None:
     while depth > 0:
         depth -= 1
         r = queue[depth]
-        p = region.rest_right[r] / region.rest_pivot[r]
+        p = right[r] / total[r] if total[r] > 0.0 else 0.0
         for a in range(column[r], column[r + 1]):
-            p -= region.rest_entries[a] * pressure[order[row[a]]]
+            p += share[a] * pressure[order[row[a]]]
         pressure[order[r]] = p
         seen[order[r]] = solve
 
 
-@nb.njit(cache=True, nogil=True)
-def reveal_flows(
-    graph: Graph, state: State, pattern: Pattern, region: Region, cell: int
-) -> None:
+@kernel
+def reveal_flows(graph: Graph, state: State, plan: Elimination, region: Region, cell: int) -> None:
     """Make sure of the flows around `cell` and of the pressures at their far ends."""
     if region.ring[cell] >= 1:
         return
-    rank, inside, n = pattern.rank, region.inside, len(state.pressure)
-    reveal(state, pattern, region, cell)
+    rank, inside, n = plan.rank, region.inside, len(state.pressure)
+    reveal(state, plan, region, cell)
     for e in range(graph.first[cell], graph.first[cell + 1]):
         f = graph.around[e]
         i = graph.owner[f]
@@ -290,58 +370,71 @@ def reveal_flows(
         if inside[rank[cell]] == 1 and (far >= n or inside[rank[far]] == 1):
             continue
         if far < n:
-            reveal(state, pattern, region, far)
+            reveal(state, plan, region, far)
         end = state.pressure[j] if j < n else graph.terminal_pressure[j - n]
         state.flow[f] = region.rest_conductance[f] * (state.pressure[i] - end)
 
 
-@nb.njit(cache=True, nogil=True)
-def reveal_all(graph: Graph, state: State, pattern: Pattern, region: Region) -> None:
+@kernel
+def reveal_all(graph: Graph, state: State, plan: Elimination, region: Region) -> None:
     """Pressures and flows everywhere, of the last solve."""
-    rank, inside, n = pattern.rank, region.inside, len(state.pressure)
-    for cell in range(n):
-        reveal(state, pattern, region, cell)
-    for f in range(len(graph.owner)):
-        i = graph.owner[f]
-        j = graph.neighbour[f]
+    column, row, order, rank = plan.column, plan.row, plan.order, plan.rank
+    share, total, right = region.rest_share, region.rest_total, region.rest_right
+    inside, rest = region.inside, region.rest_conductance
+    pressure, flow = state.pressure, state.flow
+    owner, neighbour, terminal_pressure = graph.owner, graph.neighbour, graph.terminal_pressure
+    n = len(pressure)
+    for r in range(n - 1, -1, -1):
+        if inside[r] == 1:
+            continue
+        p = right[r] / total[r] if total[r] > 0.0 else 0.0
+        for a in range(column[r], column[r + 1]):
+            p += share[a] * pressure[order[row[a]]]
+        pressure[order[r]] = p
+    for f in range(len(owner)):
+        i = owner[f]
+        j = neighbour[f]
         if inside[rank[i]] == 1 and (j >= n or inside[rank[j]] == 1):
             continue
-        end = state.pressure[j] if j < n else graph.terminal_pressure[j - n]
-        state.flow[f] = region.rest_conductance[f] * (state.pressure[i] - end)
+        end = pressure[j] if j < n else terminal_pressure[j - n]
+        flow[f] = rest[f] * (pressure[i] - end)
 
 
-def new_region(n: int, m: int, pattern: Pattern) -> Region:
-    """Room for a region that may come to hold all of `n` cells and `m` faces."""
+def new_region(m: int, plan: Elimination) -> Region:
+    """Room for a region that may come to hold all cells and all of `m` faces."""
+    n, entries, products = len(plan.order), len(plan.row), len(plan.target)
 
     def floats(size: int) -> FloatArray:
         return np.empty(size)
 
-    def ints(size: int) -> IntArray:
-        return np.empty(size, dtype=np.int64)
+    def indices(size: int) -> IndexArray:
+        return np.empty(size, dtype=np.int32)
 
-    entries, products = len(pattern.row), len(pattern.target)
+    length = np.diff(plan.column).astype(np.int64)
+    product = np.concatenate([[0], np.cumsum(length * (length - 1) // 2)])
     return Region(
-        ring=np.full(n, -1, dtype=np.int64),
+        ring=np.full(n, -1, dtype=np.int32),
         inside=np.zeros(n, dtype=np.uint8),
-        number=ints(n),
-        cell=ints(n),
-        column=ints(n + 1),
-        row=ints(entries),
-        target=ints(products),
-        entry_number=ints(entries),
-        faces=ints(m),
-        face_owner=ints(m),
-        face_neighbour=ints(m),
-        face_entry=ints(m),
-        whole=floats(n),
-        diagonal=floats(n),
+        number=indices(n),
+        cell=indices(n),
+        column=indices(n + 1),
+        row=indices(entries),
+        target=indices(products),
+        entry_number=indices(entries),
+        faces=indices(m),
+        face_owner=indices(m),
+        face_neighbour=indices(m),
+        face_entry=indices(m),
         entries=floats(entries),
+        hold=floats(n),
         right=floats(n),
         rest_conductance=floats(m),
-        rest_pivot=floats(n),
-        rest_entries=floats(entries),
+        rest_share=floats(entries),
+        rest_hold=floats(n),
+        rest_total=floats(n),
         rest_right=floats(n),
+        product=product.astype(np.int32),
         seen=np.full(n, -1, dtype=np.int64),
-        queue=ints(2 * n),
-        size=np.array([0, 0, 1, 0]),
+        queue=indices(n),
+        size=np.array([0, 0, 0, 1, 0]),
     )

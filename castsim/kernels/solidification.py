@@ -2,14 +2,13 @@
 
 import math
 
-import numba as nb
-
 from castsim.kernels.arrays import Agent, Graph, State
+from castsim.kernels.compiling import kernel, law
 from castsim.kernels.connectivity import blood_through
 from castsim.kernels.pressure import FILLED, GATES, TOUCHED, Work
 
 
-@nb.njit(cache=True, inline="always")
+@law
 def relax_gel(gel: float, upstream: float, renewal: float, growth: float, dt: float) -> float:
     """Exact step of dF/dt = max(0, growth - renewal (F - upstream)) for frozen coefficients.
 
@@ -23,7 +22,7 @@ def relax_gel(gel: float, upstream: float, renewal: float, growth: float, dt: fl
     return settled + (gel - settled) * math.exp(-renewal * dt)
 
 
-@nb.njit(cache=True, nogil=True)
+@kernel
 def age_receiver(
     graph: Graph, agent: Agent, state: State, work: Work, cell: int, time: float, dt: float
 ) -> None:
@@ -49,7 +48,7 @@ def age_receiver(
     work.current[cell] = 1
 
 
-@nb.njit(cache=True, nogil=True)
+@kernel
 def age_gel(
     graph: Graph,
     agent: Agent,
@@ -148,14 +147,14 @@ def age_gel(
             gel[c] += agent.diffusivity / gel_radius[c] ** 2 * dt
 
 
-@nb.njit(cache=True, nogil=True)
+@kernel
 def solvent_diffusivity(graph: Graph, agent: Agent, state: State, blood: int) -> float:
     """Effective diffusivity of a skin whose far side is the not-full cell `blood`, mm2/s.
 
     Blood sweeps the solvent away where it renews the cell faster than the solvent crosses its
     lumen; where blood is trapped the solvent stays.
     """
-    if blood >= len(graph.volume):
+    if blood >= len(state.full):
         return agent.diffusivity * agent.swept_factor
     if state.drains[blood] == 0:
         return agent.diffusivity * agent.enclosed_factor
@@ -165,7 +164,7 @@ def solvent_diffusivity(graph: Graph, agent: Agent, state: State, blood: int) ->
     return agent.diffusivity
 
 
-@nb.njit(cache=True, nogil=True)
+@kernel
 def age_gates(
     graph: Graph, agent: Agent, state: State, work: Work, scale: float, dt: float
 ) -> None:

@@ -3,15 +3,14 @@
 import math
 from typing import NamedTuple
 
-import numba as nb
-
 from castsim.kernels.arrays import Agent, FloatArray, Graph, IntArray, Source, State
+from castsim.kernels.compiling import kernel
 from castsim.kernels.connectivity import cut_off, find_drains, find_fed
 from castsim.kernels.detachment import slip_plug, tear_off
-from castsim.kernels.factor import Pattern
+from castsim.kernels.elimination import Elimination
 from castsim.kernels.filling import fill, stamp_times
 from castsim.kernels.pressure import FILLED, TOUCHED, TRAPPED, Work, solve
-from castsim.kernels.region import Region, include, widen
+from castsim.kernels.region import NEEDED_RINGS, Region, include, widen
 from castsim.kernels.solidification import age_gates, age_gel
 
 RATE_CHANGE = 0.1
@@ -51,7 +50,7 @@ class StepResult(NamedTuple):
     converged: bool
 
 
-@nb.njit(cache=True, nogil=True)
+@kernel
 def volume_after(dt: float, inflow: float, settled: float, tau: float) -> float:
     """Volume out of the tip in `dt` s while the inflow relaxes to `settled` with constant `tau`."""
     if tau <= 0.0:
@@ -59,7 +58,7 @@ def volume_after(dt: float, inflow: float, settled: float, tau: float) -> float:
     return settled * dt - (inflow - settled) * tau * math.expm1(-dt / tau)
 
 
-@nb.njit(cache=True, nogil=True)
+@kernel
 def time_for(volume: float, inflow: float, settled: float, tau: float, most: float) -> float:
     """Inverse of :func:`volume_after` by bisection-guarded Newton steps, at most `most` s."""
     if tau <= 0.0:
@@ -84,18 +83,20 @@ def time_for(volume: float, inflow: float, settled: float, tau: float, most: flo
     return dt
 
 
-@nb.njit(cache=True, nogil=True)
-def enclose(graph: Graph, work: Work, pattern: Pattern, region: Region, tip: int) -> None:
+@kernel
+def enclose(graph: Graph, work: Work, plan: Elimination, region: Region, tip: int) -> None:
     """Let the region hold all that agent and the loss of ways out have changed."""
-    widen(graph, pattern, region, tip)
+    touched, ring = work.touched, region.ring
+    widen(graph, plan, region, tip)
     for k in range(work.size[TOUCHED]):
-        widen(graph, pattern, region, work.touched[k])
+        if ring[touched[k]] < NEEDED_RINGS:
+            widen(graph, plan, region, touched[k])
     for k in range(work.size[TRAPPED]):
-        include(pattern, region, work.trapped[k])
+        include(plan, region, work.trapped[k])
     work.size[TRAPPED] = 0
 
 
-@nb.njit(cache=True, nogil=True)
+@kernel
 def follow_blood(graph: Graph, state: State, work: Work, torn: bool) -> None:
     """Bring `state.drains` up to date after a step; list what lost or found its way out."""
     trapped, drains = work.trapped, state.drains
@@ -117,13 +118,13 @@ def follow_blood(graph: Graph, state: State, work: Work, torn: bool) -> None:
     work.size[TRAPPED] = listed
 
 
-@nb.njit(cache=True, nogil=True)
+@kernel
 def advance(
     graph: Graph,
     agent: Agent,
     state: State,
     work: Work,
-    pattern: Pattern,
+    plan: Elimination,
     region: Region,
     length: FloatArray,
     route: IntArray,
@@ -139,20 +140,20 @@ def advance(
     Its length never looks at the final volume: only at `drive.step_volume`, `drive.step_time`
     (the end of the protocol's present line, or the healing time) and the hub's own relaxation.
     """
-    enclose(graph, work, pattern, region, drive.tip)
+    enclose(graph, work, plan, region, drive.tip)
     find_fed(graph, state, drive.tip, work.stack)
     rate = math.nan
     if drive.compliance <= 0.0:
         rate = drive.push_rate
     source = Source(drive.tip, hub_pressure, drive.catheter_resistance, rate, drive.hub_limit)
-    found = solve(graph, agent, state, work, pattern, region, source)
+    found = solve(graph, agent, state, work, plan, region, source)
     inflow = max(0.0, found.inflow)
     hub = found.hub_pressure
     tip_pressure = max(found.tip_pressure, found.burst_pressure)
     open_front = state.full[drive.tip] == 0 and state.drains[drive.tip] == 1
+    special, front, flow = work.special, work.front, state.flow
     for e in range(found.specials):
-        f = work.special[e]
-        if work.front[f] != 0 and state.flow[f] != 0.0:
+        if front[special[e]] != 0 and flow[special[e]] != 0.0:
             open_front = True
     if not open_front:
         inflow = 0.0
@@ -186,7 +187,7 @@ def advance(
             agent,
             state,
             work,
-            pattern,
+            plan,
             region,
             drive.tip,
             inflow,

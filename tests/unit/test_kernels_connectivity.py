@@ -3,10 +3,11 @@
 import numpy as np
 import pytest
 
-from castsim.assembly import build_graph, empty_state, kernel_agent
-from castsim.kernels.connectivity import find_drains, find_fed, update_drains
+from castsim.assembly import build_graph, elimination_plan, empty_state, kernel_agent
+from castsim.kernels.connectivity import cut_off, find_drains, find_fed
 from castsim.kernels.laws import GEL_NUMBER, core_mobility
 from castsim.kernels.pressure import HELD, classify, scratch
+from castsim.kernels.region import bring_up_to_date, eliminate_rest, include, new_region
 from geometry.flowmesh import FlowMesh
 
 GRAVITY = np.array([1000.0, -3000.0, -9000.0])
@@ -125,11 +126,16 @@ def plain_law(mesh, graph, agent, state, f):
 
 def test_law_of_every_face(scene):
     mesh, graph, agent, state = scene
-    work = scratch(mesh.n_cells, len(graph.owner), mesh.n_terminals, 0)
+    plan = elimination_plan(graph)
+    work, region = scratch(graph, plan), new_region(len(graph.owner), plan)
     find_fed(graph, state, 0, work.stack)
     find_drains(graph, state, work.stack)
+    eliminate_rest(graph, state, plan, region)
+    for cell in range(mesh.n_cells):
+        include(plan, region, cell)
+    bring_up_to_date(graph, plan, region)
     state.broken[::2] = 1
-    specials = classify(graph, agent, state, work)
+    specials = classify(graph, agent, state, work, region)
     roles = set()
     for f in range(len(graph.owner)):
         expected = plain_law(mesh, graph, agent, state, f)
@@ -151,15 +157,20 @@ def test_law_of_every_face(scene):
 def test_cells_that_fill_together_cut_blood_off(scene):
     """Brought up to date cell by cell after several filled at once, as if searched anew."""
     mesh, graph, _, state = scene
-    stack = np.zeros(mesh.n_cells + 1, dtype=np.int64)
-    find_drains(graph, state, stack)
+    work = scratch(graph)
+    find_drains(graph, state, work.stack)
     rng = np.random.default_rng(mesh.n_cells + mesh.n_faces)
     while (state.drains == 1).any():
-        draining = np.flatnonzero(state.drains)
+        before = state.drains.copy()
+        draining = np.flatnonzero(before)
         filled = rng.choice(draining, min(3, len(draining)), replace=False)
         state.full[filled] = 1
+        trapped = set()
         for cell in filled:
-            update_drains(graph, state, cell, stack)
+            count = cut_off(graph, state, cell, work.stack, work.queue)
+            trapped |= set(work.stack[:count].tolist())
         kept = state.drains.copy()
-        find_drains(graph, state, stack)
+        find_drains(graph, state, work.stack)
         np.testing.assert_array_equal(kept, state.drains)
+        lost = set(np.flatnonzero((before == 1) & (kept == 0)).tolist())
+        assert lost - set(filled.tolist()) == trapped - set(filled.tolist())

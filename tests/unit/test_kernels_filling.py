@@ -3,9 +3,10 @@
 import numpy as np
 import pytest
 
-from castsim.assembly import build_graph, empty_state, kernel_agent
+from castsim.assembly import build_graph, elimination_plan, empty_state, kernel_agent
 from castsim.kernels.filling import fill
 from castsim.kernels.pressure import scratch
+from castsim.kernels.region import new_region
 from geometry.flowmesh import FlowMesh
 
 
@@ -92,10 +93,14 @@ def test_event_queue(fluid, n, m, t, seed):
     flow = potential[faces[:, 0]] - potential[faces[:, 1]]
     state.flow[:] = np.append(flow, rng.uniform(0.1, 1.0, t))
     state.broken[:] = 1
-    work = scratch(n, len(graph.owner), t, 0)
+    plan = elimination_plan(graph)
+    work, region = scratch(graph, plan), new_region(len(graph.owner), plan)
+    region.ring[:] = n  # all flows are known
     budget = 1.3 * graph.volume.sum()
     # so large an inflow that no cell ever carries more blood than the tip delivers
-    done, count = fill(graph, kernel_agent(agent), state, work, 0, 1e9, 0, 0.0, budget)
+    done, count = fill(
+        graph, kernel_agent(agent), state, work, plan, region, 0, 1e9, 0, 0.0, budget
+    )
     entered, filled, held, out, now = naive(
         graph.owner, graph.neighbour, state.flow, graph.volume, n, 0, budget
     )

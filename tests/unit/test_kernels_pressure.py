@@ -5,10 +5,11 @@ from itertools import product
 import numpy as np
 import pytest
 
-from castsim.assembly import build_graph, build_pattern, empty_state, kernel_agent
+from castsim.assembly import build_graph, elimination_plan, empty_state, kernel_agent
 from castsim.kernels.arrays import Source
 from castsim.kernels.connectivity import find_drains, find_fed
 from castsim.kernels.pressure import classify, scratch, solve_diodes
+from castsim.kernels.region import bring_up_to_date, eliminate_rest, include, new_region
 from geometry.flowmesh import FlowMesh
 
 
@@ -79,15 +80,19 @@ def test_diodes(fluid, seed):
     state.full[1] = seed % 2
     state.agent_volume[:] = state.full * graph.volume
     state.broken[:] = 1
-    pattern = build_pattern(graph)
-    work = scratch(n, len(graph.owner), 3, len(pattern.row))
+    plan = elimination_plan(graph)
+    work, region = scratch(graph, plan), new_region(len(graph.owner), plan)
     find_fed(graph, state, 0, work.stack)
     find_drains(graph, state, work.stack)
+    eliminate_rest(graph, state, plan, region)
+    for cell in range(n):
+        include(plan, region, cell)
+    bring_up_to_date(graph, plan, region)
     kernel = kernel_agent(agent)
-    specials = classify(graph, kernel, state, work)
+    specials = classify(graph, kernel, state, work, region)
     assert specials > 0
     source = Source(0, 60.0, 0.5, np.nan, 1e9)
-    inflow, _, _, _, _, converged = solve_diodes(graph, state, work, pattern, source, specials)
+    inflow, _, _, _, _, converged = solve_diodes(graph, state, work, plan, region, source, specials)
     assert converged
     found = every_combination(graph, work, specials, source, n)
     assert found

@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 
 from castsim.assembly import build_graph, empty_state, kernel_agent
-from castsim.kernels.pressure import scratch
 from castsim.kernels.solidification import age_gates, age_gel, relax_gel
 from geometry.flowmesh import FlowMesh
 
@@ -44,10 +43,10 @@ def y_of_agent(fluid, turned):
 
 
 @pytest.mark.parametrize("turned", [False, True])
-def test_gel_along_branches(fluid, turned):
+def test_gel_along_branches(fluid, turned, stocked):
     """Many small steps against Euler on every cell's own equation."""
     mesh, graph, agent, state = y_of_agent(fluid, turned)
-    work = scratch(5, 6, 2, 0)
+    work = stocked(graph, state)
     dt, steps = 0.02, 1500
     expected = np.zeros(5)
     through = np.array([1.0, 0.6, 0.6, 0.4, 0.4])
@@ -67,12 +66,12 @@ def test_gel_along_branches(fluid, turned):
     np.testing.assert_allclose(state.gel, steady, rtol=0.01)
 
 
-def test_gel_of_agent_cut_off(fluid):
+def test_gel_of_agent_cut_off(fluid, stocked):
     """What no open agent joins to the tip ages at D/R^2."""
     _, graph, agent, state = y_of_agent(fluid, False)
     state.fed[:] = 0
     state.flow[:] = 0.0
-    age_gel(graph, agent, state, scratch(5, 6, 2, 0), 0, 0.0, 0, 0.0, 0.0, 7.0)
+    age_gel(graph, agent, state, stocked(graph, state), 0, 0.0, 0, 0.0, 0.0, 7.0)
     np.testing.assert_allclose(state.gel, 7.0 * 1e-3 / graph.gel_radius**2, rtol=1e-12)
 
 
@@ -94,32 +93,32 @@ def front(fluid, **given):
 
 
 @pytest.mark.parametrize(("travel", "heals"), [(0.049, True), (0.051, False)])
-def test_healing(fluid, travel, heals):
+def test_healing(fluid, travel, heals, stocked):
     """A broken gate heals if its front moved less than 0.05 r in 2 s, and not before."""
     graph, agent, state = front(fluid)
     state.broken[0] = 1
     radius = graph.gate_radius[0]
     state.flow[0] = -np.pi * radius**2 * travel * radius / 2.0
     for _ in range(19):
-        age_gates(graph, agent, state, 1.0, 0.1)
+        age_gates(graph, agent, state, stocked(graph, state), 1.0, 0.1)
     assert state.broken[0] == 1
-    age_gates(graph, agent, state, 1.0, 0.11)
+    age_gates(graph, agent, state, stocked(graph, state), 1.0, 0.11)
     assert state.broken[0] == (0 if heals else 1)
     assert state.skin[0] == 0.0
 
 
 @pytest.mark.parametrize("dt", [0.1, 0.7, 5.0])
-def test_skin_begins_at_the_onset(fluid, dt):
+def test_skin_begins_at_the_onset(fluid, dt, stocked):
     """Integral of D over the age beyond the onset, however time is cut."""
     graph, agent, state = front(fluid)
     steps = round(7.0 / dt)
     for _ in range(steps):
-        age_gates(graph, agent, state, 0.0, dt)
+        age_gates(graph, agent, state, stocked(graph, state), 0.0, dt)
     assert state.skin[0] == pytest.approx(3e-4 * max(0.0, steps * dt - 1.0))
 
 
-def test_untouched_gates_do_not_age(fluid):
+def test_untouched_gates_do_not_age(fluid, stocked):
     graph, agent, state = front(fluid)
     state.reached[0] = 0
-    age_gates(graph, agent, state, 0.0, 5.0)
+    age_gates(graph, agent, state, stocked(graph, state), 0.0, 5.0)
     assert state.age.max() == state.skin.max() == 0.0

@@ -35,13 +35,13 @@ def threshold(gives, low, high):
     return high
 
 
-def test_blood_must_lift_the_body_too(fluid, tube, verdict):
+def test_blood_must_lift_the_body_too(fluid, tube, verdict, stocked):
     """Upwards, pressure must pass hold and weight: 0.37 g/mL x 9.80665 m/s2 x 12 mm = 43.5 Pa."""
 
     def torn(pressure):
         _, graph, agent, state, length = column(fluid, tube, gravity=(0.0, 0.0, -9806.65))
         state.pressure[[0, 7]] = [pressure, 0.0]
-        return tear_off(graph, agent, state, length, -1) > 0
+        return tear_off(graph, agent, state, stocked(graph, state), length, -1) > 0
 
     hold = 2 / 0.8 * 40.0 * 12.0
     weight = 0.37e-3 * 9806.65 * 12.0
@@ -51,11 +51,11 @@ def test_blood_must_lift_the_body_too(fluid, tube, verdict):
     verdict(SUBJECT, what, found, hold + weight, source=source, rtol=1e-6)
 
 
-def test_a_body_that_would_sink_is_not_carried_off(fluid, tube):
+def test_a_body_that_would_sink_is_not_carried_off(fluid, tube, stocked):
     """Its own weight tears nothing: blood of equal pressure at both ends leaves a fresh column."""
     _, graph, agent, state, length = column(fluid, tube, gravity=(0.0, 0.0, 9806.65), tau=1e-9)
     state.pressure[[0, 7]] = [50.0, 50.0]
-    assert tear_off(graph, agent, state, length, -1) == 0.0
+    assert tear_off(graph, agent, state, stocked(graph, state), length, -1) == 0.0
 
 
 def test_plug_round_the_catheter_slips_at_two_walls(fluid, tube, verdict):

@@ -67,7 +67,7 @@ def test_sweeping_goes_by_the_branch_s_own_inflow(fluid, push, verdict):
     assert run.state.agent_volume[1] == 0.0
 
 
-def plug(fluid, tube, fourier, cells, difference, *, upstream_last):
+def plug(fluid, tube, stocked, fourier, cells, difference, *, upstream_last):
     """9 mm of plug cut off across a vein, its hold, and what `difference` times that tears off."""
     radius, tau, length = 0.8, 40.0, 9.0
     shell = 2.04 * np.sqrt(fourier) + 0.314 * (fourier / 0.113) ** 6
@@ -84,25 +84,30 @@ def plug(fluid, tube, fourier, cells, difference, *, upstream_last):
     state.drains[[0, n - 1]] = 1
     ends = [n - 1, 0] if upstream_last else [0, n - 1]
     state.pressure[ends] = [difference * hold + 70.0, 70.0]
-    lost = tear_off(graph, kernel_agent(agent), state, np.append(mesh.face_length, 0.0), -1)
+    ends = np.append(mesh.face_length, 0.0)
+    lost = tear_off(graph, kernel_agent(agent), state, stocked(graph, state), ends, -1)
     return hold, lost, graph.volume[inside].sum(), state, (1 - shell) ** 2
 
 
 @pytest.mark.parametrize("fourier", [0.0005, 0.02])
 @pytest.mark.parametrize("cells", [1, 4, 12])
 @pytest.mark.parametrize("upstream_last", [False, True])
-def test_plug_tears_at_what_its_wall_holds(fluid, tube, verdict, fourier, cells, upstream_last):
+def test_plug_tears_at_what_its_wall_holds(
+    fluid, tube, stocked, verdict, fourier, cells, upstream_last
+):
     """The pressure that tears it is found by bisection; its core goes, its shell stays."""
     below, above = 0.5, 2.0
     while above - below > 1e-6:
         share = 0.5 * (below + above)
-        hold, lost, *_ = plug(fluid, tube, fourier, cells, share, upstream_last=upstream_last)
+        hold, lost, *_ = plug(
+            fluid, tube, stocked, fourier, cells, share, upstream_last=upstream_last
+        )
         below, above = (below, share) if lost > 0 else (share, above)
     source = "(2/R) tau_w min(1, shell / 0.1 R) L"
     what = "pressure that tears a plug off, Pa"
     verdict(SUBJECT, what, above * hold, hold, source=source, rtol=1e-5)
     _, lost, volume, state, core = plug(
-        fluid, tube, fourier, cells, 1.001, upstream_last=upstream_last
+        fluid, tube, stocked, fourier, cells, 1.001, upstream_last=upstream_last
     )
     found = [lost, state.torn.sum(), volume - state.agent_volume.sum()]
     what = "core that goes, mm3"

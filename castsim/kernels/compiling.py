@@ -1,0 +1,8 @@
+"""How every kernel is compiled."""
+
+import numba as nb
+
+kernel = nb.njit(cache=True, nogil=True, error_model="numpy", no_cfunc_wrapper=True)
+"""Cached on disk, without the GIL, 1/0 = inf as in numpy (no checks), for callers in Python."""
+law = nb.njit(cache=True, inline="always", error_model="numpy")
+"""Small scalar functions, compiled into their callers."""

@@ -1,0 +1,143 @@
+"""A region that grows with the cast against the whole network, solved anew in every step."""
+
+import numpy as np
+import pytest
+
+import castsim.injection
+from castsim.assembly import build_graph, elimination_plan, empty_state
+from castsim.kernels.connectivity import find_drains
+from castsim.kernels.region import (
+    CELLS,
+    bring_up_to_date,
+    eliminate_rest,
+    include,
+    new_region,
+    reveal,
+    reveal_all,
+)
+from castsim.protocol import Pause, Step
+from geometry.flowmesh import FlowMesh
+
+
+def network(rng, n, loops):
+    """A random tree with loops, valves, terminals with and without resistance."""
+    faces = [(int(rng.integers(max(0, k - 6), k)), k) for k in range(1, n)]
+    faces += [tuple(rng.choice(n, 2, replace=False)) for _ in range(loops)]
+    faces = np.array(faces, dtype=np.int64)
+    ends = rng.choice(n, n // 6 + 1, replace=False)
+    return FlowMesh.from_arrays(
+        cell_volume=rng.uniform(0.2, 1.0, n),
+        cell_radius=rng.uniform(0.2, 1.2, n),
+        cell_centroid=rng.normal(scale=5.0, size=(n, 3)),
+        face_owner=faces[:, 0],
+        face_neighbour=faces[:, 1],
+        face_valve=np.where(rng.random(len(faces)) < 0.05, 1, 0),
+        terminal_cell=ends,
+        terminal_pressure=rng.uniform(0.0, 200.0, len(ends)),
+        terminal_resistance=rng.choice([0.0, 5.0], len(ends)),
+    )
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_a_growing_region_gives_the_cast_of_the_whole_network(seed, fluid, push, monkeypatch):
+    rng = np.random.default_rng(seed)
+    mesh = network(rng, 150, 25)
+    agent = fluid(
+        density=1.4e-3,
+        diffusivity=3e-4,
+        skin_yield=2e4,
+        skin_onset=1.0,
+        healing_time=2.0,
+        tension=0.1,
+        disorder=0.5,
+        wall_hold=300.0,
+    )
+    volume = 0.4 * mesh.cell_volume.sum()
+    given = {
+        "steps": (Step(volume / 2, 0.5), Pause(20.0), Step(volume / 2, 0.5)),
+        "tip": int(rng.integers(150)),
+        "source": {"resistance": 1e3, "compliance": 5e-5, "pressure_limit": 7e5},
+        "gravity": [0.0, -9810.0, 0.0],
+        "seed": seed,
+    }
+    grown = push(mesh, agent, **given)
+
+    def everything(graph, plan, region):
+        region.inside[:] = 1
+        region.ring[:] = len(region.ring)
+
+    monkeypatch.setattr(castsim.injection, "include_valves", everything)
+    whole = push(mesh, agent, **given)
+    assert grown.steps == whole.steps
+    for name in ("first_volume", "full_volume", "agent_volume", "gel"):
+        got, expected = getattr(grown.state, name), getattr(whole.state, name)
+        np.testing.assert_allclose(got, expected, rtol=1e-8, atol=1e-10, err_msg=name)
+    scale = np.abs(whole.state.pressure).max()
+    np.testing.assert_allclose(grown.state.pressure, whole.state.pressure, atol=1e-9 * scale)
+    # the drop to an end of fixed pressure is noise: its flow is what its cell gets
+    told = np.append(np.ones(mesh.n_faces, dtype=bool), mesh.terminal_resistance > 0)
+    scale = np.abs(whole.state.flow).max()
+    np.testing.assert_allclose(grown.state.flow[told], whole.state.flow[told], atol=1e-9 * scale)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_pressures_outside_follow_from_those_inside(seed, fluid):
+    """At rest: a region of few cells, solved densely, and every other cell revealed from it."""
+    rng = np.random.default_rng(seed)
+    n = 60
+    mesh = network(rng, n, 12)
+    graph = build_graph(mesh, fluid(), blood_viscosity=0.004, blood_density=1e-3, gravity=[0, 0, 0])
+    state, plan = empty_state(graph), elimination_plan(graph)
+    find_drains(graph, state, np.zeros(n + 1, dtype=np.int64))
+    state.drains[:] = 1  # valves apart
+    region = new_region(len(graph.owner), plan)
+    eliminate_rest(graph, state, plan, region)
+    for cell in rng.choice(n, 5, replace=False):
+        include(plan, region, cell)
+    bring_up_to_date(graph, plan, region)
+
+    def laplacian(size, faces, first, second, hold, right):
+        matrix = np.diag(hold)
+        for g, i, j in zip(graph.blood_conductance[faces], first, second, strict=True):
+            matrix[i, i] += g
+            if j < size:
+                matrix[j, j] += g
+                matrix[[i, j], [j, i]] -= g
+            else:
+                right[i] += g * graph.terminal_pressure[j - size]
+        return np.linalg.solve(matrix, right)
+
+    every = np.arange(len(graph.owner))
+    expected = laplacian(n, every, graph.owner, graph.neighbour, np.zeros(n), np.zeros(n))
+
+    cells = region.size[CELLS]
+    assert cells < n
+    hold, right = region.hold[:cells].copy(), region.right[:cells].copy()
+    matrix = np.diag(hold)
+    for k in range(cells):
+        for e in range(region.column[k], region.column[k + 1]):
+            i, g = region.row[e], region.entries[e]
+            matrix[[i, k], [i, k]] += g
+            matrix[[i, k], [k, i]] -= g
+    number = {int(c): k for k, c in enumerate(region.cell[:cells])}
+    for f in every:
+        i, j, g = graph.owner[f], graph.neighbour[f], graph.blood_conductance[f]
+        if i not in number or (j < n and j not in number):
+            continue
+        a = number[int(i)]
+        matrix[a, a] += g
+        if j >= n:
+            right[a] += g * graph.terminal_pressure[j - n]
+        else:
+            b = number[int(j)]
+            matrix[b, b] += g
+            matrix[[a, b], [b, a]] -= g
+    state.pressure[list(number)] = np.linalg.solve(matrix, right)
+    np.testing.assert_allclose(state.pressure[list(number)], expected[list(number)], rtol=1e-9)
+    kept = state.pressure.copy()
+    for cell in range(n):
+        reveal(state, plan, region, cell)
+    np.testing.assert_allclose(state.pressure, expected, rtol=1e-9)
+    state.pressure[:] = kept
+    reveal_all(graph, state, plan, region)
+    np.testing.assert_allclose(state.pressure, expected, rtol=1e-9)
