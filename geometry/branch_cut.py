@@ -21,6 +21,8 @@ from geometry.network import VesselNetwork
 
 MOST_TRIMMED = 0.9
 """Largest part of a branch that may lie inside the veins it joins."""
+EQUAL_DECIMALS = 6
+"""Of radii in mm: veins whose radii are equal but for round-off are equally wide."""
 
 
 @dataclass(frozen=True)
@@ -69,7 +71,8 @@ def cut_branches(network: VesselNetwork, cell_mm: float) -> Cut:
     radius = np.sqrt(axes.prod(axis=1))
 
     # widest first at each node; ties by branch, so that the order does not hang on rounding
-    order = np.lexsort((np.arange(2 * branches) % branches, -radius, end_node))
+    width = np.round(radius, EQUAL_DECIMALS)
+    order = np.lexsort((np.arange(2 * branches) % branches, -width, end_node))
     node = end_node[order]
     starts_node = np.concatenate([[True], node[1:] != node[:-1]])
     leader = order[np.maximum.accumulate(np.where(starts_node, np.arange(len(order)), 0))]

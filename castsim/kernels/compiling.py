@@ -2,7 +2,7 @@
 
 import numba as nb
 
-kernel = nb.njit(cache=True, nogil=True, error_model="numpy", no_cfunc_wrapper=True)
-"""Cached on disk, without the GIL, 1/0 = inf as in numpy (no checks), for callers in Python."""
+kernel = nb.njit(cache=True, nogil=True, error_model="numpy")
+"""Cached on disk, without the GIL, 1/0 = inf as in numpy (no checks)."""
 law = nb.njit(cache=True, inline="always", error_model="numpy")
 """Small scalar functions, compiled into their callers."""

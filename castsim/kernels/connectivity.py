@@ -147,27 +147,6 @@ def cut_off(graph: Graph, state: State, cell: int, stack: IntArray, queue: IntAr
     return trapped
 
 
-@kernel
-def update_drains(graph: Graph, state: State, cell: int, stack: IntArray) -> None:
-    """Bring `state.drains` up to date after `cell` has filled.
-
-    Blood is cut off only if the cell joined two or more ways; with one left, its own blood went
-    out by that one, which therefore did not need it.
-    """
-    owner, neighbour, around = graph.owner, graph.neighbour, graph.around
-    n = len(state.full)
-    joined = 0
-    for e in range(graph.first[cell], graph.first[cell + 1]):
-        f = around[e]
-        far = owner[f] + neighbour[f] - cell
-        # a neighbour that filled in the same step and is still to be visited counts as blood
-        if far >= n or state.drains[far] == 1:
-            joined += 1
-    state.drains[cell] = 0
-    if joined > 1:
-        find_drains(graph, state, stack)
-
-
 @law
 def end_viscosity(
     share: float, thread: bool, gel: float, annular: int, agent: float, blood: float
