@@ -9,14 +9,13 @@ circle of the vein's cross-section, R = sqrt(ab), or of the catheter's radius + 
 the vein is narrower (the vein distends; these cells are listed).
 """
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
+import numba as nb
 import numpy as np
 from numpy.typing import NDArray
 
-from geometry.branch_cut import Cut
 from geometry.flowmesh import FloatArray, IntArray
-from geometry.network import VesselNetwork
 
 DISTENSION_CLEARANCE_MM = 0.05
 """A vein narrower than the catheter distends to this much beyond its radius (+0.1 mm in
@@ -43,103 +42,220 @@ def annulus_resistance(outer: FloatArray, inner: float) -> FloatArray:
     )
 
 
-@dataclass(frozen=True)
-class Sections:
-    """Lumen at the ends of all half segments: 2 `segments` + 1 rows a branch."""
-
-    arc: FloatArray
-    xyz: FloatArray
-    major: FloatArray
-    minor: FloatArray
-    half_resistance: FloatArray  # one row a half segment
-    half_volume: FloatArray
+_ellipse_resistance = nb.njit(cache=True, nogil=True)(ellipse_resistance)
+_annulus_resistance = nb.njit(cache=True, nogil=True)(annulus_resistance)
 
 
-def integrate_sections(
-    network: VesselNetwork, cut: Cut, route_half: NDArray[np.bool_], catheter_radius: float
-) -> Sections:
-    """Integrate volume and resistance over every half segment."""
-    branches = network.n_branches
-    rows = 2 * cut.segments + 1
-    row_branch = np.repeat(np.arange(branches), rows)
-    row_in_branch = np.arange(len(row_branch)) - np.repeat(np.cumsum(rows) - rows, rows)
-    arc = cut.trim_start[row_branch] + 0.5 * cut.segment_mm[row_branch] * row_in_branch
-    end = cut.length - cut.trim_end
-    arc = np.minimum(arc, end[row_branch])
+class Lines(NamedTuple):
+    """Branches as they are to be cut, and where their cells are numbered."""
 
-    # merge centreline points and half-segment ends; between neighbours the axes run linearly
-    points = len(network.point_xyz)
-    point_branch = np.repeat(np.arange(branches), np.diff(network.point_offset))
-    branch = np.concatenate([point_branch, row_branch])
-    merged_arc = np.concatenate([cut.point_arc, arc])
-    is_row = np.concatenate([np.zeros(points, dtype=np.int8), np.ones(len(arc), dtype=np.int8)])
-    order = np.lexsort((is_row, merged_arc, branch))
-    branch, merged_arc, is_row = branch[order], merged_arc[order], is_row[order]
-    left = np.minimum(np.cumsum(is_row == 0) - 1, network.point_offset[branch + 1] - 2)
-    span = cut.point_arc[left + 1] - cut.point_arc[left]
-    weight = np.clip((merged_arc - cut.point_arc[left]) / span, 0.0, 1.0)
+    xyz: FloatArray  # (p, 3) mm, centreline points
+    major: FloatArray  # (p,) mm
+    minor: FloatArray  # (p,) mm
+    point_arc: FloatArray  # (p,) mm from the start of the branch
+    point_offset: IntArray  # (b+1,)
+    segments: IntArray  # (b,)
+    segment_mm: FloatArray  # (b,)
+    trim_start: FloatArray  # (b,) mm inside the vein at the start
+    trim_end: FloatArray  # (b,) mm
+    length: FloatArray  # (b,) mm
+    wide_start: FloatArray  # (b, 2) mm, semi-axes of the widest vein at the start
+    wide_end: FloatArray  # (b, 2) mm
+    mean_radius: FloatArray  # (b,) mm
+    speaks_start: NDArray[np.bool_]  # (b,) gives its start junction its labels and lumen
+    speaks_end: NDArray[np.bool_]  # (b,)
+    cell_offset: IntArray  # (b+1,) first row of each branch in `cells`
+    cells: IntArray  # (k,) cells along each branch, both junctions included
+    sheathed: NDArray[np.bool_]  # (h,) half segments that hold the catheter
 
-    def along(values: FloatArray) -> FloatArray:
-        shaped = weight if values.ndim == 1 else weight[:, None]
-        return np.asarray(values[left] * (1 - shaped) + values[left + 1] * shaped)
 
-    major, minor = along(network.point_radius), along(network.point_radius_minor)
-    xyz = along(network.point_xyz)
-    row_at = np.flatnonzero(is_row)
+class Pieces(NamedTuple):
+    """What cutting gives: cells, the faces between them, and the gates of the faces."""
 
-    passed = np.cumsum(is_row)  # half-segment ends up to and including this entry
-    before = np.concatenate([[0], np.cumsum(rows)])[branch]
-    in_branch = passed - before - 1
-    piece = np.flatnonzero(
-        (branch[1:] == branch[:-1])
-        & (in_branch[:-1] >= 0)
-        & (in_branch[:-1] < rows[branch[:-1]] - 1)
+    volume: FloatArray  # (n,) mm3
+    major: FloatArray  # (n,) mm
+    minor: FloatArray  # (n,) mm
+    centroid: FloatArray  # (n, 3) mm
+    branch: IntArray  # (n,)
+    arc: FloatArray  # (n,) mm from the start of that branch
+    row_arc: FloatArray  # (k,) mm, of each row of `Lines.cells`
+    owner: IntArray  # (m,)
+    neighbour: IntArray  # (m,)
+    half_resistance: FloatArray  # (m, 2) mm^-3
+    face_xyz: FloatArray  # (m, 3) mm
+    face_length: FloatArray  # (m,) mm
+    gate: IntArray  # (m,)
+    gate_radius: FloatArray  # (m,) mm, as many as there are gates
+    gate_branch: IntArray  # (m,)
+    gate_stretch: IntArray  # (m,)
+
+
+def cut_lines(lines: Lines, n_cells: int, catheter_radius: float) -> tuple[Pieces, int]:
+    """Cut branches into cells; integrate volume and resistance over every half segment.
+
+    Returns the pieces and the number of gates.
+    """
+    n, m = n_cells, len(lines.cells) - len(lines.segments)
+
+    def numbers(*shape: int) -> FloatArray:
+        return np.empty(shape)
+
+    def codes(size: int) -> IntArray:
+        return np.empty(size, dtype=np.int64)
+
+    pieces = Pieces(
+        volume=np.zeros(n),
+        major=numbers(n),
+        minor=numbers(n),
+        centroid=numbers(n, 3),
+        branch=codes(n),
+        arc=numbers(n),
+        row_arc=numbers(len(lines.cells)),
+        owner=codes(m),
+        neighbour=codes(m),
+        half_resistance=numbers(m, 2),
+        face_xyz=numbers(m, 3),
+        face_length=numbers(m),
+        gate=codes(m),
+        gate_radius=numbers(m),
+        gate_branch=codes(m),
+        gate_stretch=codes(m),
     )
-    half = cut.halves[branch[piece]] + in_branch[piece]
-    step = merged_arc[piece + 1] - merged_arc[piece]
-    resistance = np.zeros(len(piece))
-    volume = np.zeros(len(piece))
-    with_catheter = route_half[half]
-    for node, gauss_weight in zip(GAUSS_NODES, GAUSS_WEIGHTS, strict=True):
-        share = 0.5 * (1 + node)
-        a = major[piece] * (1 - share) + major[piece + 1] * share
-        b = minor[piece] * (1 - share) + minor[piece + 1] * share
-        area, density = _lumen(a, b, with_catheter, catheter_radius)
-        resistance += 0.5 * gauss_weight * step * density
-        volume += 0.5 * gauss_weight * step * area
-    half_resistance = sum_by(half, resistance, len(route_half))
-    half_volume = sum_by(half, volume, len(route_half))
-
-    for trim, wide, at in (
-        (cut.trim_start, cut.wide_start, cut.halves[:-1]),
-        (cut.trim_end, cut.wide_end, cut.halves[1:] - 1),
-    ):
-        density = _lumen(wide[:, 0], wide[:, 1], route_half[at], catheter_radius)[1]
-        half_resistance[at] += trim * density
-    return Sections(
-        arc=merged_arc[row_at],
-        xyz=xyz[row_at],
-        major=major[row_at],
-        minor=minor[row_at],
-        half_resistance=half_resistance,
-        half_volume=half_volume,
-    )
+    return pieces, int(_cut(lines, catheter_radius, pieces))
 
 
-def _lumen(
-    a: FloatArray, b: FloatArray, with_catheter: NDArray[np.bool_], catheter_radius: float
-) -> tuple[FloatArray, FloatArray]:
+@nb.njit(cache=True, nogil=True)
+def _lumen(a: float, b: float, sheathed: bool, catheter_radius: float) -> tuple[float, float]:
     """Open area (mm2) and resistance per length and viscosity (mm^-4)."""
-    area, density = np.pi * a * b, ellipse_resistance(a, b)
-    if with_catheter.any():
-        outer = np.maximum(
-            np.sqrt((a * b)[with_catheter]), catheter_radius + DISTENSION_CLEARANCE_MM
+    if not sheathed:
+        return np.pi * a * b, _ellipse_resistance(a, b)
+    outer = max(np.sqrt(a * b), catheter_radius + DISTENSION_CLEARANCE_MM)
+    area = np.pi * (outer**2 - catheter_radius**2)
+    return area, _annulus_resistance(outer, catheter_radius)
+
+
+@nb.njit(cache=True, nogil=True)
+def _integrate(
+    step: float, a: float, b: float, next_a: float, next_b: float, sheathed: bool, radius: float
+) -> tuple[float, float]:
+    """Volume (mm3) and resistance (mm^-3) of a stretch along which the axes run linearly."""
+    volume = 0.0
+    resistance = 0.0
+    for node in range(len(GAUSS_NODES)):
+        share = 0.5 * (1.0 + GAUSS_NODES[node])
+        area, density = _lumen(
+            a * (1.0 - share) + next_a * share, b * (1.0 - share) + next_b * share, sheathed, radius
         )
-        area[with_catheter] = np.pi * (outer**2 - catheter_radius**2)
-        density[with_catheter] = annulus_resistance(outer, catheter_radius)
-    return area, density
+        weight = 0.5 * GAUSS_WEIGHTS[node] * step
+        volume += weight * area
+        resistance += weight * density
+    return volume, resistance
 
 
-def sum_by(index: IntArray, values: FloatArray, size: int) -> FloatArray:
-    """Sum of the values with each index, (size,)."""
-    return np.bincount(index, weights=values, minlength=size).astype(np.float64)
+@nb.njit(cache=True, nogil=True)
+def _cut(lines: Lines, catheter_radius: float, pieces: Pieces) -> int:
+    """Walk along every branch; fills `pieces`, returns the number of gates."""
+    xyz, major, minor, point_arc = lines.xyz, lines.major, lines.minor, lines.point_arc
+    cells, sheathed = lines.cells, lines.sheathed
+    volume, half_resistance, face_xyz = pieces.volume, pieces.half_resistance, pieces.face_xyz
+    cell_major, cell_minor, centroid = pieces.major, pieces.minor, pieces.centroid
+    gates = 0
+    for branch in range(len(lines.segments)):
+        last = lines.point_offset[branch + 1] - 1
+        segments, half_mm = lines.segments[branch], 0.5 * lines.segment_mm[branch]
+        start, end = lines.trim_start[branch], lines.length[branch] - lines.trim_end[branch]
+        row = lines.cell_offset[branch]
+        face = row - branch
+        stretch_mm = 2.0 * lines.mean_radius[branch]
+        last_stretch = -1
+        merged = 0  # faces of the gate so far
+        ahead = lines.point_offset[branch]  # first point beyond the place
+        arc = a = b = 0.0
+        for step in range(2 * segments + 1):
+            last_arc, last_a, last_b = arc, a, b
+            arc = min(start + half_mm * step, end)
+            half = 2 * face + step - 1
+            inside = step > 0 and sheathed[half]
+            held = 0.0
+            resists = 0.0
+            while ahead <= last and point_arc[ahead] <= arc:
+                if step > 0:
+                    v, r = _integrate(
+                        point_arc[ahead] - last_arc,
+                        last_a,
+                        last_b,
+                        major[ahead],
+                        minor[ahead],
+                        inside,
+                        catheter_radius,
+                    )
+                    held += v
+                    resists += r
+                    last_arc, last_a, last_b = point_arc[ahead], major[ahead], minor[ahead]
+                ahead += 1
+            left = min(ahead, last) - 1
+            share = (arc - point_arc[left]) / (point_arc[left + 1] - point_arc[left])
+            share = min(max(share, 0.0), 1.0)
+            a = major[left] * (1.0 - share) + major[left + 1] * share
+            b = minor[left] * (1.0 - share) + minor[left + 1] * share
+            if step > 0:
+                v, r = _integrate(
+                    arc - last_arc, last_a, last_b, a, b, inside, catheter_radius
+                )
+                held += v
+                resists += r
+                at = face + (step - 1) // 2
+                half_resistance[at, (step - 1) % 2] = resists
+                volume[cells[row + step // 2]] += held
+            if step % 2 == 0:
+                place = row + step // 2
+                cell = cells[place]
+                pieces.row_arc[place] = arc
+                if step == 0:
+                    pieces.row_arc[place] = 0.0
+                    speaks = lines.speaks_start[branch]
+                elif step == 2 * segments:
+                    pieces.row_arc[place] = lines.length[branch]
+                    speaks = lines.speaks_end[branch]
+                else:
+                    speaks = True
+                if speaks:
+                    cell_major[cell] = a
+                    cell_minor[cell] = b
+                    pieces.branch[cell] = branch
+                    pieces.arc[cell] = pieces.row_arc[place]
+                    for axis in range(3):
+                        centroid[cell, axis] = (
+                            xyz[left, axis] * (1.0 - share) + xyz[left + 1, axis] * share
+                        )
+            else:
+                at = face + step // 2
+                pieces.owner[at] = cells[row + step // 2]
+                pieces.neighbour[at] = cells[row + step // 2 + 1]
+                pieces.face_length[at] = lines.segment_mm[branch]
+                for axis in range(3):
+                    face_xyz[at, axis] = (
+                        xyz[left, axis] * (1.0 - share) + xyz[left + 1, axis] * share
+                    )
+                radius = 2.0 * a * b / (a + b)
+                if sheathed[2 * at] and sheathed[2 * at + 1]:
+                    radius = max(np.sqrt(a * b) - catheter_radius, DISTENSION_CLEARANCE_MM)
+                stretch = int(np.floor(arc / stretch_mm))
+                if stretch != last_stretch:
+                    last_stretch = stretch
+                    pieces.gate_branch[gates] = branch
+                    pieces.gate_stretch[gates] = stretch
+                    pieces.gate_radius[gates] = 0.0
+                    gates += 1
+                    merged = 0
+                # running mean over the faces of the gate
+                merged += 1
+                pieces.gate_radius[gates - 1] += (radius - pieces.gate_radius[gates - 1]) / merged
+                pieces.gate[at] = gates - 1
+        for trim, wide, half in (
+            (lines.trim_start[branch], lines.wide_start[branch], 2 * face),
+            (lines.trim_end[branch], lines.wide_end[branch], 2 * (face + segments) - 1),
+        ):
+            density = _lumen(wide[0], wide[1], sheathed[half], catheter_radius)[1]
+            half_resistance[half // 2, half % 2] += trim * density
+    return gates

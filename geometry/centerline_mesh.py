@@ -17,11 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from geometry.branch_cut import Cut, cut_branches, mean_radius
-from geometry.branch_sections import (
-    DISTENSION_CLEARANCE_MM,
-    integrate_sections,
-    sum_by,
-)
+from geometry.branch_sections import DISTENSION_CLEARANCE_MM, Lines, cut_lines
 from geometry.catheter_route import CatheterRoute
 from geometry.errors import GeometryError
 from geometry.flowmesh import FloatArray, FlowMesh, IntArray
@@ -86,115 +82,104 @@ def centreline_mesh(
     cells, offset, junction_of = _number_cells(network, cut)
     route_half, route_cells = _route_halves(catheter, cut, cells, offset)
     catheter_radius = 0.5 * catheter.diameter_mm if catheter else 0.0
-    sections = integrate_sections(network, cut, route_half, catheter_radius)
-
-    n = int(cells.max()) + 1
-    branches = network.n_branches
-    row_branch = np.repeat(np.arange(branches), 2 * cut.segments + 1)
-    row_in_branch = np.arange(len(row_branch)) - np.repeat(
-        cut.halves[:-1] + np.arange(branches), 2 * cut.segments + 1
-    )
-    at_cell = row_in_branch % 2 == 0
-    face_row = np.flatnonzero(~at_cell)
-    face_branch = row_branch[face_row]
-    position = np.arange(len(cells))
-    last = np.zeros(len(cells), dtype=bool)
-    last[offset[1:] - 1] = True
-    owner, neighbour = cells[position[~last]], cells[position[~last] + 1]
-
-    volume = sum_by(np.column_stack([owner, neighbour]).ravel(), sections.half_volume, n)
-
-    # one row of the polylines speaks for each cell: for a junction that of its widest branch
-    polyline_branch = np.repeat(np.arange(branches), cut.segments + 1)
-    speaks = np.ones(len(cells), dtype=bool)
-    for end, node in ((offset[:-1], network.branch_start), (offset[1:] - 1, network.branch_end)):
-        speaks[end] = cut.widest_branch[node] == np.arange(branches)
-    first = np.zeros(n, dtype=np.int64)
-    first[cells[speaks]] = position[speaks]
-    polyline_row = np.flatnonzero(at_cell)
-    cell_row = polyline_row[first]
-    major, minor = sections.major[cell_row], sections.minor[cell_row]
-    centroid = sections.xyz[cell_row].copy()
     used = junction_of >= 0
-    centroid[junction_of[used]] = network.node_xyz[used]
+    n = int(used.sum() + (cut.segments - 1).sum())
+    lines = _lines(network, cut, cells, offset, route_half)
+    pieces, gates = cut_lines(lines, n, catheter_radius)
+    pieces.centroid[junction_of[used]] = network.node_xyz[used]
+    gap, distended = _sheathe(pieces.major, pieces.minor, route_cells, catheter_radius)
 
-    polyline_arc = sections.arc[polyline_row].copy()
-    polyline_arc[offset[:-1]] = 0.0
-    polyline_arc[offset[1:] - 1] = cut.length
-    gap = np.zeros(n)
-    narrow = np.sqrt(major * minor) < catheter_radius + DISTENSION_CLEARANCE_MM
-    distended = route_cells[narrow[route_cells]]
-    # the tip's own cell is open ahead of the catheter: it keeps its lumen
-    sheathed = route_cells[1:]
-    round_radius = np.maximum(np.sqrt(major * minor), catheter_radius + DISTENSION_CLEARANCE_MM)[
-        sheathed
-    ]
-    major[sheathed] = minor[sheathed] = round_radius
-    gap[sheathed] = round_radius - catheter_radius
-
-    owner_half = np.arange(len(owner)) * 2
-    in_catheter = route_half[owner_half] & route_half[owner_half + 1]
-    curvature = 2 * sections.major * sections.minor / (sections.major + sections.minor)
-    face_radius = curvature[face_row]
-    face_round = np.sqrt(sections.major * sections.minor)[face_row]
-    face_radius = np.where(
-        in_catheter,
-        np.maximum(face_round - catheter_radius, DISTENSION_CLEARANCE_MM),
-        face_radius,
-    )
-    face_arc = sections.arc[face_row]
-    stretch = np.floor(face_arc / (2 * mean_radius(network, cut)[face_branch])).astype(np.int64)
+    major, minor = pieces.major, pieces.minor
     terminal_cell, terminal_branch, terminal_stretch = _terminals(network, junction_of)
-    stretches = int(stretch.max()) + 1
-    key, face_gate = np.unique(face_branch * stretches + stretch, return_inverse=True)
-    gates = len(key)
-    terminal_radius = np.sqrt(major * minor)[terminal_cell]
+    at_end = major[terminal_cell], minor[terminal_cell]
     flow = FlowMesh(
-        cell_volume=volume,
+        cell_volume=pieces.volume,
         cell_radius=major,
         cell_radius_minor=minor,
         cell_gap=gap,
-        cell_centroid=centroid,
-        cell_structure=network.branch_structure[polyline_branch[first]],
-        cell_level=network.branch_level[polyline_branch[first]],
-        cell_side=network.branch_side[polyline_branch[first]],
-        cell_branch=polyline_branch[first],
-        face_owner=owner,
-        face_neighbour=neighbour,
-        half_resistance=sections.half_resistance.reshape(-1, 2),
-        face_centroid=sections.xyz[face_row],
-        face_length=cut.segment_mm[face_branch],
+        cell_centroid=pieces.centroid,
+        cell_structure=network.branch_structure[pieces.branch],
+        cell_level=network.branch_level[pieces.branch],
+        cell_side=network.branch_side[pieces.branch],
+        cell_branch=pieces.branch,
+        face_owner=pieces.owner,
+        face_neighbour=pieces.neighbour,
+        half_resistance=pieces.half_resistance,
+        face_centroid=pieces.face_xyz,
+        face_length=pieces.face_length,
         face_valve=_valves(network, cut),
-        face_gate=face_gate,
+        face_gate=pieces.gate,
         gate_radius=np.concatenate(
-            [
-                np.bincount(face_gate, weights=face_radius) / np.bincount(face_gate),
-                (2 * major * minor / (major + minor))[terminal_cell],
-            ]
+            [pieces.gate_radius[:gates], 2 * at_end[0] * at_end[1] / (at_end[0] + at_end[1])]
         ),
-        gate_branch=np.concatenate([key // stretches, terminal_branch]),
-        gate_stretch=np.concatenate([key % stretches, terminal_stretch]),
+        gate_branch=np.concatenate([pieces.gate_branch[:gates], terminal_branch]),
+        gate_stretch=np.concatenate([pieces.gate_stretch[:gates], terminal_stretch]),
         terminal_cell=terminal_cell,
         terminal_pressure=np.zeros(len(terminal_cell)),
         terminal_resistance=np.zeros(len(terminal_cell)),
-        terminal_radius=terminal_radius,
+        terminal_radius=np.sqrt(at_end[0] * at_end[1]),
         terminal_kind=network.terminal_kind,
         terminal_gate=gates + np.arange(len(terminal_cell)),
         terminal_name=network.terminal_name,
     )
     flow.validate(must_drain=True)
-    for array in (cells, offset, polyline_arc, route_cells, distended):
+    for array in (cells, offset, pieces.arc, pieces.row_arc, route_cells, distended):
         array.setflags(write=False)
     return CentrelineMesh(
         flow=flow,
-        cell_arc=polyline_arc[first],
+        cell_arc=pieces.arc,
         polyline_offset=offset,
         polyline_cell=cells,
-        polyline_arc=polyline_arc,
+        polyline_arc=pieces.row_arc,
         tip_cell=int(route_cells[0]) if catheter else -1,
         route_cells=route_cells,
         distended_cells=distended,
     )
+
+
+def _lines(
+    network: VesselNetwork,
+    cut: Cut,
+    cells: IntArray,
+    offset: IntArray,
+    route_half: NDArray[np.bool_],
+) -> Lines:
+    """Gather what the cutting kernel reads; a junction is named by its widest branch."""
+    branches = np.arange(network.n_branches)
+    return Lines(
+        xyz=network.point_xyz,
+        major=network.point_radius,
+        minor=network.point_radius_minor,
+        point_arc=cut.point_arc,
+        point_offset=network.point_offset,
+        segments=cut.segments,
+        segment_mm=cut.segment_mm,
+        trim_start=cut.trim_start,
+        trim_end=cut.trim_end,
+        length=cut.length,
+        wide_start=cut.wide_start,
+        wide_end=cut.wide_end,
+        mean_radius=mean_radius(network, cut),
+        speaks_start=cut.widest_branch[network.branch_start] == branches,
+        speaks_end=cut.widest_branch[network.branch_end] == branches,
+        cell_offset=offset,
+        cells=cells,
+        sheathed=route_half,
+    )
+
+
+def _sheathe(
+    major: FloatArray, minor: FloatArray, route_cells: IntArray, catheter_radius: float
+) -> tuple[FloatArray, IntArray]:
+    """Round and widen the cells that hold the catheter, in place; gaps, and the widened cells."""
+    gap = np.zeros(len(major))
+    least = catheter_radius + DISTENSION_CLEARANCE_MM
+    radius = np.sqrt(major[route_cells] * minor[route_cells])
+    # the tip's own cell is open ahead of the catheter: it keeps its lumen
+    sheathed = route_cells[1:]
+    major[sheathed] = minor[sheathed] = np.maximum(radius, least)[1:]
+    gap[sheathed] = major[sheathed] - catheter_radius
+    return gap, route_cells[radius < least]
 
 
 def _number_cells(network: VesselNetwork, cut: Cut) -> tuple[IntArray, IntArray, IntArray]:
