@@ -9,7 +9,8 @@ circle of the vein's cross-section, R = sqrt(ab), or of the catheter's radius + 
 the vein is narrower (the vein distends; these cells are listed).
 """
 
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import NamedTuple, cast
 
 import numba as nb
 import numpy as np
@@ -40,10 +41,6 @@ def annulus_resistance(outer: FloatArray, inner: float) -> FloatArray:
     return 8 / (
         np.pi * (difference * (outer**2 + inner**2) - difference**2 / np.log(outer / inner))
     )
-
-
-_ellipse_resistance = nb.njit(cache=True, nogil=True)(ellipse_resistance)
-_annulus_resistance = nb.njit(cache=True, nogil=True)(annulus_resistance)
 
 
 class Lines(NamedTuple):
@@ -121,10 +118,18 @@ def cut_lines(lines: Lines, n_cells: int, catheter_radius: float) -> tuple[Piece
         gate_branch=codes(m),
         gate_stretch=codes(m),
     )
-    return pieces, int(_cut(lines, catheter_radius, pieces))
+    _integrate_halves(lines, catheter_radius, pieces)
+    _place_cells(lines, pieces)
+    return pieces, int(_place_faces(lines, catheter_radius, pieces))
 
 
-@nb.njit(cache=True, nogil=True)
+_compiled = nb.njit(cache=True, nogil=True, error_model="numpy")
+_Law = Callable[[float, float], float]
+_ellipse_resistance = cast(_Law, _compiled(ellipse_resistance))
+_annulus_resistance = cast(_Law, _compiled(annulus_resistance))
+
+
+@_compiled
 def _lumen(a: float, b: float, sheathed: bool, catheter_radius: float) -> tuple[float, float]:
     """Open area (mm2) and resistance per length and viscosity (mm^-4)."""
     if not sheathed:
@@ -134,128 +139,159 @@ def _lumen(a: float, b: float, sheathed: bool, catheter_radius: float) -> tuple[
     return area, _annulus_resistance(outer, catheter_radius)
 
 
-@nb.njit(cache=True, nogil=True)
+@_compiled
 def _integrate(
     step: float, a: float, b: float, next_a: float, next_b: float, sheathed: bool, radius: float
 ) -> tuple[float, float]:
     """Volume (mm3) and resistance (mm^-3) of a stretch along which the axes run linearly."""
+    if a == next_a and b == next_b:
+        area, density = _lumen(a, b, sheathed, radius)
+        return step * area, step * density
     volume = 0.0
     resistance = 0.0
     for node in range(len(GAUSS_NODES)):
         share = 0.5 * (1.0 + GAUSS_NODES[node])
-        area, density = _lumen(
-            a * (1.0 - share) + next_a * share, b * (1.0 - share) + next_b * share, sheathed, radius
-        )
+        area, density = _lumen(a + (next_a - a) * share, b + (next_b - b) * share, sheathed, radius)
         weight = 0.5 * GAUSS_WEIGHTS[node] * step
         volume += weight * area
         resistance += weight * density
     return volume, resistance
 
 
-@nb.njit(cache=True, nogil=True)
-def _cut(lines: Lines, catheter_radius: float, pieces: Pieces) -> int:
-    """Walk along every branch; fills `pieces`, returns the number of gates."""
-    xyz, major, minor, point_arc = lines.xyz, lines.major, lines.minor, lines.point_arc
+@_compiled
+def _between(values: FloatArray, left: int, share: float) -> float:
+    return float(values[left] + (values[left + 1] - values[left]) * share)
+
+
+@_compiled
+def _integrate_halves(lines: Lines, catheter_radius: float, pieces: Pieces) -> None:
+    """Walk along every branch: volume of cells, half resistances of faces."""
+    major, minor, point_arc = lines.major, lines.minor, lines.point_arc
     cells, sheathed = lines.cells, lines.sheathed
-    volume, half_resistance, face_xyz = pieces.volume, pieces.half_resistance, pieces.face_xyz
-    cell_major, cell_minor, centroid = pieces.major, pieces.minor, pieces.centroid
-    gates = 0
+    volume, half_resistance = pieces.volume, pieces.half_resistance
     for branch in range(len(lines.segments)):
         last = lines.point_offset[branch + 1] - 1
         segments, half_mm = lines.segments[branch], 0.5 * lines.segment_mm[branch]
         start, end = lines.trim_start[branch], lines.length[branch] - lines.trim_end[branch]
         row = lines.cell_offset[branch]
         face = row - branch
-        stretch_mm = 2.0 * lines.mean_radius[branch]
-        last_stretch = -1
-        merged = 0  # faces of the gate so far
-        ahead = lines.point_offset[branch]  # first point beyond the place
-        arc = a = b = 0.0
-        for step in range(2 * segments + 1):
-            last_arc, last_a, last_b = arc, a, b
-            arc = min(start + half_mm * step, end)
-            half = 2 * face + step - 1
-            inside = step > 0 and sheathed[half]
+        ahead = lines.point_offset[branch] + 1  # first point beyond the place
+        arc = min(start, end)
+        while ahead <= last and point_arc[ahead] <= arc:
+            ahead += 1
+        left = min(ahead, last) - 1
+        share = _share(point_arc, left, arc)
+        a, b = _between(major, left, share), _between(minor, left, share)
+        for half in range(2 * segments):
+            inside = sheathed[2 * face + half]
             held = 0.0
             resists = 0.0
-            while ahead <= last and point_arc[ahead] <= arc:
-                if step > 0:
-                    v, r = _integrate(
-                        point_arc[ahead] - last_arc,
-                        last_a,
-                        last_b,
-                        major[ahead],
-                        minor[ahead],
-                        inside,
-                        catheter_radius,
-                    )
-                    held += v
-                    resists += r
-                    last_arc, last_a, last_b = point_arc[ahead], major[ahead], minor[ahead]
-                ahead += 1
-            left = min(ahead, last) - 1
-            share = (arc - point_arc[left]) / (point_arc[left + 1] - point_arc[left])
-            share = min(max(share, 0.0), 1.0)
-            a = major[left] * (1.0 - share) + major[left + 1] * share
-            b = minor[left] * (1.0 - share) + minor[left + 1] * share
-            if step > 0:
-                v, r = _integrate(
-                    arc - last_arc, last_a, last_b, a, b, inside, catheter_radius
-                )
+            goal = min(start + half_mm * (half + 1), end)
+            while arc < goal or (ahead <= last and point_arc[ahead] <= goal):
+                if ahead <= last and point_arc[ahead] <= goal:
+                    next_arc, next_a, next_b = point_arc[ahead], major[ahead], minor[ahead]
+                    ahead += 1
+                else:
+                    left = min(ahead, last) - 1
+                    share = _share(point_arc, left, goal)
+                    next_arc = goal
+                    next_a, next_b = _between(major, left, share), _between(minor, left, share)
+                v, r = _integrate(next_arc - arc, a, b, next_a, next_b, inside, catheter_radius)
                 held += v
                 resists += r
-                at = face + (step - 1) // 2
-                half_resistance[at, (step - 1) % 2] = resists
-                volume[cells[row + step // 2]] += held
-            if step % 2 == 0:
-                place = row + step // 2
-                cell = cells[place]
-                pieces.row_arc[place] = arc
-                if step == 0:
-                    pieces.row_arc[place] = 0.0
-                    speaks = lines.speaks_start[branch]
-                elif step == 2 * segments:
-                    pieces.row_arc[place] = lines.length[branch]
-                    speaks = lines.speaks_end[branch]
-                else:
-                    speaks = True
-                if speaks:
-                    cell_major[cell] = a
-                    cell_minor[cell] = b
-                    pieces.branch[cell] = branch
-                    pieces.arc[cell] = pieces.row_arc[place]
-                    for axis in range(3):
-                        centroid[cell, axis] = (
-                            xyz[left, axis] * (1.0 - share) + xyz[left + 1, axis] * share
-                        )
-            else:
-                at = face + step // 2
-                pieces.owner[at] = cells[row + step // 2]
-                pieces.neighbour[at] = cells[row + step // 2 + 1]
-                pieces.face_length[at] = lines.segment_mm[branch]
-                for axis in range(3):
-                    face_xyz[at, axis] = (
-                        xyz[left, axis] * (1.0 - share) + xyz[left + 1, axis] * share
-                    )
-                radius = 2.0 * a * b / (a + b)
-                if sheathed[2 * at] and sheathed[2 * at + 1]:
-                    radius = max(np.sqrt(a * b) - catheter_radius, DISTENSION_CLEARANCE_MM)
-                stretch = int(np.floor(arc / stretch_mm))
-                if stretch != last_stretch:
-                    last_stretch = stretch
-                    pieces.gate_branch[gates] = branch
-                    pieces.gate_stretch[gates] = stretch
-                    pieces.gate_radius[gates] = 0.0
-                    gates += 1
-                    merged = 0
-                # running mean over the faces of the gate
-                merged += 1
-                pieces.gate_radius[gates - 1] += (radius - pieces.gate_radius[gates - 1]) / merged
-                pieces.gate[at] = gates - 1
+                arc, a, b = next_arc, next_a, next_b
+            half_resistance[face + half // 2, half % 2] = resists
+            volume[cells[row + (half + 1) // 2]] += held
         for trim, wide, half in (
             (lines.trim_start[branch], lines.wide_start[branch], 2 * face),
             (lines.trim_end[branch], lines.wide_end[branch], 2 * (face + segments) - 1),
         ):
             density = _lumen(wide[0], wide[1], sheathed[half], catheter_radius)[1]
             half_resistance[half // 2, half % 2] += trim * density
+
+
+@_compiled
+def _share(point_arc: FloatArray, left: int, arc: float) -> float:
+    """Where `arc` lies between the point `left` and the next, 0 to 1."""
+    share = (arc - point_arc[left]) / (point_arc[left + 1] - point_arc[left])
+    return float(min(max(share, 0.0), 1.0))
+
+
+@_compiled
+def _place_cells(lines: Lines, pieces: Pieces) -> None:
+    """Lumen, centroid and branch of cells; a junction's are those of the branch that speaks."""
+    xyz, major, minor, point_arc = lines.xyz, lines.major, lines.minor, lines.point_arc
+    cell_major, cell_minor, centroid = pieces.major, pieces.minor, pieces.centroid
+    cells, row_arc = lines.cells, pieces.row_arc
+    for branch in range(len(lines.segments)):
+        last = lines.point_offset[branch + 1] - 1
+        segments, step = lines.segments[branch], lines.segment_mm[branch]
+        start, end = lines.trim_start[branch], lines.length[branch] - lines.trim_end[branch]
+        row = lines.cell_offset[branch]
+        left = lines.point_offset[branch]
+        for place in range(segments + 1):
+            arc = min(start + step * place, end)
+            while left + 1 < last and point_arc[left + 1] <= arc:
+                left += 1
+            share = _share(point_arc, left, arc)
+            speaks = True
+            if place == 0:
+                arc = 0.0
+                speaks = lines.speaks_start[branch]
+            elif place == segments:
+                arc = lines.length[branch]
+                speaks = lines.speaks_end[branch]
+            row_arc[row + place] = arc
+            if speaks:
+                cell = cells[row + place]
+                cell_major[cell] = _between(major, left, share)
+                cell_minor[cell] = _between(minor, left, share)
+                for axis in range(3):
+                    centroid[cell, axis] = _between(xyz[:, axis], left, share)
+                pieces.branch[cell] = branch
+                pieces.arc[cell] = arc
+
+
+@_compiled
+def _place_faces(lines: Lines, catheter_radius: float, pieces: Pieces) -> int:
+    """Ends, centroid, length and gate of faces; a gate's radius is the mean over its faces."""
+    xyz, major, minor, point_arc = lines.xyz, lines.major, lines.minor, lines.point_arc
+    cells, sheathed = lines.cells, lines.sheathed
+    face_xyz, gate_radius = pieces.face_xyz, pieces.gate_radius
+    gates = 0
+    face = 0
+    for branch in range(len(lines.segments)):
+        last = lines.point_offset[branch + 1] - 1
+        step = lines.segment_mm[branch]
+        start, end = lines.trim_start[branch], lines.length[branch] - lines.trim_end[branch]
+        left = lines.point_offset[branch]
+        last_stretch = -1
+        merged = 0  # faces of the gate so far
+        for place in range(lines.segments[branch]):
+            arc = min(start + 0.5 * step * (2 * place + 1), end)
+            while left + 1 < last and point_arc[left + 1] <= arc:
+                left += 1
+            share = _share(point_arc, left, arc)
+            for axis in range(3):
+                face_xyz[face, axis] = _between(xyz[:, axis], left, share)
+            a, b = _between(major, left, share), _between(minor, left, share)
+            radius = 2.0 * a * b / (a + b)
+            if sheathed[2 * face] and sheathed[2 * face + 1]:
+                radius = max(np.sqrt(a * b) - catheter_radius, DISTENSION_CLEARANCE_MM)
+            stretch = int(np.floor(arc / (2.0 * lines.mean_radius[branch])))
+            if stretch != last_stretch:
+                last_stretch = stretch
+                pieces.gate_branch[gates] = branch
+                pieces.gate_stretch[gates] = stretch
+                gate_radius[gates] = 0.0
+                merged = 0
+                gates += 1
+            merged += 1
+            gate_radius[gates - 1] += (radius - gate_radius[gates - 1]) / merged
+            pieces.gate[face] = gates - 1
+            row = lines.cell_offset[branch] + place
+            pieces.owner[face] = cells[row]
+            pieces.neighbour[face] = cells[row + 1]
+            pieces.face_length[face] = step
+            face += 1
     return gates

@@ -7,10 +7,9 @@ simulated. :meth:`FlowMesh.validate` names each way in which arrays can be wrong
 from dataclasses import dataclass, fields
 from typing import Self
 
+import numba as nb
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 
 from geometry.errors import GeometryError
 
@@ -255,7 +254,8 @@ class FlowMesh:
             _check_positive(name, getattr(self, name))
         for name in NOT_NEGATIVE:
             value = getattr(self, name)
-            _refuse(name, value, value < 0, "must be >= 0")
+            if value.min(initial=0.0) < 0:
+                _refuse(name, value, value < 0, "must be >= 0")
         _refuse(
             "cell_radius_minor",
             self.cell_radius_minor,
@@ -269,9 +269,11 @@ class FlowMesh:
         _check_range("face_neighbour", self.face_neighbour, 0, n)
         loop = self.face_owner == self.face_neighbour
         _refuse("face_neighbour", self.face_neighbour, loop, "must differ from face_owner")
-        blocked = self.half_resistance.sum(axis=1) == 0
+        blocked = self.half_resistance[:, 0] + self.half_resistance[:, 1] == 0
         _refuse("half_resistance", self.half_resistance, blocked, "must have a sum > 0")
-        _refuse("face_valve", self.face_valve, np.abs(self.face_valve) > 1, "must be -1, 0 or 1")
+        if not _lies_within(self.face_valve, -2, 2):
+            beyond = np.abs(self.face_valve) > 1
+            _refuse("face_valve", self.face_valve, beyond, "must be -1, 0 or 1")
         _check_range("face_gate", self.face_gate, NO_GATE, g)
         _check_range("terminal_cell", self.terminal_cell, 0, n)
         _check_range("terminal_gate", self.terminal_gate, 0, g)
@@ -309,7 +311,7 @@ class FlowMesh:
                 raise GeometryError(
                     f"FlowMesh: {field.name} has shape {value.shape}, must be {shape}"
                 )
-            if value.dtype == np.float64:
+            if value.dtype == np.float64 and not _lies_within(value, -np.inf, np.inf):
                 _refuse(field.name, value, ~np.isfinite(value), "must be finite")
         if self.terminal_name and len(self.terminal_name) != self.n_terminals:
             raise GeometryError(
@@ -318,18 +320,40 @@ class FlowMesh:
             )
 
     def _check_drained(self) -> None:
-        ones = np.ones(self.n_faces, dtype=np.int8)
-        graph = coo_array(
-            (ones, (self.face_owner, self.face_neighbour)), shape=(self.n_cells, self.n_cells)
-        )
-        label = connected_components(graph, directed=False)[1]
-        drained = np.isin(label, label[self.terminal_cell])
+        drained = _joined(self.n_cells, self.face_owner, self.face_neighbour, self.terminal_cell)
         if not drained.all():
             first = int(np.flatnonzero(~drained)[0])
             raise GeometryError(
                 f"FlowMesh: {int((~drained).sum())} cells reach no terminal, the first is cell "
                 f"{first} (branch {self.cell_branch[first]}); join them or give them a terminal"
             )
+
+
+def _lies_within(value: FloatArray | IntArray, above: float, below: float) -> bool:
+    """Whether all values lie between these two, which they may not touch: no array is made."""
+    return not value.size or bool(value.min() > above and value.max() < below)
+
+
+@nb.njit(cache=True, nogil=True)
+def _joined(n: int, owner: IntArray, neighbour: IntArray, ends: IntArray) -> NDArray[np.bool_]:
+    """Cells that faces join to any of the cells `ends`, (n,): union by the lower number."""
+    root = np.arange(n)
+    for face in range(len(owner)):
+        i = owner[face]
+        j = neighbour[face]
+        while i != j:
+            if i < j:
+                i, j = j, i
+            # i is the higher: hang it below j, and go on with what it hung from
+            above = root[i]
+            root[i] = j
+            i = above if above != i else j
+    for i in range(n):
+        root[i] = root[root[i]]
+    reached = np.zeros(n, dtype=np.bool_)
+    for cell in ends:
+        reached[root[cell]] = True
+    return reached[root]
 
 
 def _spread(name: str, value: ArrayLike, shape: tuple[int, ...], kind: type) -> NDArray:  # type: ignore[type-arg]
@@ -343,15 +367,18 @@ def _spread(name: str, value: ArrayLike, shape: tuple[int, ...], kind: type) -> 
 
 
 def _refuse(name: str, value: FloatArray | IntArray, bad: NDArray[np.bool_], allowed: str) -> None:
-    rows = bad.reshape(len(bad), -1).any(axis=1) if bad.size else bad
-    if rows.any():
-        first = int(np.flatnonzero(rows)[0])
-        raise GeometryError(f"FlowMesh: {name}[{first}] = {value[first]} {allowed}")
+    """Raise for the first row in which anything is `bad`."""
+    if not bad.any():
+        return
+    first = int(np.flatnonzero(bad.reshape(len(bad), -1).any(axis=1))[0])
+    raise GeometryError(f"FlowMesh: {name}[{first}] = {value[first]} {allowed}")
 
 
 def _check_positive(name: str, value: FloatArray) -> None:
-    _refuse(name, value, ~(np.isfinite(value) & (value > 0)), "must be finite and > 0")
+    if not _lies_within(value, 0.0, np.inf):
+        _refuse(name, value, ~(np.isfinite(value) & (value > 0)), "must be finite and > 0")
 
 
 def _check_range(name: str, value: IntArray, low: int, high: int) -> None:
-    _refuse(name, value, (value < low) | (value >= high), f"must be in {low}..{high - 1}")
+    if not _lies_within(value, low - 1, high):
+        _refuse(name, value, (value < low) | (value >= high), f"must be in {low}..{high - 1}")
