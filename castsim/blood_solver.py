@@ -38,7 +38,9 @@ BISECTIONS = 60
 
 def face_conductance(mesh: FlowMesh, viscosity: FloatArray) -> FloatArray:
     """Conductance 1 / (mu_o h_o + mu_n h_n) of every face, uL s^-1 Pa^-1."""
-    return face_conductances(mesh.face_owner, mesh.face_neighbour, mesh.half_resistance, viscosity)
+    blood = viscosity.view()
+    blood.setflags(write=False)  # kernels are compiled for one kind
+    return face_conductances(mesh.face_owner, mesh.face_neighbour, mesh.half_resistance, blood)
 
 
 @dataclass(frozen=True)

@@ -164,6 +164,8 @@ def _reduce(
     grip[fixed[cell]] = 0.0
     ground, source = sum_by(cell, grip, n), sum_by(cell, grip * excess, n)
     a, b = number[owner[outer]], number[neighbour[outer]]
+    for ends in (a, b):
+        ends.setflags(write=False)  # as in a FlowMesh: kernels are compiled for one kind
     inner = hold_fixed(a, b, conductance[outer], fixed, fixed_pressure, ground, source)
 
     is_port = np.zeros(n, dtype=bool)
