@@ -1,18 +1,23 @@
 """Kron reduction: inside the window, nothing tells the reduced network from the whole one."""
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
+from castsim.agents import AgentModel
 from castsim.blood_solver import BloodSolver
 from castsim.errors import SolverError
 from castsim.far_field import CUT_STRETCH, Window, window
+from castsim.injection import Injection
 from castsim.physiology import Physiology
 from castsim.venous_flow import VenousFlow, resting_flow
 from geometry.flowmesh import NO_GATE, FloatArray, FlowMesh, IntArray
 from geometry.network import TerminalKind
+from tests.verification.verdicts import Verdict
 
+SUBJECT = "Kron reduction of the far field"
 REST = Physiology.default()
 
 
@@ -66,7 +71,7 @@ def perturbed(
     return state.pressure, state.conductance * drop
 
 
-def both(mesh: FlowMesh, rest: VenousFlow, part: Window, seed: int) -> None:
+def both(mesh: FlowMesh, rest: VenousFlow, part: Window, seed: int, verdict: Verdict) -> None:
     """Inject, thicken the blood and block faces in the window; compare all that is inside."""
     rng = np.random.default_rng(seed)
     inner = np.setdiff1d(np.arange(len(part.cells)), part.ports)
@@ -92,17 +97,127 @@ def both(mesh: FlowMesh, rest: VenousFlow, part: Window, seed: int) -> None:
     inside, inside_flow = perturbed(small, tips, viscosity[part.cells], blocked)
     scale = np.ptp(pressure)
     assert np.abs(pressure - rest.pressure).max() > 0.1 * scale, "the perturbation is no trifle"
-    np.testing.assert_allclose(inside, pressure[part.cells], rtol=0, atol=1e-10 * scale)
-    own = inside_flow[: len(part.faces)]
-    np.testing.assert_allclose(own, flow[part.faces], rtol=0, atol=1e-10 * np.abs(flow).max())
+    source = "the whole network with the same sources, thick blood and blocked veins"
+    verdict(
+        SUBJECT,
+        "pressures in the window over their span",
+        inside / scale,
+        pressure[part.cells] / scale,
+        source=source,
+        atol=1e-10,
+    )
+    own, largest = inside_flow[: len(part.faces)], np.abs(flow).max()
+    verdict(
+        SUBJECT,
+        "flows in the window over the largest",
+        own / largest,
+        flow[part.faces] / largest,
+        source=source,
+        atol=1e-10,
+    )
 
 
 @pytest.mark.parametrize("fixed_inside", [False, True])
 @pytest.mark.parametrize("seed", range(5))
-def test_same_inside_under_injection_and_blocked_faces(seed: int, fixed_inside: bool) -> None:
+def test_same_inside_under_sources_and_blocked_faces(
+    seed: int, fixed_inside: bool, verdict: Verdict
+) -> None:
     rest = resting_flow(band(seed, fixed_inside=fixed_inside), REST)
     part = window(rest.mesh, rest, range(9, 16))
-    both(rest.mesh, rest, part, seed)
+    both(rest.mesh, rest, part, seed, verdict)
+
+
+def test_at_rest_the_window_flows_as_the_whole(verdict: Verdict) -> None:
+    """Terminals of the whole alone drive it: pressures and flows are those at rest."""
+    for seed in range(5):
+        rest = resting_flow(band(seed), REST)
+        part = window(rest.mesh, rest, range(9, 16))
+        solver = BloodSolver(part.mesh)
+        state = solver.solve(part.mesh, rest.viscosity[part.cells])
+        drop = state.pressure[part.mesh.face_owner] - state.pressure[part.mesh.face_neighbour]
+        flow = (state.conductance * drop)[: len(part.faces)]
+        largest = np.abs(rest.face_flow).max()
+        source = "resting flow of the whole network"
+        verdict(
+            SUBJECT,
+            "resting pressures in the window, Pa",
+            state.pressure,
+            rest.pressure[part.cells],
+            source=source,
+            rtol=1e-10,
+        )
+        verdict(
+            SUBJECT,
+            "resting flows in the window over the largest",
+            flow / largest,
+            rest.face_flow[part.faces] / largest,
+            source=source,
+            atol=1e-10,
+        )
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_an_injection_cannot_tell_the_window_from_the_whole(
+    seed: int,
+    fluid: Callable[..., AgentModel],
+    push: Callable[..., Injection],
+    verdict: Verdict,
+) -> None:
+    """Tip pressure at every step and arrivals in every cell; gates with disorder hold and break.
+
+    Terminals of fixed pressure have a billionth of the least resistance beside them in an
+    injection, so that it agrees to 1e-8 and no better.
+    """
+    mesh = band(seed)
+    mesh = replace(mesh, face_valve=np.zeros_like(mesh.face_valve))
+    rest = resting_flow(mesh, REST)
+    part = window(rest.mesh, rest, range(9, 16))
+    agent = fluid(skin_yield=5.0, skin_onset=0.5, tension=0.05, diffusivity=6e-4, disorder=0.5)
+    middle = len(part.cells) // 2
+    runs = [
+        push(
+            where,
+            agent,
+            8.0,
+            2.0,
+            tip=tip,
+            blood_viscosity=rest.viscosity[cells],
+            rest_flow=rest.cell_flow[cells],
+        )
+        for where, tip, cells in (
+            (rest.mesh, int(part.cells[middle]), np.arange(mesh.n_cells)),
+            (part.mesh, middle, part.cells),
+        )
+    ]
+    whole, inside = runs
+    arrival = whole.state.full_volume[part.cells]
+    cast = np.isfinite(arrival)
+    assert cast.sum() >= 5
+    assert whole.burst_pressure > 0, "gates held and broke"
+    assert not np.isfinite(whole.state.first_volume[part.cells[part.ports]]).any()
+    verdict.same(
+        SUBJECT,
+        "cells that an injection fills",
+        np.isfinite(inside.state.full_volume).tolist(),
+        cast.tolist(),
+        source="the same injection into the whole network",
+    )
+    verdict(
+        SUBJECT,
+        "volumes at which an injection fills them, mm3",
+        inside.state.full_volume[cast],
+        arrival[cast],
+        source="the same injection into the whole network",
+        rtol=1e-8,
+    )
+    verdict(
+        SUBJECT,
+        "tip pressure at every step of an injection, Pa",
+        inside.log["tip_pressure"],
+        whole.log["tip_pressure"],
+        source="the same injection into the whole network",
+        rtol=1e-8,
+    )
 
 
 def test_window_that_touches_an_outlet_from_outside() -> None:
