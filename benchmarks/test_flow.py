@@ -46,9 +46,11 @@ class Problem(NamedTuple):
 
     @property
     def mesh(self) -> FlowMesh:
+        """The mesh with its terminals calibrated."""
         return self.rest.mesh
 
     def assert_solved(self, pressure: FloatArray) -> None:
+        """Refuse pressures of the free cells that are not castsim's."""
         exact = self.rest.pressure[self.free]
         assert np.abs(pressure - exact).max() <= CLOSE * exact.max()
 
