@@ -107,7 +107,7 @@ def _build_right(
     end = trunks.builder.node_xyz[great.arch_entry]
     rise = np.array([0.0, 0.0, ARCH_RISE_MM])
     wide, narrow = (
-        float(trunks.radius(structure, side, start[None, :])[0])
+        trunks.radius(structure, side, start)
         for structure in (Structure.AZYGOS_ARCH, Structure.AZYGOS)
     )
     arch = trunks.lay(

@@ -1,18 +1,36 @@
-"""Bone solids: bodies, pedicles, laminae and processes, as signed distances and as meshes.
+"""Bone solids: bodies, pedicles, laminae and processes, as shapes with sizes and as meshes.
 
 Ribs and articular processes are left out: the foramen is bounded by pedicles, body and lamina.
+Distances to them are in :mod:`geometry.kernels.solids`.
 """
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from geometry.kernels.solids import (
+    AXES,
+    BODY,
+    BOX,
+    COLUMNS,
+    FRAME,
+    HEIGHT,
+    LAMINA,
+    ORIGIN,
+    PEDICLE,
+    PROCESS,
+    SHAPE,
+    SIZE,
+    Bodies,
+    distances,
+)
 from geometry.levels import SIDES, Level
-from geometry.swept_ellipse import superellipse_distance, tube_triangles
-from geometry.vertebra import Vertebra
+from geometry.swept_ellipse import tube_triangles
+from geometry.vertebra import Frame, Vertebra
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
@@ -38,17 +56,15 @@ class Solid(Protocol):
     def name(self) -> str:
         """What bone it is part of, such as ``body`` or ``lamina``."""
 
-    def distance(self, local: FloatArray) -> FloatArray:
-        """Signed distance (k,) of local points (k, 3), mm, negative inside."""
+    @property
+    def shape(self) -> int:
+        """Code of the shape in the kernels."""
+
+    def sizes(self) -> tuple[float, ...]:
+        """Its sizes in the order of the kernels, mm, at most eight."""
 
     def mesh(self) -> tuple[FloatArray, IntArray]:
         """Vertices (v, 3) in the local frame and triangles (t, 3)."""
-
-
-def _cap(side: FloatArray, along: FloatArray) -> FloatArray:
-    """Distance to a straight cylinder from the distances to its side and to its ends."""
-    outside = np.hypot(np.maximum(side, 0.0), np.maximum(along, 0.0))
-    return np.asarray(outside + np.minimum(np.maximum(side, along), 0.0))
 
 
 def _closed_tube(rings: FloatArray) -> tuple[FloatArray, IntArray]:
@@ -67,18 +83,15 @@ def _closed_tube(rings: FloatArray) -> tuple[FloatArray, IntArray]:
 class Body:
     """Vertebral body: upright cylinder, round in front and flat behind."""
 
+    shape: ClassVar[int] = BODY
     width: float
     depth: float
     height: float
     name: str = "body"
 
-    def distance(self, local: FloatArray) -> FloatArray:
-        """Signed distance, mm."""
-        power = np.where(local[:, 1] > 0, 2.0, FLAT_POWER)
-        side = superellipse_distance(
-            local[:, 0], local[:, 1], a=self.width / 2, b=self.depth / 2, power=power
-        )
-        return _cap(side, np.abs(local[:, 2]) - self.height / 2)
+    def sizes(self) -> tuple[float, ...]:
+        """Semi-axes of the outline, half the height."""
+        return self.width / 2, self.depth / 2, self.height / 2
 
     def mesh(self) -> tuple[FloatArray, IntArray]:
         """Surface."""
@@ -100,6 +113,7 @@ class Body:
 class Pedicle:
     """Elliptic cylinder from the body backwards, along y."""
 
+    shape: ClassVar[int] = PEDICLE
     x: float
     z: float
     width: float
@@ -108,12 +122,9 @@ class Pedicle:
     y_back: float
     name: str = "pedicle"
 
-    def distance(self, local: FloatArray) -> FloatArray:
-        """Signed distance, mm."""
-        side = superellipse_distance(
-            local[:, 0] - self.x, local[:, 2] - self.z, a=self.width / 2, b=self.height / 2
-        )
-        return _cap(side, np.maximum(local[:, 1] - self.y_front, self.y_back - local[:, 1]))
+    def sizes(self) -> tuple[float, ...]:
+        """Centre and semi-axes (x, z) of the section, front and back end."""
+        return self.x, self.z, self.width / 2, self.height / 2, self.y_front, self.y_back
 
     def mesh(self) -> tuple[FloatArray, IntArray]:
         """Surface."""
@@ -128,6 +139,7 @@ class Pedicle:
 class Lamina:
     """Both laminae: the hind half of a shell round the canal."""
 
+    shape: ClassVar[int] = LAMINA
     y_centre: float
     half_width: float
     half_depth: float
@@ -136,19 +148,10 @@ class Lamina:
     z_high: float
     name: str = "lamina"
 
-    def distance(self, local: FloatArray) -> FloatArray:
-        """Signed distance, mm."""
-        inner = superellipse_distance(
-            local[:, 0], local[:, 1] - self.y_centre, a=self.half_width, b=self.half_depth
-        )
-        outer = superellipse_distance(
-            local[:, 0],
-            local[:, 1] - self.y_centre,
-            a=self.half_width + self.thickness,
-            b=self.half_depth + self.thickness,
-        )
-        side = np.maximum(np.maximum(-inner, outer), local[:, 1] - self.y_centre)
-        return _cap(side, np.maximum(self.z_low - local[:, 2], local[:, 2] - self.z_high))
+    def sizes(self) -> tuple[float, ...]:
+        """Centre, inner semi-axes, thickness, lower and upper edge."""
+        inner = self.half_width, self.half_depth
+        return self.y_centre, *inner, self.thickness, self.z_low, self.z_high
 
     def mesh(self) -> tuple[FloatArray, IntArray]:
         """Surface."""
@@ -168,17 +171,15 @@ class Lamina:
 class Process:
     """Spinous or transverse process: a rod with round ends."""
 
+    shape: ClassVar[int] = PROCESS
     start: FloatArray
     end: FloatArray
     radius: float
     name: str
 
-    def distance(self, local: FloatArray) -> FloatArray:
-        """Signed distance, mm."""
-        axis = self.end - self.start
-        along = np.clip((local - self.start) @ axis / (axis @ axis), 0.0, 1.0)
-        nearest = self.start + along[:, None] * axis
-        return np.asarray(np.linalg.norm(local - nearest, axis=1) - self.radius)
+    def sizes(self) -> tuple[float, ...]:
+        """Start, way to the end, radius."""
+        return *self.start.tolist(), *(self.end - self.start).tolist(), self.radius
 
     def mesh(self) -> tuple[FloatArray, IntArray]:
         """Surface."""
@@ -245,40 +246,16 @@ class Bones:
     solids: dict[Level, tuple[Solid, ...]]
 
     @cached_property
-    def _boxes(self) -> dict[Level, FloatArray]:
-        """Lower and upper corners of the solids' boxes, (s, 2, 3) per level."""
-        return {
-            level: np.array(
-                [(v.min(axis=0), v.max(axis=0)) for v, _ in (solid.mesh() for solid in solids)]
-            )
-            for level, solids in self.solids.items()
-        }
-
-    @cached_property
-    def _world_boxes(self) -> FloatArray:
-        """Lower and upper corner of every vertebra's box, in world, (v, 2, 3)."""
-        corners = [self.mesh(level)[0] for level in self.solids]
-        return np.array([(v.min(axis=0), v.max(axis=0)) for v in corners])
+    def arrays(self) -> Bodies:
+        """All solids for the kernels."""
+        return solid_arrays((self.vertebrae[level], bones) for level, bones in self.solids.items())
 
     def distance(self, xyz: FloatArray, *, near: float = NEAR_MM) -> FloatArray:
         """Signed distance (k,) of world points (k, 3) to the nearest bone, mm, at most `near`.
 
         To first order in the distance: exact at the surface.
         """
-        distance = np.full(len(xyz), near)
-        within = _box_gap(xyz, self._world_boxes) < near
-        levels = list(self.solids)
-        for v in np.flatnonzero(within.any(axis=1)).tolist():
-            level, rows = levels[v], np.flatnonzero(within[v])
-            local = self.vertebrae[level].local(xyz[rows])
-            nearest = distance[rows]
-            gap = _box_gap(local, self._boxes[level])
-            for i in np.flatnonzero((gap < nearest).any(axis=1)).tolist():
-                close = np.flatnonzero(gap[i] < nearest)
-                here = self.solids[level][i].distance(local[close])
-                nearest[close] = np.minimum(nearest[close], here)
-            distance[rows] = nearest
-        return distance
+        return distances(self.arrays, xyz, near)
 
     def mesh(self, level: Level) -> tuple[FloatArray, IntArray]:
         """Surface of one vertebra: world vertices (v, 3) and triangles (t, 3)."""
@@ -291,13 +268,23 @@ class Bones:
         return np.vstack(vertices), np.vstack(triangles)
 
 
-def _box_gap(points: FloatArray, boxes: FloatArray) -> FloatArray:
-    """Largest distance along an axis from points (k, 3) to boxes (s, 2, 3), as (s, k).
-
-    Never more than the distance.
-    """
-    gap = np.full((len(boxes), len(points)), -np.inf)
-    for i in range(3):
-        np.maximum(gap, boxes[:, :1, i] - points[:, i], out=gap)
-        np.maximum(gap, points[:, i] - boxes[:, 1:, i], out=gap)
-    return gap
+def solid_arrays(groups: Iterable[tuple[Frame, Sequence[Solid]]]) -> Bodies:
+    """Solids for the kernels: those of each frame, with the boxes about them."""
+    rows, start, frame_box = [], [0], []
+    corner = np.indices((2, 2, 2)).reshape(3, -1).T  # which of the two, for all eight
+    for number, (frame, solids) in enumerate(groups):
+        surfaces = [solid.mesh()[0] for solid in solids]
+        for solid, surface in zip(solids, surfaces, strict=True):
+            box = np.array([surface.min(axis=0), surface.max(axis=0)])
+            z = frame.world(np.where(corner, box[1], box[0]))[:, 2]
+            row = np.zeros(COLUMNS)
+            row[SIZE : SIZE + len(solid.sizes())] = solid.sizes()
+            row[BOX : BOX + 6] = box.ravel()
+            row[HEIGHT : HEIGHT + 2] = z.min(), z.max()
+            row[ORIGIN : ORIGIN + 3], row[AXES : AXES + 9] = frame.origin, frame.axes.ravel()
+            row[SHAPE], row[FRAME] = solid.shape, number
+            rows.append(row)
+        world = frame.world(np.vstack(surfaces))
+        frame_box.append(np.concatenate([world.min(axis=0), world.max(axis=0)]))
+        start.append(len(rows))
+    return Bodies(np.array(rows), np.array(start), np.array(frame_box))

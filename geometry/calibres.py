@@ -6,13 +6,12 @@ the semi-axes are r sqrt(f) and r / sqrt(f). Rows without a structure are kept f
 
 import csv
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
-from types import MappingProxyType
 
 import numpy as np
+from numpy.typing import NDArray
 
 from geometry.errors import GeometryError
 from geometry.levels import SIDES, Level, Side
@@ -25,6 +24,8 @@ Estimate: height and blood volume vary by about 10 %, venous tone by about as mu
 table's spread leaves is the factor of each vein.
 """
 
+FloatArray = NDArray[np.float64]
+IntArray = NDArray[np.int64]
 Key = tuple[Structure, str, Level, Side]
 
 
@@ -46,46 +47,74 @@ class CalibreRow:
 
 
 @dataclass(frozen=True)
+class VeinKinds:
+    """The simulated veins, one a structure, part, level and side, numbered in that order.
+
+    Attributes
+    ----------
+    number : of each vein
+    row : (v,) row of the table that holds it
+    structure, level, side : (v,) codes
+    diameter, own_sd, minimum, maximum : (v,) mm; spread (sd of ln) beside the patient's
+    flattening : (v,)
+    """
+
+    number: dict[Key, int]
+    row: tuple[CalibreRow, ...]
+    structure: IntArray
+    level: IntArray
+    side: IntArray
+    diameter: FloatArray
+    own_sd: FloatArray
+    minimum: FloatArray
+    maximum: FloatArray
+    flattening: FloatArray
+
+    def by_level(self, structure: Structure, side: Side, *, part: str = "") -> IntArray:
+        """Number of this vein at every level code, -1 where there is none."""
+        return np.array([self.number.get((structure, part, level, side), -1) for level in Level])
+
+
+@dataclass(frozen=True)
 class Calibres:
     """Lumen sizes of one patient.
 
     Attributes
     ----------
-    patient_factor : shared by all veins (1 in the typical anatomy)
+    radii : (v,) mm, of each of the :class:`VeinKinds`: of the circle of equal area, held inside
+        the range of the table
     """
 
-    patient_factor: float
-    _own_factor: Mapping[Key, float]
+    radii: FloatArray
 
     @classmethod
     def typical(cls) -> "Calibres":
         """Mean calibres."""
-        return cls(1.0, MappingProxyType({}))
+        return cls._scaled(np.ones(len(vein_kinds().row)))
 
     @classmethod
     def draw(cls, rng: np.random.Generator) -> "Calibres":
         """Lognormal calibres of mean 1: one factor for the patient, one for each vein."""
-        patient = _lognormal(PATIENT_SD_LN, rng.standard_normal())
-        own: dict[Key, float] = {}
-        for key, row in sorted(_rows_by_key().items()):
-            own_sd = math.sqrt(max(row.sd_ln**2 - PATIENT_SD_LN**2, 0.0))
-            own[key] = _lognormal(own_sd, rng.standard_normal())
-        return cls(patient, MappingProxyType(own))
+        sd = np.concatenate([[PATIENT_SD_LN], vein_kinds().own_sd])
+        factor = np.exp(sd * rng.standard_normal(len(sd)) - sd * sd / 2)
+        return cls._scaled(factor[0] * factor[1:])
+
+    @classmethod
+    def _scaled(cls, factor: FloatArray) -> "Calibres":
+        kinds = vein_kinds()
+        return cls(np.clip(kinds.diameter * factor, kinds.minimum, kinds.maximum) / 2)
 
     def radius(
         self, structure: Structure, level: Level, side: Side = Side.MIDLINE, *, part: str = ""
     ) -> float:
         """Radius of the circle of equal area, mm, held inside the range of the table."""
-        key = (structure, part, level, side)
-        row = _row(key)
-        diameter = row.diameter * self.patient_factor * self._own_factor.get(key, 1.0)
-        return min(max(diameter, row.minimum), row.maximum) / 2
+        return float(self.radii[vein_number(structure, level, side, part)])
 
     def flattening(
         self, structure: Structure, level: Level, side: Side = Side.MIDLINE, *, part: str = ""
     ) -> float:
         """Major over minor semi-axis, 1 for a round vein."""
-        return _row((structure, part, level, side)).flattening
+        return calibre_row(structure, level, side, part=part).flattening
 
     def semi_axes(
         self, structure: Structure, level: Level, side: Side = Side.MIDLINE, *, part: str = ""
@@ -100,7 +129,37 @@ def calibre_row(
     structure: Structure, level: Level, side: Side = Side.MIDLINE, *, part: str = ""
 ) -> CalibreRow:
     """Row of the table that holds this vein."""
-    return _row((structure, part, level, side))
+    return vein_kinds().row[vein_number(structure, level, side, part)]
+
+
+def vein_number(structure: Structure, level: Level, side: Side, part: str = "") -> int:
+    """Number of a vein among the :class:`VeinKinds`."""
+    key = (structure, part, level, side)
+    number = vein_kinds().number.get(key)
+    if number is None:
+        raise GeometryError(f"vein_calibres.csv: no row for {_name(key)}")
+    return number
+
+
+@cache
+def vein_kinds() -> VeinKinds:
+    """All simulated veins."""
+    by_key = _rows_by_key()
+    keys = sorted(by_key)
+    rows = tuple(by_key[key] for key in keys)
+    sd = np.array([row.sd_ln for row in rows])
+    return VeinKinds(
+        number={key: i for i, key in enumerate(keys)},
+        row=rows,
+        structure=np.array([key[0] for key in keys], dtype=np.int64),
+        level=np.array([key[2] for key in keys], dtype=np.int64),
+        side=np.array([key[3] for key in keys], dtype=np.int64),
+        diameter=np.array([row.diameter for row in rows]),
+        own_sd=np.sqrt(np.maximum(sd**2 - PATIENT_SD_LN**2, 0.0)),
+        minimum=np.array([row.minimum for row in rows]),
+        maximum=np.array([row.maximum for row in rows]),
+        flattening=np.array([row.flattening for row in rows]),
+    )
 
 
 @cache
@@ -126,7 +185,6 @@ def load_calibres() -> tuple[CalibreRow, ...]:
     )
 
 
-@cache
 def _rows_by_key() -> dict[Key, CalibreRow]:
     """Row of every vein; a row without a side serves both sides and the midline."""
     rows: dict[Key, CalibreRow] = {}
@@ -142,18 +200,6 @@ def _rows_by_key() -> dict[Key, CalibreRow]:
     return rows
 
 
-def _row(key: Key) -> CalibreRow:
-    found = _rows_by_key().get(key)
-    if found is None:
-        raise GeometryError(f"vein_calibres.csv: no row for {_name(key)}")
-    return found
-
-
 def _name(key: Key) -> str:
     structure, part, level, side = key
     return " ".join(filter(None, (structure.label, part, level.name, side.name.lower())))
-
-
-def _lognormal(sd: float, z: float) -> float:
-    """Lognormal factor of mean 1."""
-    return math.exp(sd * z - sd * sd / 2)

@@ -6,6 +6,7 @@ half-integers are the discs.
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache, cached_property
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -19,7 +20,7 @@ FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class SpineAxis:
     """Frames of all vertebrae as arrays.
 
@@ -36,12 +37,40 @@ class SpineAxis:
     pitch: FloatArray
 
     @classmethod
+    @cache
     def of(cls, skeleton: Skeleton) -> "SpineAxis":
         """Collect the frames of a skeleton."""
         vertebrae = tuple(skeleton.vertebra(level) for level in VERTEBRAE)
         origin = np.array([v.origin for v in vertebrae])
         axes = np.array([v.axes for v in vertebrae])
         return cls(vertebrae, origin, axes, np.linalg.norm(np.diff(origin, axis=0), axis=1))
+
+    @cached_property
+    def body_width(self) -> FloatArray:
+        """Transverse widths of the bodies, (25,) mm."""
+        return self.table(lambda v: v.body_width)
+
+    @cached_property
+    def body_depth(self) -> FloatArray:
+        """Depths of the bodies, front to back, (25,) mm."""
+        return self.table(lambda v: v.body_depth)
+
+    @cached_property
+    def body_height(self) -> FloatArray:
+        """Posterior heights of the bodies, (25,) mm."""
+        return self.table(lambda v: v.body_height)
+
+    @cached_property
+    def canal_centre_y(self) -> FloatArray:
+        """Local y of the centre of the canal, (25,) mm."""
+        return self.table(lambda v: v.canal_centre_y)
+
+    @cached_property
+    def epidural_semi_axes(self) -> FloatArray:
+        """Semi-axes (25, 2) of the ellipse midway between dural sac and canal wall, mm."""
+        sac = np.array([v.sac_semi_axes for v in self.vertebrae])
+        canal = np.array([(v.canal_width, v.canal_depth) for v in self.vertebrae]) / 2
+        return np.asarray((sac + canal) / 2)
 
     def table(self, rule: Callable[[Vertebra], float]) -> FloatArray:
         """One number per vertebra, (25,)."""
@@ -66,25 +95,27 @@ class SpineAxis:
         local = np.stack([x[row], y[row], z], axis=1)
         return np.asarray(self.origin[i] + np.einsum("ki,kij->kj", local, self.axes[i]))
 
-    def flaval_s(self, index: int) -> float:
-        """Parameter of the gap between the laminae of a vertebra and of the next."""
+    def flaval_s(self, index: IntArray) -> FloatArray:
+        """Parameters (k,) of the gaps between the laminae of vertebrae (k,) and of the next."""
         low, high = LAMINA_SPAN
-        upper, lower = self.vertebrae[index], self.vertebrae[index + 1]
-        pitch = float(self.pitch[index])
-        middle = (-low * upper.body_height + pitch - high * lower.body_height) / 2
-        return index + middle / pitch
+        height, pitch = self.body_height, self.pitch[index]
+        middle = (-low * height[index] + pitch - high * height[index + 1]) / 2
+        return np.asarray(index + middle / pitch)
 
     def s_of_height(self, level_index: int, z: float) -> float:
         """Parameter of a local height `z` (mm) above the centre of a vertebra."""
         gap = level_index - 1 if z > 0 else level_index
         return level_index - z / float(self.pitch[int(np.clip(gap, 0, len(self.pitch) - 1))])
 
-    def s_of_point(self, xyz: FloatArray) -> float:
-        """Parameter of a world point, by its height along the spine."""
-        along = np.einsum("vi,vi->v", xyz - self.origin, self.axes[:, 2])
-        above = int(np.clip(np.flatnonzero(along <= 0).max(initial=0), 0, len(self.pitch) - 1))
-        drop, rise = max(-along[above], 0.0), max(float(along[above + 1]), 0.0)
-        return above + float(drop / max(drop + rise, 1e-9))
+    def s_of_points(self, xyz: FloatArray) -> FloatArray:
+        """Parameters (k,) of world points (k, 3), by their height along the spine."""
+        along = np.einsum("kvi,vi->kv", xyz[:, None] - self.origin, self.axes[:, 2])
+        numbers = np.where(along <= 0, np.arange(len(self.origin)), 0)
+        above = np.clip(numbers.max(axis=1), 0, len(self.pitch) - 1)
+        rows = np.arange(len(xyz))
+        drop = np.maximum(-along[rows, above], 0.0)
+        rise = np.maximum(along[rows, above + 1], 0.0)
+        return np.asarray(above + drop / np.maximum(drop + rise, 1e-9))
 
 
 def index_of(level: Level) -> int:

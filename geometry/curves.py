@@ -1,17 +1,13 @@
-"""Smooth curves through knots: monotone cubics and splines.
+"""Smooth curves through knots without overshoot: monotone cubics.
 
-The rules are those of SciPy's ``PchipInterpolator`` and ``CubicSpline``, whose module takes
-longer to load than all curves of an anatomy take to lay.
+The rule is that of SciPy's ``PchipInterpolator``, whose module takes longer to load than all
+curves of the skeleton take to lay. Splines are in :mod:`geometry.kernels.trunk`.
 """
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.linalg import solve_banded
 
 FloatArray = NDArray[np.float64]
-
-LEAST_NOT_A_KNOT = 4
-"""Knots from which the outer two pieces of a spline are one cubic; with fewer it ends straight."""
 
 
 def monotone(knots: ArrayLike, values: ArrayLike, at: ArrayLike) -> FloatArray:
@@ -40,29 +36,6 @@ def _end_slope(h0: FloatArray, h1: FloatArray, m0: FloatArray, m1: FloatArray) -
     turned = np.sign(slope) != np.sign(m0)
     steep = (np.sign(m0) != np.sign(m1)) & (np.abs(slope) > 3.0 * np.abs(m0))
     return np.where(turned, 0.0, np.where(steep, 3.0 * m0, slope))
-
-
-def spline(knots: FloatArray, values: FloatArray, at: FloatArray) -> FloatArray:
-    """Twice differentiable cubic through `values` (k, d) at `knots` (k,), k > 1."""
-    n, h = len(knots), np.diff(knots)
-    m = np.diff(values, axis=0) / h[:, None]
-    band, right = np.zeros((3, n)), np.empty_like(values)
-    band[1, 1:-1] = 2 * (h[:-1] + h[1:])
-    band[0, 2:], band[-1, :-2] = h[:-1], h[1:]
-    right[1:-1] = 3 * (h[1:, None] * m[:-1] + h[:-1, None] * m[1:])
-    if n < LEAST_NOT_A_KNOT:  # no curvature at the ends
-        band[1, 0], band[0, 1] = 2 * h[0], h[0]
-        right[0] = 3 * (values[1] - values[0])
-        band[1, -1], band[-1, -2] = 2 * h[-1], h[-1]
-        right[-1] = 3 * (values[-1] - values[-2])
-    else:
-        d = knots[2] - knots[0]
-        band[1, 0], band[0, 1] = h[1], d
-        right[0] = ((h[0] + 2 * d) * h[1] * m[0] + h[0] ** 2 * m[1]) / d
-        d = knots[-1] - knots[-3]
-        band[1, -1], band[-1, -2] = h[-2], d
-        right[-1] = (h[-1] ** 2 * m[-2] + (2 * d + h[-1]) * h[-2] * m[-1]) / d
-    return _hermite(knots, values, solve_banded((1, 1), band, right), at)
 
 
 def _hermite(x: FloatArray, y: FloatArray, slope: FloatArray, at: FloatArray) -> FloatArray:

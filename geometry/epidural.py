@@ -12,22 +12,27 @@ rings they draw hexagons whose centre, at the disc, is empty)::
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
+from geometry.calibres import vein_kinds, vein_number
 from geometry.canal_curve import SpineAxis, index_of
+from geometry.kernels.sketch import ALONG, BOWED
 from geometry.levels import ROOTS, SIDES, VERTEBRAE, Level, Side, vertebra_above
 from geometry.network import TerminalKind
 from geometry.plexus_layout import plexus_layout
 from geometry.skeleton import Skeleton
 from geometry.sketch import Label, VeinSketch
-from geometry.strand import Strand
+from geometry.strand import LEVEL_CODES, Strand
 from geometry.structures import Structure
 from geometry.variants import Variant
 from geometry.vertebra import Vertebra
 
 FloatArray = NDArray[np.float64]
+IntArray = NDArray[np.int64]
 
 ANTERIOR_SHARES = (0.6, 0.8)
 """Calibres of the strands of a column, medial to lateral, over that of one vein: their areas
@@ -65,30 +70,30 @@ def draw_epidural(
     )
     groups = [*columns.anterior.values(), *columns.posterior.values()]
     cross = [(group, _ask_crosslinks(group, rng)) for group in groups]
+    mid_body = np.arange(float(len(VERTEBRAE)))
     for group in groups:
         for strand in group:
-            for i in range(len(VERTEBRAE)):
-                strand.ask(float(i))
-    retro = {level: _ask_retrocorporeal(axis, columns, level) for level in VERTEBRAE[1:]}
+            strand.ask_all(mid_body)
+    retro = _ask_retrocorporeal(axis, columns)
     foramina = _ask_foramina(sketch, axis, columns)
-    flaval = _ask_flaval(axis, columns)
+    flaval = axis.flaval_s(np.arange(len(VERTEBRAE) - 1))
+    for side in SIDES:
+        columns.posterior[side][-1].ask_all(flaval)
     for group in groups:
         for strand in group:
-            strand.draw(sketch, axis)
+            strand.draw(sketch)
     for group, links in cross:
-        _draw_crosslinks(sketch, group, links)
-    for i, level in enumerate(VERTEBRAE):
-        _draw_ring(sketch, skeleton.vertebra(level), columns, float(i))
-    for level, s in retro.items():
-        _draw_retrocorporeal(sketch, skeleton.vertebra(level), columns, s, variant)
-    for label, start, strand, s in foramina:
-        if strand.structure is Structure.ANTERIOR_EPIDURAL:
-            sketch.link(label, start, strand.node(s))
-        else:
-            upper = skeleton.vertebra(vertebra_above(label.level))
-            _arc_round_sac(sketch, label, upper, start, strand.node(s))
-    for level, side, strand, s in flaval:
-        sketch.name("epidural_flaval", level, side, strand.node(s))
+        for j, (s, next_s) in enumerate(links):
+            _draw_crosslinks(sketch, group[j], group[j + 1], s, next_s)
+    _draw_rings(sketch, axis, columns)
+    for i, level in enumerate(VERTEBRAE[1:]):
+        ends = [int(columns.anterior[side][0].nodes(retro)[i]) for side in SIDES]
+        _draw_retrocorporeal(sketch, skeleton.vertebra(level), ends, variant)
+    _draw_foramina(sketch, axis, foramina)
+    for side in SIDES:
+        nodes = columns.posterior[side][-1].nodes(flaval).tolist()
+        for level, node in zip(VERTEBRAE[:-1], nodes, strict=True):
+            sketch.name("epidural_flaval", level, side, node)
     _end_columns(sketch, columns)
     return columns
 
@@ -174,69 +179,89 @@ def _posterior_strands(axis: SpineAxis, side: Side, rng: np.random.Generator) ->
     return strands
 
 
-Crosslinks = list[tuple[int, float, float]]
+Crosslinks = list[tuple[FloatArray, FloatArray]]
+"""Of each strand to the next: stops on the one and on the other."""
 
 
 def _ask_crosslinks(group: list[Strand], rng: np.random.Generator) -> Crosslinks:
-    """Irregular oblique links between neighbouring strands; (strand, s there, s on the next)."""
+    """Irregular oblique links between neighbouring strands."""
     layout = plexus_layout()
     per_half, slant = int(layout["crosslinks_per_half"]), layout["crosslink_slant"]
     links = []
-    for j in range(len(group) - 1):
-        first = max(group[j].first, group[j + 1].first)
-        for half in range(int(2 * first), 2 * (len(VERTEBRAE) - 1)):
-            slots = (np.arange(per_half) + rng.uniform(0.25, 0.75, per_half)) / per_half
-            for s in half / 2 + slots / 2:
-                lean = slant * rng.uniform(-1, 1)
-                links.append((j, group[j].ask(s - lean), group[j + 1].ask(s + lean)))
+    for one, two in pairwise(group):
+        half = np.arange(int(2 * max(one.first, two.first)), 2 * (len(VERTEBRAE) - 1))
+        place, lean = np.split(rng.random((len(half), 2 * per_half)), 2, axis=1)
+        slots = (np.arange(per_half) + (0.25 + 0.5 * place)) / per_half
+        s = (half[:, None] / 2 + slots / 2).ravel()
+        lean = slant * (2.0 * lean - 1.0).ravel()
+        links.append((one.ask_all(s - lean), two.ask_all(s + lean)))
     return links
 
 
-def _draw_crosslinks(sketch: VeinSketch, group: list[Strand], links: Crosslinks) -> None:
-    drawn: set[tuple[int, int]] = set()
-    for j, s, next_s in links:
-        ends = group[j].node(s), group[j + 1].node(next_s)
-        if ends not in drawn:
-            drawn.add(ends)
-            level = VERTEBRAE[int(np.clip(round(s), 0, len(VERTEBRAE) - 1))]
-            scale = CROSSLINK_SCALE * group[j].scale
-            label = Label(group[j].structure, level, group[j].side, scale=scale)
-            sketch.link(label, *ends)
-
-
-def _arc_round_sac(
-    sketch: VeinSketch, label: Label, vertebra: Vertebra, start: int, end: int
+def _draw_crosslinks(
+    sketch: VeinSketch, one: Strand, two: Strand, s: FloatArray, next_s: FloatArray
 ) -> None:
-    """Draw midway between sac and canal wall, from node to node, round the side or the back."""
-    a = (vertebra.sac_semi_axes[0] + vertebra.canal_width / 2) / 2
-    b = (vertebra.sac_semi_axes[1] + vertebra.canal_depth / 2) / 2
-    ends = vertebra.local(np.stack([sketch.node_xyz[start], sketch.node_xyz[end]]))
-    ends[:, 1] -= vertebra.canal_centre_y
-    angle = np.arctan2(ends[:, 1] / b, ends[:, 0] / a)
+    """Draw links between two strands; several between the same nodes are one."""
+    ends = np.stack([one.nodes(s), two.nodes(next_s)], axis=1)
+    _, first = np.unique(ends, axis=0, return_index=True)
+    first.sort()
+    level = LEVEL_CODES[np.clip(np.rint(s[first]).astype(np.int64), 0, len(VERTEBRAE) - 1)]
+    kind = vein_kinds().by_level(one.structure, one.side)[level]
+    sketch.draw(kind, ends[first, 0], ends[first, 1], scale=CROSSLINK_SCALE * one.scale)
+
+
+def _arcs_round_sac(
+    sketch: VeinSketch, axis: SpineAxis, index: IntArray, start: IntArray, end: IntArray
+) -> IntArray:
+    """Note curves midway between sac and canal wall, from node to node (k,), in the frames `index`.
+
+    They run round the side or the back. Returns the first row of each, of `RING_POINTS`.
+    """
+    a, b = axis.epidural_semi_axes[index].T[:, :, None]
+    centre = axis.canal_centre_y[index, None]
+    origin, axes = axis.origin[index], axis.axes[index]
+    nodes = sketch.node_xyz.xyz[np.stack([start, end], axis=1)]
+    ends = np.einsum("nei,nji->nej", nodes - origin[:, None], axes)
+    ends[:, :, 1] -= centre
+    angle = np.arctan2(ends[:, :, 1] / b, ends[:, :, 0] / a)
     angle = np.where(angle > np.pi / 2, angle - 2 * np.pi, angle)  # the way never runs in front
     t = np.linspace(0.0, 1.0, RING_POINTS)
-    way = angle[0] + t * (angle[1] - angle[0])
-    height = ends[0, 2] + t * (ends[1, 2] - ends[0, 2])
-    ring = np.stack([a * np.cos(way), b * np.sin(way), height], axis=1)
-    ring += ((1 - t) ** 5)[:, None] * (ends[0] - ring[0]) + (t**5)[:, None] * (ends[1] - ring[-1])
-    ring[:, 1] += vertebra.canal_centre_y
-    sketch.course(label, vertebra.world(ring), start=start, end=end)
+    way = angle[:, :1] + t * (angle[:, 1:] - angle[:, :1])
+    height = ends[:, :1, 2] + t * (ends[:, 1:, 2] - ends[:, :1, 2])
+    ring = np.stack([a * np.cos(way), b * np.sin(way), height], axis=2)
+    from_start, from_end = ends[:, :1] - ring[:, :1], ends[:, 1:] - ring[:, -1:]
+    ring += ((1 - t) ** 5)[:, None] * from_start + (t**5)[:, None] * from_end
+    ring[:, :, 1] += centre
+    world = np.einsum("nki,nij->nkj", ring, axes) + origin[:, None]
+    return sketch.curve(world.reshape(-1, 3)) + RING_POINTS * np.arange(len(index))
 
 
-def _draw_ring(sketch: VeinSketch, vertebra: Vertebra, columns: EpiduralColumns, s: float) -> None:
-    """Draw the ring at mid-body: lateral limbs and the part behind the sac."""
+def _draw_rings(sketch: VeinSketch, axis: SpineAxis, columns: EpiduralColumns) -> None:
+    """Draw the rings at mid-body: lateral limbs and the part behind the sac."""
+    s, count = np.arange(float(len(VERTEBRAE))), len(VERTEBRAE)
+    start, end, kind = [], [], []
     for side in SIDES:
-        label = Label(Structure.VENOUS_RING, vertebra.level, side)
-        front, back = columns.anterior[side][-1].node(s), columns.posterior[side][-1].node(s)
-        _arc_round_sac(sketch, label, vertebra, front, back)
-    label = Label(Structure.VENOUS_RING, vertebra.level, Side.MIDLINE)
-    right, left = (_medial(columns.posterior[side], s).node(s) for side in SIDES)
-    _arc_round_sac(sketch, label, vertebra, right, left)
+        start.append(columns.anterior[side][-1].nodes(s))
+        end.append(columns.posterior[side][-1].nodes(s))
+        kind.append(vein_kinds().by_level(Structure.VENOUS_RING, side)[LEVEL_CODES])
+    right, left = (_medial(columns.posterior[side], s) for side in SIDES)
+    start.append(right)
+    end.append(left)
+    kind.append(vein_kinds().by_level(Structure.VENOUS_RING, Side.MIDLINE)[LEVEL_CODES])
+    start_node, end_node = (np.stack(nodes, axis=1).ravel() for nodes in (start, end))
+    first = _arcs_round_sac(sketch, axis, np.repeat(np.arange(count), 3), start_node, end_node)
+    sketch.draw(
+        np.stack(kind, axis=1).ravel(), start_node, end_node,
+        way=ALONG, first=first, after=first + RING_POINTS,
+    )  # fmt: skip
 
 
-def _medial(group: list[Strand], s: float) -> Strand:
-    """The most medial strand that reaches `s`."""
-    return next(strand for strand in group if strand.first <= s)
+def _medial(group: list[Strand], s: FloatArray) -> IntArray:
+    """Nodes (k,) at `s` (k,) on the most medial strand that reaches there."""
+    nodes = group[-1].nodes(s)
+    for strand in reversed(group[:-1]):
+        nodes = np.where(strand.first <= s, strand.nodes(s), nodes)
+    return nodes
 
 
 def basivertebral_z(vertebra: Vertebra) -> float:
@@ -247,73 +272,95 @@ def basivertebral_z(vertebra: Vertebra) -> float:
     return shift if upper else -shift
 
 
-def _ask_retrocorporeal(axis: SpineAxis, columns: EpiduralColumns, level: Level) -> float:
-    index = index_of(level)
-    s = axis.s_of_height(index, basivertebral_z(axis.vertebrae[index]))
+def _ask_retrocorporeal(axis: SpineAxis, columns: EpiduralColumns) -> FloatArray:
+    """Stops at the height of the basivertebral mouths, C2 to S1."""
+    heights = [(i, basivertebral_z(axis.vertebrae[i])) for i in range(1, len(VERTEBRAE))]
+    s = np.array([axis.s_of_height(i, z) for i, z in heights])
     for side in SIDES:
-        columns.anterior[side][0].ask(s)
+        columns.anterior[side][0].ask_all(s)
     return s
 
 
 def _draw_retrocorporeal(
-    sketch: VeinSketch,
-    vertebra: Vertebra,
-    columns: EpiduralColumns,
-    s: float,
-    variant: Variant,
+    sketch: VeinSketch, vertebra: Vertebra, ends: list[int], variant: Variant
 ) -> None:
     """Draw the transverse branch behind the body and name the basivertebral mouths on it."""
     level = vertebra.level
     count = variant.basivertebral_veins(level)
     spacing = plexus_layout()["basivertebral_spacing"]
     mouth_x = spacing * (np.arange(count) - (count - 1) / 2) * (2 if count == 2 else 1)
-    right, left = (columns.anterior[side][0].node(s) for side in SIDES)
-    label = Label(Structure.RETROCORPOREAL, level, Side.MIDLINE)
-    height = basivertebral_z(vertebra)
     y = vertebra.posterior_wall_y - (vertebra.canal_depth / 2 - vertebra.sac_semi_axes[1]) / 2
-    inner = [np.array([x, y, height]) for x in mouth_x[::-1]]
-    start = right
-    for place in inner:
-        mouth = sketch.node(vertebra.world(place))
+    local = np.full((count, 3), (0.0, y, basivertebral_z(vertebra)))
+    local[:, 0] = mouth_x[::-1]
+    first = sketch.node_xyz.extend(vertebra.world(local))
+    mouths = range(first, first + count)
+    label = Label(Structure.RETROCORPOREAL, level, Side.MIDLINE)
+    right, left = ends
+    for start, end in pairwise([right, *mouths, left]):
+        sketch.link(label, start, end)
+    for mouth in mouths:
         sketch.name("basivertebral_mouth", level, Side.MIDLINE, mouth)
-        sketch.link(label, start, mouth)
-        start = mouth
-    sketch.link(label, start, left)
 
 
-ForamenLinks = list[tuple[Label, int, Strand, float]]
+@dataclass(frozen=True)
+class ForamenLinks:
+    """Links from the medial nodes of all foramina, (48,) each: two anterior, one posterior.
+
+    `nodes` (48, 3), and by strand the stops (24, 3).
+    """
+
+    nodes: IntArray
+    strands: dict[Side, tuple[Strand, Strand, Strand]]
+    stops: dict[Side, FloatArray]
 
 
 def _ask_foramina(sketch: VeinSketch, axis: SpineAxis, columns: EpiduralColumns) -> ForamenLinks:
-    """Stops for the links from each foramen's medial nodes: two anterior, one posterior."""
-    links: ForamenLinks = []
-    for root in ROOTS:
-        for side in SIDES:
-            nodes = sketch.named_nodes("foramen_medial", root, side)
-            superior, anterior, posterior = nodes
-            front, back = columns.anterior[side][-1], columns.posterior[side][-1]
-            label = Label(Structure.FORAMINAL, root, side, part="main", firm=True)
-            s = axis.s_of_point(sketch.node_xyz[superior])
-            links.append((label, superior, front, front.ask(s - FORAMEN_SPREAD)))
-            label = Label(Structure.FORAMINAL, root, side, part="main")
-            s = axis.s_of_point(sketch.node_xyz[anterior])
-            links.append((label, anterior, front, front.ask(s + FORAMEN_SPREAD)))
-            label = Label(Structure.FORAMINAL, root, side)
-            s = axis.s_of_point(sketch.node_xyz[posterior])
-            links.append((label, posterior, back, back.ask(s + FORAMEN_SPREAD)))
-    return links
+    """Stops for the links from each foramen's medial nodes."""
+    nodes = np.array(
+        [sketch.named_nodes("foramen_medial", root, side) for root in ROOTS for side in SIDES]
+    )
+    s = axis.s_of_points(sketch.node_xyz.xyz[nodes.ravel()]).reshape(len(ROOTS), len(SIDES), 3)
+    s += np.array([-FORAMEN_SPREAD, FORAMEN_SPREAD, FORAMEN_SPREAD])
+    strands, stops = {}, {}
+    for i, side in enumerate(SIDES):
+        front, back = columns.anterior[side][-1], columns.posterior[side][-1]
+        strands[side] = front, front, back
+        stops[side] = np.stack(
+            [strand.ask_all(s[:, i, k]) for k, strand in enumerate(strands[side])], axis=1
+        )
+    return ForamenLinks(nodes, strands, stops)
 
 
-def _ask_flaval(
-    axis: SpineAxis, columns: EpiduralColumns
-) -> list[tuple[Level, Side, Strand, float]]:
-    """Stops at the gap between two laminae, where links pass to the posterior external plexus."""
-    stops = []
-    for i, vertebra in enumerate(axis.vertebrae[:-1]):
-        for side in SIDES:
-            strand = columns.posterior[side][-1]
-            stops.append((vertebra.level, side, strand, strand.ask(axis.flaval_s(i))))
-    return stops
+def _draw_foramina(sketch: VeinSketch, axis: SpineAxis, links: ForamenLinks) -> None:
+    """Draw the links to the foramina; the posterior ones run round the sac."""
+    by_side = np.empty((len(ROOTS), len(SIDES), 3), dtype=np.int64)
+    for i, side in enumerate(SIDES):
+        for k, strand in enumerate(links.strands[side]):
+            by_side[:, i, k] = strand.nodes(links.stops[side][:, k])
+    ends = by_side.reshape(-1, 3)
+    upper = np.repeat([index_of(vertebra_above(root)) for root in ROOTS], len(SIDES))
+    row = _arcs_round_sac(sketch, axis, upper, links.nodes[:, 2], ends[:, 2])
+    first = np.zeros_like(ends)
+    first[:, 2] = row
+    after = np.zeros_like(ends)
+    after[:, 2] = row + RING_POINTS
+    sketch.draw(
+        _foramen_kinds().ravel(), links.nodes.ravel(), ends.ravel(),
+        way=np.tile([BOWED, BOWED, ALONG], len(ends)), first=first.ravel(), after=after.ravel(),
+        firm=np.tile([True, False, False], len(ends)),
+    )  # fmt: skip
+
+
+@cache
+def _foramen_kinds() -> IntArray:
+    """Numbers (48, 3) of the three links among the calibres."""
+    return np.array(
+        [
+            [vein_number(Structure.FORAMINAL, root, side, part) for part in ("main", "main", "")]
+            for root in ROOTS
+            for side in SIDES
+        ]
+    )
 
 
 def _end_columns(sketch: VeinSketch, columns: EpiduralColumns) -> None:

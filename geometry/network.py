@@ -4,8 +4,10 @@ All venous compartments add their branches to one :class:`NetworkBuilder`; the
 meshers read the frozen :class:`VesselNetwork`.
 """
 
-from dataclasses import dataclass, field, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from enum import IntEnum
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -145,24 +147,76 @@ class VesselNetwork:
         return np.asarray(arc[last] - arc[first])
 
 
-@dataclass
+class Points:
+    """Points that are added one by one or many at once, and read as one array."""
+
+    def __init__(self) -> None:
+        self._xyz: FloatArray = np.empty((1024, 3))
+        self._count = 0
+
+    def __len__(self) -> int:
+        return self._count
+
+    def __getitem__(self, index: int) -> FloatArray:
+        return np.asarray(self._xyz[index])
+
+    @property
+    def xyz(self) -> FloatArray:
+        """All points so far, (k, 3) mm."""
+        return self._xyz[: self._count]
+
+    def add(self, xyz: ArrayLike) -> int:
+        """Add one point; returns its index."""
+        if self._count == len(self._xyz):
+            self._grow(1)
+        self._xyz[self._count] = xyz
+        self._count += 1
+        return self._count - 1
+
+    def extend(self, xyz: FloatArray) -> int:
+        """Add points (k, 3); returns the index of the first."""
+        if self._count + len(xyz) > len(self._xyz):
+            self._grow(len(xyz))
+        first, self._count = self._count, self._count + len(xyz)
+        self._xyz[first : self._count] = xyz
+        return first
+
+    def _grow(self, least: int) -> None:
+        more = np.empty((max(least, len(self._xyz)), 3))
+        self._xyz = np.concatenate([self._xyz, more])
+
+
+@dataclass(frozen=True)
+class _Block:
+    """Branches that were added together; arrays by branch, but for the points and their radii."""
+
+    start: Sequence[int] | IntArray
+    end: Sequence[int] | IntArray
+    count: Sequence[int] | IntArray
+    xyz: FloatArray
+    major: FloatArray
+    minor: FloatArray
+    structure: Sequence[int] | IntArray
+    level: Sequence[int] | IntArray
+    side: Sequence[int] | IntArray
+
+
 class NetworkBuilder:
     """Collects nodes, branches, terminals and valves; :meth:`build` freezes them."""
 
-    node_xyz: list[FloatArray] = field(default_factory=list)
-    _branches: list[tuple[int, int, FloatArray, FloatArray, FloatArray, int, int, int]] = field(
-        default_factory=list
-    )
-    _terminals: list[tuple[int, int, str]] = field(default_factory=list)
-    _valves: list[tuple[int, float, int]] = field(default_factory=list)
+    def __init__(self) -> None:
+        self.node_xyz = Points()
+        self._blocks: list[_Block] = []
+        self._branch_count = 0
+        self._terminals: list[tuple[int, int, str]] = []
+        self._valves: list[tuple[int, float, int]] = []
 
     def node(self, xyz: ArrayLike) -> int:
         """Add a node at `xyz` (mm) and return its index."""
         point = np.asarray(xyz, dtype=float)
         if point.shape != (3,) or not np.isfinite(point).all():
             raise GeometryError(f"node position must be three finite numbers in mm, got {xyz!r}")
-        self.node_xyz.append(point)
-        return len(self.node_xyz) - 1
+        return self.node_xyz.add(point)
 
     def branch(
         self,
@@ -186,9 +240,39 @@ class NetworkBuilder:
         major = np.empty(len(xyz))
         major[:] = radius
         minor = np.minimum(radius if radius_minor is None else radius_minor, major)
-        codes = int(structure), int(level), int(side)
-        self._branches.append((start, end, xyz, major, minor, *codes))
-        return len(self._branches) - 1
+        return self._add(
+            _Block(
+                [start], [end], [len(xyz)], xyz, major, minor,
+                [int(structure)], [int(level)], [int(side)],
+            )
+        )  # fmt: skip
+
+    def branches(
+        self,
+        start: IntArray,
+        end: IntArray,
+        count: IntArray,
+        xyz: FloatArray,
+        *,
+        radius: FloatArray,
+        radius_minor: FloatArray,
+        structure: IntArray,
+        level: IntArray,
+        side: IntArray,
+    ) -> int:
+        """Add many branches and return the index of the first.
+
+        The first `count[0]` of the points `xyz` (p, 3), with their semi-axes (p,), run from node
+        `start[0]` to node `end[0]`, these included, and so on.
+        """
+        return self._add(
+            _Block(start, end, count, xyz, radius, radius_minor, structure, level, side)
+        )
+
+    def _add(self, block: _Block) -> int:
+        self._blocks.append(block)
+        first, self._branch_count = self._branch_count, self._branch_count + len(block.start)
+        return first
 
     def terminal(self, node: int, kind: TerminalKind, name: str) -> None:
         """End the network at `node`."""
@@ -206,20 +290,23 @@ class NetworkBuilder:
         GeometryError
             If there is no branch, or one has points or radii that cannot be.
         """
-        if not self._branches:
+        if not self._blocks:
             raise GeometryError("a network needs at least one branch")
-        start, end, xyz, major, minor, structure, level, side = zip(*self._branches, strict=True)
+
+        def whole(name: str) -> NDArray[Any]:
+            return np.concatenate([getattr(block, name) for block in self._blocks])
+
         network = VesselNetwork(
-            node_xyz=np.array(self.node_xyz),
-            point_xyz=np.vstack(xyz),
-            point_radius=np.concatenate(major),
-            point_radius_minor=np.concatenate(minor),
-            point_offset=np.concatenate([[0], np.cumsum([len(x) for x in xyz])]),
-            branch_start=np.array(start),
-            branch_end=np.array(end),
-            branch_structure=np.array(structure),
-            branch_level=np.array(level),
-            branch_side=np.array(side),
+            node_xyz=self.node_xyz.xyz.copy(),
+            point_xyz=whole("xyz"),
+            point_radius=whole("major"),
+            point_radius_minor=whole("minor"),
+            point_offset=np.concatenate([[0], np.cumsum(whole("count"))]),
+            branch_start=whole("start"),
+            branch_end=whole("end"),
+            branch_structure=whole("structure"),
+            branch_level=whole("level"),
+            branch_side=whole("side"),
             terminal_node=np.array([t[0] for t in self._terminals], dtype=np.int64),
             terminal_kind=np.array([t[1] for t in self._terminals], dtype=np.int64),
             terminal_name=tuple(t[2] for t in self._terminals),

@@ -7,7 +7,7 @@ sleeves, and added to the network, whose trunks must be there.
 import numpy as np
 
 from geometry.calibres import Calibres
-from geometry.clearance import Obstacles
+from geometry.clearance import obstacles_of
 from geometry.epidural import draw_epidural
 from geometry.finishing import finish
 from geometry.foramen_magnum import draw_foramen_magnum
@@ -45,4 +45,4 @@ def build_plexuses(
     draw_posterior_external(sketch, skeleton, builder, joins, external)
     draw_vertebral_bodies(sketch, skeleton, variant, bodies)
     sketch.thin(1.0 - variant.strand_probability, thinning)
-    finish(sketch, Obstacles.of(skeleton), builder, joins)
+    finish(sketch, obstacles_of(skeleton), builder, joins)

@@ -3,6 +3,7 @@
 Coverage is measured as an angle about its axis.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -10,6 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from geometry.curves import monotone
+from geometry.kernels.around_sleeve import SleeveFrames, project, surround
 from geometry.levels import Level, Side
 from geometry.vertebra import Foramen, Vertebra
 
@@ -55,13 +57,8 @@ class RootSleeve:
 
     def surround(self, arc_fraction: ArrayLike, rho: ArrayLike, theta: ArrayLike) -> FloatArray:
         """World points (k, 3) at distance `rho` (mm) and angle `theta` about the axis."""
-        fraction = np.atleast_1d(np.asarray(arc_fraction, dtype=float))
-        segment = np.searchsorted(self.arc, fraction * self.length) - 1
-        segment = np.clip(segment, 0, len(self.arc) - 2)
-        _, up, front = self._frames
-        angle = np.asarray(theta, dtype=float)
-        ring = np.cos(angle)[..., None] * up[segment] + np.sin(angle)[..., None] * front[segment]
-        return np.asarray(self.at(fraction) + np.asarray(rho, dtype=float)[..., None] * ring)
+        place = np.stack(np.broadcast_arrays(*np.atleast_1d(arc_fraction, rho, theta)), axis=-1)
+        return surround(self.frames, np.zeros(len(place), dtype=np.int64), place.astype(float))
 
     def project(self, xyz: ArrayLike) -> tuple[FloatArray, FloatArray, FloatArray]:
         """Cylindrical coordinates of points (k, 3) about the axis.
@@ -73,36 +70,29 @@ class RootSleeve:
         theta : (k,) rad, 0 cranial, positive towards anterior
         """
         xyz = np.atleast_2d(np.asarray(xyz, dtype=float))
-        tangent, up, front = self._frames
-        start, length = self.points[:-1], np.diff(self.arc)
-        offset = xyz[:, None, :] - start
-        along = np.einsum("ksi,si->ks", offset, tangent)
-        low = np.zeros(len(length))
-        high = length.copy()
-        low[0], high[-1] = -np.inf, np.inf  # the ends go on straight
-        along = np.clip(along, low, high)
-        distance = np.linalg.norm(offset - along[..., None] * tangent, axis=-1)
-        nearest = distance.argmin(axis=1)
-        rows = np.arange(len(xyz))
-        along = along[rows, nearest]
-        across = offset[rows, nearest] - along[:, None] * tangent[nearest]
-        theta = np.arctan2(
-            np.einsum("ki,ki->k", across, front[nearest]),
-            np.einsum("ki,ki->k", across, up[nearest]),
-        )
-        arc_fraction = (self.arc[nearest] + along) / self.length
-        return arc_fraction, np.linalg.norm(across, axis=1), theta
+        place = project(self.frames, np.zeros(len(xyz), dtype=np.int64), xyz)
+        return place[:, 0], place[:, 1], place[:, 2]
 
     @cached_property
-    def _frames(self) -> tuple[FloatArray, FloatArray, FloatArray]:
-        """Tangent, cranial and anterior unit vectors of each segment, (s, 3) each."""
+    def frames(self) -> SleeveFrames:
+        """One sleeve alone for the kernels."""
         tangent = np.diff(self.points, axis=0)
         tangent /= np.linalg.norm(tangent, axis=1, keepdims=True)
         up = self.cranial - (tangent @ self.cranial)[:, None] * tangent
         up /= np.linalg.norm(up, axis=1, keepdims=True)
         front = np.cross(tangent, up)
         front *= np.sign(front @ self.anterior)[:, None]
-        return tangent, up, front
+        tangent, up, front = (np.vstack([unit, unit[-1:]]) for unit in (tangent, up, front))
+        start, length = np.array([0, len(self.arc)]), np.array([self.length])
+        return SleeveFrames(start, length, self.points, self.arc, tangent, up, front)
+
+
+def joined_frames(sleeves: Iterable[RootSleeve]) -> SleeveFrames:
+    """Many sleeves for the kernels."""
+    every = [sleeve.frames for sleeve in sleeves]
+    start = np.concatenate([[0], np.cumsum([len(one.arc) for one in every])])
+    columns = list(zip(*every, strict=True))[1:]
+    return SleeveFrames(start, *(np.concatenate(column) for column in columns))
 
 
 def build_root_sleeve(vertebra: Vertebra, foramen: Foramen) -> RootSleeve:

@@ -32,7 +32,7 @@ ABOVE_C1_MM = 12.0
 """Distance from the centre of C1 to the foramen magnum, where sac and canal begin."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Skeleton:
     """The posed spine. Distances to solids are signed, mm, negative inside.
 

@@ -1,50 +1,34 @@
 """VeinSketch: the local veins as first drawn, before they are settled, thinned and emitted.
 
 The rooms of the plexuses draw into one sketch, which is then thinned (missing strands) and
-finished (:mod:`geometry.finishing`).
+finished (:mod:`geometry.finishing`). Drawing notes nodes and curves; points are laid at the end.
 """
 
+from array import array
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from itertools import pairwise
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from geometry.calibres import Calibres, calibre_row
+from geometry.calibres import Calibres, vein_number
+from geometry.kernels import sketch as kernels
+from geometry.kernels.sketch import ALONG, BOWED, COLUMNS
 from geometry.levels import Level, Side
-from geometry.network import NetworkBuilder, TerminalKind
+from geometry.network import NetworkBuilder, Points, TerminalKind
 from geometry.structures import Structure
 
 FloatArray = NDArray[np.float64]
+IntArray = NDArray[np.int64]
+BoolArray = NDArray[np.bool_]
 
-POINT_STEP_MM = 0.8
-"""Spacing of centreline points."""
 
+class Label(NamedTuple):
+    """What a course of veins is: its labels, calibre, and whether it may be missing.
 
-@dataclass(slots=True)
-class Vein:
-    """One branch of the sketch; `buried` veins run in bone, `firm` ones are never missing.
-
-    A `valve` sits near its end and opens towards it.
+    `buried` veins run in bone, `firm` ones are never missing. A `valve` sits near the end of a
+    vein and opens towards it.
     """
-
-    start: int
-    end: int
-    via: FloatArray
-    structure: Structure
-    level: Level
-    side: Side
-    radius: float
-    flattening: float
-    buried: bool
-    firm: bool
-    valve: bool = False
-
-
-@dataclass(frozen=True)
-class Label:
-    """What a course of veins is: its labels, calibre, and whether it may be missing."""
 
     structure: Structure
     level: Level
@@ -53,31 +37,32 @@ class Label:
     scale: float = 1.0
     buried: bool = False
     firm: bool = False
+    valve: bool = False
 
 
-@dataclass
 class VeinSketch:
     """Nodes, veins and ends of the local plexuses.
 
     Attributes
     ----------
     node_xyz : (3,) mm each
-    node_anchor : node of the network that a sketch node stands for, -1 for a new one
+    node_anchor : node of the network that a sketch node stands for; the others are new
+    veins : (v, COLUMNS) once the sketch is thinned (:mod:`geometry.kernels.sketch`)
     """
 
-    calibres: Calibres
-    node_xyz: list[FloatArray] = field(default_factory=list)
-    node_anchor: list[int] = field(default_factory=list)
-    veins: list[Vein] = field(default_factory=list)
-    terminals: list[tuple[int, TerminalKind, str]] = field(default_factory=list)
-    named: dict[tuple[str, Level, Side], list[int]] = field(default_factory=dict)
-    _anchored: dict[int, int] = field(default_factory=dict)
+    def __init__(self, calibres: Calibres) -> None:
+        self.calibres = calibres
+        self.node_xyz = Points()
+        self.node_anchor: dict[int, int] = {}
+        self.terminals: list[tuple[int, TerminalKind, str]] = []
+        self.named: dict[tuple[str, Level, Side], list[int]] = {}
+        self._anchored: dict[int, int] = {}
+        self._veins = array("d")
+        self._curves = Points()
 
     def node(self, xyz: ArrayLike) -> int:
         """Add a node."""
-        self.node_xyz.append(np.asarray(xyz, dtype=float))
-        self.node_anchor.append(-1)
-        return len(self.node_xyz) - 1
+        return self.node_xyz.add(xyz)
 
     def anchor(self, builder: NetworkBuilder, network_node: int) -> int:
         """Sketch node that stands for a node already in the network; it does not move."""
@@ -112,94 +97,118 @@ class VeinSketch:
 
         Ends that are not given as nodes are made. Returns all nodes, start and end included.
         """
-        arc = np.concatenate([[0.0], np.cumsum(np.linalg.norm(np.diff(curve, axis=0), axis=1))])
-        cuts = [0.0, *(stop * arc[-1] for stop in stops), arc[-1]]
-        at: list[float] = cuts[1:-1]
-        pieces = [0]  # of all veins so far
-        for one, two in pairwise(cuts):
-            count = max(round((two - one) / POINT_STEP_MM), 1)
-            at += [one + (two - one) * k / count for k in range(1, count)]
-            pieces.append(pieces[-1] + count - 1)
-        inner, via = np.split(along(curve, arc, np.array(at)), [len(cuts) - 2])
         nodes = [self.node(curve[0]) if start is None else start]
-        nodes += [self.node(point) for point in inner]
+        if stops:
+            first = self.node_xyz.extend(at_fractions(curve[None], np.array(stops))[0])
+            nodes += range(first, first + len(stops))
         nodes.append(self.node(curve[-1]) if end is None else end)
-        for i, (one_node, two_node) in enumerate(pairwise(nodes)):
-            self.vein(label, one_node, two_node, via[pieces[i] : pieces[i + 1]])
+        first = self._curves.extend(curve)
+        cuts = (0.0, *stops, 1.0)
+        for i in range(len(cuts) - 1):
+            self._note(
+                label, nodes[i], nodes[i + 1], ALONG, first, first + len(curve), *cuts[i : i + 2]
+            )
         return nodes
 
-    def link(self, label: Label, start: int, end: int, *, bow: ArrayLike = (0.0, 0.0, 0.0)) -> None:
+    def link(
+        self, label: Label, start: int, end: int, *, bow: Sequence[float] | FloatArray | None = None
+    ) -> None:
         """Draw a vein between two nodes as a parabola whose middle is moved by `bow` (mm)."""
-        first, last = self.node_xyz[start], self.node_xyz[end]
-        length = float(np.linalg.norm(last - first) + np.linalg.norm(bow))
-        pieces = max(round(length / POINT_STEP_MM), 1)
-        t = (np.arange(1, pieces) / pieces)[:, None]
-        via = first + t * (last - first) + 4 * t * (1 - t) * np.asarray(bow, dtype=float)
-        self.vein(label, start, end, via)
+        first = after = 0
+        if bow is not None:
+            first = self._curves.add(bow)
+            after = first + 1
+        self._note(label, start, end, BOWED, first, after, 0.0, 1.0)
 
-    def vein(self, label: Label, start: int, end: int, via: FloatArray) -> None:
-        """Add one branch; its calibre, times the label's scale, stays in the table's range."""
-        key = (label.structure, label.level, label.side)
-        row = calibre_row(*key, part=label.part)
-        radius = self.calibres.radius(*key, part=label.part) * label.scale
-        radius = min(max(radius, row.minimum / 2), row.maximum / 2)
-        self.veins.append(
-            Vein(start, end, via, *key, radius, row.flattening, label.buried, label.firm)
+    def _note(
+        self, label: Label, start: int, end: int, way: int, first: int, after: int,
+        begin: float, stop: float,
+    ) -> None:  # fmt: skip
+        structure, level, side, part, scale, buried, firm, valve = label
+        kind = vein_number(structure, level, side, part)
+        self._veins.extend(
+            (start, end, kind, scale, buried, firm, valve, way, first, after, begin, stop)
         )
+
+    def curve(self, xyz: FloatArray) -> int:
+        """Keep the rows of curves (k, 3) for :meth:`draw`; returns the number of the first."""
+        return self._curves.extend(xyz)
+
+    def draw(
+        self,
+        kind: ArrayLike,
+        start: ArrayLike,
+        end: ArrayLike,
+        *,
+        way: ArrayLike = BOWED,
+        first: ArrayLike = 0,
+        after: ArrayLike = 0,
+        begin: ArrayLike = 0.0,
+        stop: ArrayLike = 1.0,
+        scale: ArrayLike = 1.0,
+        buried: ArrayLike = False,
+        firm: ArrayLike = False,
+        valve: ArrayLike = False,
+    ) -> None:
+        """Draw many veins at once; arguments by vein, or the same for all.
+
+        `kind` is their number among the calibres, the others are columns of
+        :mod:`geometry.kernels.sketch`.
+        """
+        columns = start, end, kind, scale, buried, firm, valve, way, first, after, begin, stop
+        rows = np.empty((np.broadcast(*columns).size, COLUMNS))
+        for i, column in enumerate(columns):
+            rows[:, i] = column
+        self._veins.frombytes(rows.tobytes())
+
+    @property
+    def veins(self) -> FloatArray:
+        """All veins so far, (v, COLUMNS)."""
+        return np.array(self._veins).reshape(-1, COLUMNS)
 
     def thin(self, probability: float, rng: np.random.Generator) -> None:
         """Leave out veins at random, cutting nothing off, then what has become a dead end.
 
         Each vein that is not firm is missing with `probability`, unless it is the only way left
-        from its one end to its other.
+        from its one end to its other. Dead ends stay where they are terminals or nodes of the
+        network.
         """
-        firm = np.array([vein.firm for vein in self.veins])
-        missing = (rng.random(len(self.veins)) < probability) & ~firm
-        order = rng.permutation(len(self.veins))
-        group = list(range(len(self.node_xyz) + 1))  # the last one: the network outside
-        for node, anchor in enumerate(self.node_anchor):
-            if anchor >= 0:
-                group[node] = len(self.node_xyz)
-        for i in [*order[~missing[order]], *order[missing[order]]]:
-            one, two = (_root(group, n) for n in (self.veins[i].start, self.veins[i].end))
-            if one != two:
-                group[one] = two
-                missing[i] = False
-        self.veins = [vein for vein, gone in zip(self.veins, missing, strict=True) if not gone]
-        self._prune()
-
-    def _prune(self) -> None:
-        """Drop dead ends that are neither terminals nor nodes of the network."""
-        ends = {node for node, _, _ in self.terminals}
-        ends |= {node for node, anchor in enumerate(self.node_anchor) if anchor >= 0}
-        while True:
-            degree = self.degree()
-            kept = [
-                vein
-                for vein in self.veins
-                if all(degree[node] > 1 or node in ends for node in (vein.start, vein.end))
-            ]
-            if len(kept) == len(self.veins):
-                break
-            self.veins = kept
+        veins, count = self.veins, len(self.node_xyz)
+        missing = (rng.random(len(veins)) < probability) & (veins[:, kernels.FIRM] == 0)
+        order = rng.permutation(len(veins))
+        anchored = np.zeros(count, dtype=bool)
+        anchored[list(self.node_anchor)] = True
+        kept_end = anchored.copy()
+        kept_end[[node for node, _, _ in self.terminals]] = True
+        start, end = veins[:, [kernels.START, kernels.END]].T.astype(np.int64)
+        stays = kernels.thin(start, end, missing, order, anchored, kept_end)
+        self._veins = array("d", veins[stays].tobytes())
+        degree = self.degree()
         self.terminals = [t for t in self.terminals if degree[t[0]] > 0]
 
-    def degree(self) -> NDArray[np.int64]:
+    def degree(self) -> IntArray:
         """Number of veins at every node."""
-        ends = [node for vein in self.veins for node in (vein.start, vein.end)]
-        return np.bincount(ends, minlength=len(self.node_xyz))
+        ends = self.veins[:, [kernels.START, kernels.END]].astype(np.int64)
+        return np.bincount(ends.ravel(), minlength=len(self.node_xyz))
+
+    def lay(self) -> tuple[FloatArray, IntArray, IntArray]:
+        """Points (k, 3) of all veins, mm, nodes first, and the lines of the veins through them.
+
+        See :func:`geometry.kernels.sketch.lay`.
+        """
+        return kernels.lay(self.veins, self.node_xyz.xyz, self._curves.xyz)
 
 
-def along(curve: FloatArray, arc: FloatArray, at: FloatArray) -> FloatArray:
-    """Points of a polyline at the arc lengths `at`."""
-    points = np.empty((len(at), 3))
-    for axis in range(3):
-        points[:, axis] = np.interp(at, arc, curve[:, axis])
+def at_fractions(curves: FloatArray, fractions: FloatArray) -> FloatArray:
+    """Points (n, f, 3) of polylines (n, k, 3) at fractions (f,) of their lengths."""
+    step = np.linalg.norm(np.diff(curves, axis=1), axis=2)
+    arc = np.cumsum(step, axis=1)
+    points = np.empty((len(curves), len(fractions), 3))
+    rows = np.arange(len(curves))
+    for i, fraction in enumerate(fractions):
+        at = fraction * arc[:, -1]
+        piece = np.minimum((arc <= at[:, None]).sum(axis=1), step.shape[1] - 1)
+        share = (at - (arc[rows, piece] - step[rows, piece])) / step[rows, piece]
+        one, two = curves[rows, piece], curves[rows, piece + 1]
+        points[:, i] = one + share[:, None] * (two - one)
     return points
-
-
-def _root(group: list[int], node: int) -> int:
-    while group[node] != node:
-        group[node] = group[group[node]]
-        node = group[node]
-    return node

@@ -10,13 +10,17 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from geometry.canal_curve import SpineAxis
+from geometry.calibres import vein_kinds
+from geometry.kernels.sketch import ALONG
 from geometry.levels import VERTEBRAE, Side
 from geometry.plexus_layout import plexus_layout
-from geometry.sketch import Label, VeinSketch
+from geometry.sketch import VeinSketch
 from geometry.structures import Structure
 
 FloatArray = NDArray[np.float64]
+IntArray = NDArray[np.int64]
+
+LEVEL_CODES: IntArray = np.array(VERTEBRAE)
 
 FINE_STEP = 0.04
 """Sampling of a strand's curve, in levels."""
@@ -40,7 +44,7 @@ class Strand:
     scale: float = 1.0
     _asked: list[float] = field(default_factory=list)
     _stops: FloatArray = field(default_factory=lambda: np.empty(0))
-    _nodes: list[int] = field(default_factory=list)
+    _nodes: IntArray = field(default_factory=lambda: np.empty(0, dtype=np.int64))
 
     def ask(self, s: float) -> float:
         """Ask for a node at `s`; returns the key with which :meth:`node` finds it."""
@@ -48,35 +52,51 @@ class Strand:
         self._asked.append(s)
         return s
 
+    def ask_all(self, s: FloatArray) -> FloatArray:
+        """As :meth:`ask`, for many, (k,)."""
+        s = np.clip(s, self.first, self.last)
+        self._asked += s.tolist()
+        return s
+
     def node(self, s: float) -> int:
         """Node that serves the stop asked for at `s`."""
-        return self._nodes[int(np.abs(self._stops - s).argmin())]
+        return int(self.nodes(np.array([s]))[0])
 
-    def draw(self, sketch: VeinSketch, axis: SpineAxis) -> None:
+    def nodes(self, s: FloatArray) -> IntArray:
+        """Nodes (k,) that serve the stops asked for at `s` (k,)."""
+        above = np.clip(np.searchsorted(self._stops, s), 1, len(self._stops) - 1)
+        nearer = s - self._stops[above - 1] <= self._stops[above] - s
+        return self._nodes[above - nearer]
+
+    def draw(self, sketch: VeinSketch) -> None:
         """Make the nodes and the branches, one label a vertebra (cut at the discs)."""
-        least = plexus_layout()["least_node_distance"]
-        discs = [i + 0.5 for i in range(len(VERTEBRAE)) if self.first < i + 0.5 < self.last]
-        asked = np.unique([self.first, self.last, *discs, *self._asked])
+        discs = np.arange(len(VERTEBRAE)) + 0.5
+        discs = discs[(self.first < discs) & (discs < self.last)]
+        asked = np.unique(np.concatenate([[self.first, self.last], discs, self._asked]))
         fine = np.arange(self.first, self.last + FINE_STEP, FINE_STEP)
         fine = np.union1d(np.minimum(fine, self.last), asked)
         points = self.curve(fine)
         arc = np.concatenate([[0.0], np.cumsum(np.linalg.norm(np.diff(points, axis=0), axis=1))])
-        at = np.interp(asked, fine, arc)
-        keep = [0]
-        for i in range(1, len(asked)):
-            if at[i] - at[keep[-1]] >= least:
-                keep.append(i)
-        if keep[-1] != len(asked) - 1:  # the end stays where it is
-            keep[-1] = len(asked) - 1
-        self._stops = asked[keep]
-        self._nodes = []
-        start: int | None = None
-        for one, two in zip(self._stops[:-1], self._stops[1:], strict=True):
-            piece = points[(fine >= one) & (fine <= two)]
-            level = VERTEBRAE[int(np.clip(round((one + two) / 2), 0, len(VERTEBRAE) - 1))]
-            label = Label(self.structure, level, self.side, scale=self.scale)
-            nodes = sketch.course(label, piece, start=start)
-            self._nodes += nodes[:-1]
-            start = nodes[-1]
-        if start is not None:
-            self._nodes.append(start)
+        self._stops = asked[_spaced(np.interp(asked, fine, arc).tolist())]
+        at = np.searchsorted(fine, self._stops)
+        self._nodes = sketch.node_xyz.extend(points[at]) + np.arange(len(at))
+        middle = np.rint((self._stops[:-1] + self._stops[1:]) / 2).astype(np.int64)
+        level = LEVEL_CODES[np.clip(middle, 0, len(VERTEBRAE) - 1)]
+        row = sketch.curve(points)
+        sketch.draw(
+            vein_kinds().by_level(self.structure, self.side)[level],
+            self._nodes[:-1], self._nodes[1:], way=ALONG, first=row + at[:-1],
+            after=row + at[1:] + 1, scale=self.scale,
+        )  # fmt: skip
+
+
+def _spaced(at: list[float]) -> list[int]:
+    """Which of the stops at these arc lengths are kept, so that none is too near to the last."""
+    least = plexus_layout()["least_node_distance"]
+    keep = [0]
+    for i in range(1, len(at)):
+        if at[i] - at[keep[-1]] >= least:
+            keep.append(i)
+    if keep[-1] != len(at) - 1:  # the end stays where it is
+        keep[-1] = len(at) - 1
+    return keep

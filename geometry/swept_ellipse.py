@@ -5,29 +5,14 @@ from functools import cached_property
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.spatial import cKDTree
 
 from geometry.curves import monotone
+from geometry.kernels.tubes import distances
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 
 STEP_MM = 1.0
-
-
-def superellipse_distance(
-    x: FloatArray, y: FloatArray, *, a: ArrayLike, b: ArrayLike, power: ArrayLike = 2.0
-) -> FloatArray:
-    """Signed distance to |x/a|^p + |y/b|^p = 1, to first order; mm, negative inside.
-
-    With f = (|x/a|^p + |y/b|^p)^(1/p) it is (f - 1) / |grad f|: exact on the curve.
-    """
-    a, b, power = np.asarray(a), np.asarray(b), np.asarray(power)
-    # at the centre itself there is no gradient
-    u, v = np.maximum(np.abs(x / a), 1e-6), np.maximum(np.abs(y / b), 1e-6)
-    f = (u**power + v**power) ** (1 / power)
-    gradient = np.hypot((u / f) ** (power - 1) / a, (v / f) ** (power - 1) / b)
-    return np.asarray((f - 1) / gradient)
 
 
 @dataclass(frozen=True)
@@ -64,40 +49,17 @@ class SweptEllipse:
         return np.asarray(np.cross(self.tangent, [1.0, 0.0, 0.0]) * -1.0)
 
     @cached_property
-    def _tree(self) -> cKDTree:
-        return cKDTree(self.points[:, 1:])
+    def table(self) -> FloatArray:
+        """The ellipses for the kernels (:mod:`geometry.kernels.tubes`), (k, 8)."""
+        unit = self.tangent[:, 1:], self.anterior[:, 1:]
+        return np.hstack([self.points[:, 1:], self.semi_axes, *unit])
 
     def distance(self, xyz: ArrayLike) -> FloatArray:
-        """Signed distance of points (k, 3), mm, negative inside; the ends are flat."""
-        xyz = np.atleast_2d(np.asarray(xyz, dtype=float))
-        _, nearest = self._tree.query(xyz[:, 1:])
-        return self._distance_at(xyz, nearest)
+        """Signed distance of points (k, 3), mm, negative inside; the ends are flat.
 
-    def near(self, xyz: FloatArray, reach: float) -> tuple[IntArray, FloatArray]:
-        """Those of points (k, 3) that are nearer than `reach` mm, and their distances.
-
-        By the first-order rule an ellipse with semi-axes a > b is nearer than that only within
-        a (1 + reach / b) of its centre; the flat ends add at most `reach` along the curve.
+        To first order in the distance: exact at the surface.
         """
-        bound = float(self.semi_axes.max() * (1.0 + reach / self.semi_axes.min()))
-        rows = np.flatnonzero(np.abs(xyz[:, 0]) <= bound)
-        away, nearest = self._tree.query(xyz[rows, 1:], distance_upper_bound=bound + reach)
-        found = np.flatnonzero(np.isfinite(away))
-        rows, nearest = rows[found], nearest[found]
-        distance = self._distance_at(xyz[rows], nearest)
-        return rows[distance < reach], distance[distance < reach]
-
-    def _distance_at(self, xyz: FloatArray, nearest: IntArray) -> FloatArray:
-        """Distance from the ellipses whose centres are `nearest` (k,)."""
-        offset = xyz - self.points[nearest]
-        front = np.einsum("ki,ki->k", offset, self.anterior[nearest])
-        side = superellipse_distance(
-            offset[:, 0], front, a=self.semi_axes[nearest, 0], b=self.semi_axes[nearest, 1]
-        )
-        along = np.einsum("ki,ki->k", offset, self.tangent[nearest])
-        above = np.where(nearest == 0, -along, -np.inf)
-        below = np.where(nearest == len(self.points) - 1, along, -np.inf)
-        return np.asarray(np.maximum(side, np.maximum(above, below)))
+        return distances(self.table, np.atleast_2d(np.asarray(xyz, dtype=float)))
 
     def mesh(self, around: int = 32) -> tuple[FloatArray, IntArray]:
         """Surface for pictures: vertices (v, 3) mm and triangles (t, 3)."""

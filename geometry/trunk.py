@@ -1,31 +1,20 @@
 """Trunks: lays smooth, bone-free, tapering veins through waypoints into the network."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from geometry.calibres import Calibres, load_calibres
-from geometry.curves import spline
+from geometry.calibres import Calibres, vein_kinds
 from geometry.errors import GeometryError
+from geometry.kernels import trunk as kernels
 from geometry.levels import VERTEBRAE, Level, Side
 from geometry.network import NetworkBuilder
 from geometry.skeleton import Skeleton
 from geometry.structures import Structure
 
 FloatArray = NDArray[np.float64]
-IntArray = NDArray[np.int64]
-
-STEP_MM = 2.5
-"""Step between points of a trunk, along the chords of its waypoints."""
-BONE_GAP_MM = 0.5
-"""Least distance between the wall of a trunk and bone."""
-PUSHES = 10
-SMOOTHED_PUSHES = 5
-"""Times a point in bone is moved out, and in how many of them its neighbours follow."""
-LEAST_ROOM = 0.5
-"""A trunk beside bone keeps at least this share of its calibre."""
 
 
 @dataclass(frozen=True)
@@ -56,12 +45,27 @@ class LaidTrunk:
 
 
 @dataclass(frozen=True)
+class Taper:
+    """Calibre of a trunk by height, from the table.
+
+    Attributes
+    ----------
+    depth : (h,) mm, rising: -z of the vertebrae
+    radius : (h,) mm, of equal area
+    """
+
+    depth: FloatArray
+    radius: FloatArray
+
+
+@dataclass(frozen=True)
 class Trunks:
     """What is needed to lay a trunk: the network so far, the bones and the calibres."""
 
     builder: NetworkBuilder
     skeleton: Skeleton
     calibres: Calibres
+    _tapers: dict[tuple[Structure, Side, str], Taper] = field(default_factory=dict)
 
     def at(self, node: int, level: Level) -> Waypoint:
         """Waypoint at an existing node."""
@@ -82,104 +86,55 @@ class Trunks:
         (a number, or one per waypoint).
         """
         xyz = np.array([waypoint.xyz for waypoint in waypoints])
-        knots = _chord(xyz)
-        counts = np.maximum(np.ceil(np.diff(knots) / STEP_MM).astype(int), 2)
-        arc = np.concatenate(
-            [np.linspace(knots[i], knots[i + 1], n, endpoint=False) for i, n in enumerate(counts)]
-            + [knots[-1:]]
-        )
-        at_waypoint = np.concatenate([[0], np.cumsum(counts)])
-        points = spline(knots, xyz, arc)
-        radius = self.radius(structure, side, points, part=part)
-        radius = radius * np.interp(arc, knots, np.broadcast_to(scale, len(xyz)))
-        flattening = self.calibres.flattening(structure, waypoints[0].level, side, part=part)
-        major, minor = radius * np.sqrt(flattening), radius / np.sqrt(flattening)
-        pinned = [at_waypoint[i] for i, w in enumerate(waypoints) if w.node is not None]
-        points = self.clear_of_bone(points, minor, pinned=pinned)
-        # a wide vein that joins a narrow one beside bone is narrow there
-        distance = self.skeleton.bones.distance(points, near=float(minor.max()))
-        room = np.maximum(distance / minor, LEAST_ROOM)
-        squeezed = np.minimum(room, 1.0)
-        major, minor = major * squeezed, minor * squeezed
-
-        last = len(waypoints) - 1
-        stops = [
-            i for i, w in enumerate(waypoints) if w.stop or w.node is not None or i in (0, last)
+        pinned = np.array([waypoint.node is not None for waypoint in waypoints])
+        stop = np.array([waypoint.stop for waypoint in waypoints]) | pinned
+        stop[[0, -1]] = True
+        taper = self.taper(structure, side, part=part)
+        laid = kernels.lay(
+            self.skeleton.bones.arrays, xyz, np.broadcast_to(scale, len(xyz)) * 1.0, stop, pinned,
+            taper.depth, taper.radius,
+            self.calibres.flattening(structure, waypoints[0].level, side, part=part),
+        )  # fmt: skip
+        after = np.cumsum(laid.points)
+        ends = laid.xyz[np.append(after - laid.points, len(laid.xyz) - 1)]
+        stops = [waypoints[i] for i in np.flatnonzero(stop).tolist()]
+        nodes = [
+            self.builder.node_xyz.add(end) if waypoint.node is None else waypoint.node
+            for waypoint, end in zip(stops, ends, strict=True)
         ]
-        nodes = []
-        for i in stops:
-            node = waypoints[i].node
-            nodes.append(self.builder.node(points[at_waypoint[i]]) if node is None else node)
-        branches, lengths = [], []
-        for k in range(len(stops) - 1):
-            first, end = at_waypoint[stops[k]], at_waypoint[stops[k + 1]]
-            branches.append(
-                self.builder.branch(
-                    nodes[k],
-                    nodes[k + 1],
-                    structure,
-                    waypoints[stops[k]].level,
-                    side,
-                    radius=major[first : end + 1],
-                    radius_minor=minor[first : end + 1],
-                    via=points[first + 1 : end],
-                )
-            )
-            lengths.append(float(_chord(points[first : end + 1])[-1]))
-        return LaidTrunk(tuple(nodes), tuple(branches), tuple(lengths))
+        node = np.array(nodes)
+        laid.xyz[after - laid.points] = self.builder.node_xyz.xyz[node[:-1]]
+        laid.xyz[after - 1] = self.builder.node_xyz.xyz[node[1:]]
+        count = len(laid.points)
+        first = self.builder.branches(
+            node[:-1], node[1:], laid.points, laid.xyz, radius=laid.major, radius_minor=laid.minor,
+            structure=np.full(count, structure), level=np.array([w.level for w in stops[:-1]]),
+            side=np.full(count, side),
+        )  # fmt: skip
+        return LaidTrunk(
+            tuple(nodes), tuple(range(first, first + count)), tuple(laid.length.tolist())
+        )
 
-    def radius(
-        self, structure: Structure, side: Side, points: FloatArray, *, part: str = ""
-    ) -> FloatArray:
-        """Calibre of the table (radius of equal area, mm) at the height of each point."""
-        rows = [r for r in load_calibres() if (r.structure, r.part) == (structure, part)]
-        if not rows:
-            raise GeometryError(f"vein_calibres.csv: no row for {structure.label} {part}".rstrip())
-        low, high = min(r.first_level for r in rows), max(r.last_level for r in rows)
-        levels = [level for level in VERTEBRAE if low <= level <= high]
-        known = [self.calibres.radius(structure, level, side, part=part) for level in levels]
-        heights = [self.skeleton.vertebra(level).origin[2] for level in levels]
-        return np.interp(-points[:, 2], -np.array(heights), known)
+    def taper(self, structure: Structure, side: Side, *, part: str = "") -> Taper:
+        """Calibre of the table by height."""
+        key = structure, side, part
+        if key not in self._tapers:
+            number = vein_kinds().by_level(structure, side, part=part)
+            levels = [level for level in VERTEBRAE if number[level] >= 0]
+            if not levels:
+                name = f"{structure.label} {part}".rstrip()
+                raise GeometryError(f"vein_calibres.csv: no row for {name} {side.name.lower()}")
+            depth = np.array([-self.skeleton.vertebra(level).origin[2] for level in levels])
+            self._tapers[key] = Taper(depth, self.calibres.radii[number[levels]])
+        return self._tapers[key]
 
-    def clear_of_bone(
-        self, points: FloatArray, radius: FloatArray, *, pinned: Sequence[int] = ()
-    ) -> FloatArray:
-        """Move points (k, 3) out until the wall of a vein of `radius` (k,) is free of bone."""
-        start, points = points, points.copy()
-        free = np.delete(np.arange(len(points)), np.asarray(pinned, dtype=np.int64))
-        for turn in range(PUSHES):
-            if not self._push(points, radius, free):
-                break
-            if turn < SMOOTHED_PUSHES:  # a push leaves a curve, not a kink
-                moved = points - start
-                moved[1:-1] = (moved[:-2] + 2 * moved[1:-1] + moved[2:]) / 4
-                points[free] = (start + moved)[free]
-        return points
-
-    def _push(self, points: FloatArray, radius: FloatArray, free: IntArray) -> bool:
-        """Move those `free` points that are too near to bone once; False if there are none."""
-        if len(free) == 0:
-            return False
-        bones, near = self.skeleton.bones, float(radius[free].max()) + 2 * BONE_GAP_MM
-        need = radius[free] + BONE_GAP_MM - bones.distance(points[free], near=near)
-        short = need > 0
-        if not short.any():
-            return False
-        moving, need = free[short], need[short]
-        step = 0.05
-        probe = points[moving, None, :] + step * np.vstack([np.eye(3), -np.eye(3)])
-        value = bones.distance(probe.reshape(-1, 3), near=near).reshape(-1, 6)
-        slope = (value[:, :3] - value[:, 3:]) / (2 * step)
-        slope /= np.maximum(np.linalg.norm(slope, axis=1, keepdims=True), step)
-        points[moving] += need[:, None] * slope
-        return True
+    def radius(self, structure: Structure, side: Side, xyz: FloatArray) -> float:
+        """Calibre of the table (radius of equal area, mm) at the height of a point (3,)."""
+        taper = self.taper(structure, side)
+        return float(np.interp(-xyz[2], taper.depth, taper.radius))
 
     def node_beside_bone(self, xyz: FloatArray, structure: Structure, side: Side) -> int:
         """Make a node for a vein of `structure`, moved out of bone if need be."""
-        point = xyz[None, :]
-        return self.builder.node(self.clear_of_bone(point, self.radius(structure, side, point))[0])
-
-
-def _chord(xyz: FloatArray) -> FloatArray:
-    """Chord length along a polyline, (k,) mm."""
-    return np.concatenate([[0.0], np.cumsum(np.linalg.norm(np.diff(xyz, axis=0), axis=1))])
+        point, radius = xyz[None, :].copy(), np.array([self.radius(structure, side, xyz)])
+        kernels.clear_of_bone(self.skeleton.bones.arrays, point, radius, np.zeros(1, dtype=bool))
+        return self.builder.node(point[0])

@@ -45,7 +45,8 @@ def _draw_body(
     )
     mouths = sketch.named_nodes("basivertebral_mouth", level, Side.MIDLINE)
     canal = layout["basivertebral_canal"] / layout["basivertebral_reach"]
-    forks, tips = [], []
+    forks: list[int] = []
+    tips: list[int] = []
     for mouth in mouths:
         place = vertebra.local(sketch.node_xyz[mouth])
         y = vertebra.posterior_wall_y + layout["basivertebral_reach"] * depth

@@ -8,33 +8,10 @@ rest), :mod:`connectivity`, :mod:`region` (the part of the network that changes)
 somebody must decide), :mod:`quasistatic`.
 """
 
-import hashlib
 import os
 from pathlib import Path
 
-
-def forget_stale(folder: Path) -> bool:
-    """Drop the machine code that numba keeps for `folder` when any source in it has changed.
-
-    Numba looks at the file of the cached function only, not at those of the functions it calls:
-    without this, an edit of ``laws.py`` would leave the old physics running. A folder that cannot
-    be written is left alone; so is a cache named by ``NUMBA_CACHE_DIR``.
-    """
-    digest = hashlib.sha256()
-    for source in sorted(folder.glob("*.py")):
-        digest.update(source.name.encode() + b"\0" + source.read_bytes())
-    cache = folder / "__pycache__"
-    mark = cache / "sources.sha256"
-    try:
-        if mark.exists() and mark.read_text("ascii") == digest.hexdigest():
-            return False
-        for index in cache.glob("*.nbi"):
-            index.unlink(missing_ok=True)
-        cache.mkdir(exist_ok=True)
-        mark.write_text(digest.hexdigest(), "ascii")
-    except OSError:
-        return False
-    return True
+from geometry.kernels import forget_stale
 
 
 def compiled() -> bool:

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from scipy.interpolate import CubicSpline, PchipInterpolator
 
-from geometry.curves import LEAST_NOT_A_KNOT, monotone, spline
+from geometry.curves import monotone
+from geometry.kernels.trunk import LEAST_NOT_A_KNOT, spline
 
 
 def uneven(count: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -5,7 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from castsim.kernels import forget_stale
+from geometry.kernels import forget_stale
 
 INNER = "import numba as nb\n\n\n@nb.njit(cache=True)\ndef inner(x):\n    return x + {}\n"
 OUTER = (

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from geometry.anatomy import Anatomy
 from geometry.calibres import load_calibres
-from geometry.clearance import Obstacles
+from geometry.clearance import clearance
 from geometry.coverage import STATIONS, root_coverage
 from geometry.finishing import MOST_FLATTENING
 from geometry.levels import ROOTS, SIDES, VERTEBRAE, Level, Side
@@ -81,7 +81,7 @@ def test_veins_keep_out(anatomy: Anatomy, free: Samples, solid: str) -> None:
 
 def test_veins_keep_out_of_discs_and_sleeves(anatomy: Anatomy, free: Samples) -> None:
     """The annulus gives a little where a thick root leaves no room (L5)."""
-    distance = Obstacles.of(anatomy.skeleton).distances(free.xyz)
+    distance = clearance(anatomy.skeleton, free.xyz)
     assert distance.min() > -PRESSED_MM
     assert (distance < 0).mean() < PRESSED_SHARE / 10
 

@@ -1,0 +1,126 @@
+"""Signed distance to tubes: the dural sac (swept ellipse) and the root sleeves.
+
+Both are sampled along their axis; the nearest sample counts. Samples are searched from a first
+guess to either side, for as long as one could still be nearer.
+"""
+
+import math
+
+import numba as nb
+import numpy as np
+from numpy.typing import NDArray
+
+from geometry.kernels.solids import box_gap, ellipse_distance
+
+FloatArray = NDArray[np.float64]
+Index = NDArray[np.int32]
+
+
+Y, Z, A, B, DOWN_Y, DOWN_Z, FRONT_Y, FRONT_Z = range(8)
+"""Columns of a swept ellipse: centre (mm, x = 0), semi-axes (mm; transverse, antero-posterior),
+unit vectors along the sweep and across it, forwards. Centres fall all the way."""
+
+FIRST, AFTER, RADIUS, AXIS_BOX = 0, 1, 2, 3
+"""Columns of a sleeve: its samples (first, and one past the last), radius (mm), lower and upper
+corner of its axis (mm). Along each sleeve x rises or falls all the way."""
+
+
+@nb.njit(cache=True, nogil=True)
+def nearest_centre(sweep: FloatArray, guess: int, y: float, z: float) -> int:
+    """Index of the centre that is nearest in the median plane."""
+    nearest, best = guess, (sweep[guess, Y] - y) ** 2 + (sweep[guess, Z] - z) ** 2
+    for step in (-1, 1):
+        k = guess + step
+        while 0 <= k < len(sweep):
+            rise = sweep[k, Z] - z
+            if rise * step < 0.0 and rise * rise >= best:
+                break
+            away = (sweep[k, Y] - y) ** 2 + rise * rise
+            if away < best:
+                nearest, best = k, away
+            k += step
+    return nearest
+
+
+@nb.njit(cache=True, nogil=True)
+def descend_to_centre(sweep: FloatArray, guess: int, y: float, z: float) -> int:
+    """As :func:`nearest_centre`, for points nearer to the curve than it is bent."""
+    nearest, best = guess, (sweep[guess, Y] - y) ** 2 + (sweep[guess, Z] - z) ** 2
+    for step in (-1, 1):
+        k = nearest + step
+        while 0 <= k < len(sweep):
+            away = (sweep[k, Y] - y) ** 2 + (sweep[k, Z] - z) ** 2
+            if away >= best:
+                break
+            nearest, best = k, away
+            k += step
+        if nearest != guess:
+            break
+    return nearest
+
+
+@nb.njit(cache=True, nogil=True)
+def sweep_distance(sweep: FloatArray, k: int, x: float, y: float, z: float) -> float:
+    """Signed distance of a world point to swept ellipses, mm, whose centre `k` is nearest.
+
+    The ends are flat.
+    """
+    y, z = y - sweep[k, Y], z - sweep[k, Z]
+    front = y * sweep[k, FRONT_Y] + z * sweep[k, FRONT_Z]
+    distance = ellipse_distance(x, front, sweep[k, A], sweep[k, B])
+    along = y * sweep[k, DOWN_Y] + z * sweep[k, DOWN_Z]
+    if k == 0:
+        distance = max(distance, -along)
+    if k == len(sweep) - 1:
+        distance = max(distance, along)
+    return distance
+
+
+@nb.njit(cache=True, nogil=True)
+def distances(sweep: FloatArray, xyz: FloatArray) -> FloatArray:
+    """Signed distance (k,) of world points (k, 3) to swept ellipses, mm."""
+    result = np.empty(len(xyz))
+    nearest = 0
+    for k in range(len(xyz)):
+        x, y, z = xyz[k, 0], xyz[k, 1], xyz[k, 2]
+        nearest = nearest_centre(sweep, nearest, y, z)
+        result[k] = sweep_distance(sweep, nearest, x, y, z)
+    return result
+
+
+@nb.njit(cache=True, nogil=True)
+def nearest_on_sleeves(
+    axis: FloatArray,
+    sleeve: FloatArray,
+    member: Index,
+    first_member: int,
+    after_member: int,
+    x: float,
+    y: float,
+    z: float,
+    reach: float,
+) -> tuple[int, int, float]:
+    """Sleeve and sample nearest to a world point, and how far that is, mm.
+
+    Of the sleeves in a part of `member`; sleeve -1 where no axis is nearer than `reach`.
+    """
+    found, nearest, best = -1, -1, reach * reach
+    for i in range(first_member, after_member):
+        m = member[i]
+        if box_gap(sleeve, m, AXIS_BOX, x, y, z) > reach:
+            continue
+        first, last = int(sleeve[m, FIRST]), int(sleeve[m, AFTER]) - 1
+        along = (x - axis[first, 0]) / (axis[last, 0] - axis[first, 0])
+        guess = first + int(min(max(along, 0.0), 1.0) * (last - first))
+        sign = 1.0 if axis[last, 0] > axis[first, 0] else -1.0
+        for step in (-1, 1):
+            k = guess if step < 0 else guess + 1
+            while first <= k <= last:
+                dx = axis[k, 0] - x
+                if dx * (sign * step) > 0.0 and dx * dx >= best:
+                    break
+                away = dx * dx + (axis[k, 1] - y) ** 2 + (axis[k, 2] - z) ** 2
+                if away < best:
+                    found, nearest, best = m, k, away
+                k += step
+    return found, nearest, math.sqrt(best)
