@@ -22,12 +22,11 @@ from numpy.typing import NDArray
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
+from castsim.chains import Chained
 from castsim.errors import SolverError
-from castsim.kernels.blood import face_conductances, face_flows, hold_fixed
+from castsim.kernels.blood import face_flows, face_resistances, hold_fixed
 from castsim.laplacian import Laplacian
-from geometry.flowmesh import FloatArray, FlowMesh, IntArray
-
-BoolArray = NDArray[np.bool_]
+from geometry.flowmesh import BoolArray, FloatArray, FlowMesh, IntArray
 
 VALVE_ROUNDS = 200
 SLACK = 1e-12
@@ -36,11 +35,16 @@ BISECTIONS = 60
 """Halvings of a step in the search for the least content: to the last bit."""
 
 
-def face_conductance(mesh: FlowMesh, viscosity: FloatArray) -> FloatArray:
-    """Conductance 1 / (mu_o h_o + mu_n h_n) of every face, uL s^-1 Pa^-1."""
+def face_resistance(mesh: FlowMesh, viscosity: FloatArray) -> FloatArray:
+    """Resistance mu_o h_o + mu_n h_n of every face, Pa s mm^-3."""
     blood = viscosity.view()
     blood.setflags(write=False)  # kernels are compiled for one kind
-    return face_conductances(mesh.face_owner, mesh.face_neighbour, mesh.half_resistance, blood)
+    return face_resistances(mesh.face_owner, mesh.face_neighbour, mesh.half_resistance, blood)
+
+
+def face_conductance(mesh: FlowMesh, viscosity: FloatArray) -> FloatArray:
+    """Conductance 1 / (mu_o h_o + mu_n h_n) of every face, uL s^-1 Pa^-1."""
+    return 1 / face_resistance(mesh, viscosity)
 
 
 @dataclass(frozen=True)
@@ -58,13 +62,28 @@ def face_flow(mesh: FlowMesh, state: State) -> FloatArray:
 
 
 class BloodSolver:
-    """Thevenin solves on one mesh topology, valves by damped Newton steps."""
+    """Thevenin solves on one mesh topology, valves by damped Newton steps.
 
-    def __init__(self, mesh: FlowMesh) -> None:
-        self._valves = np.flatnonzero(mesh.face_valve)
-        self.laplacian = Laplacian(mesh.n_cells, mesh.face_owner, mesh.face_neighbour)
+    Chains of cells are one link each; `laplacian` is that of the cells which are left.
+
+    Parameters
+    ----------
+    mesh : its faces, valves and the cells of its terminals stay what they are in later solves
+    keep : (n,) cells that are no part of a chain, besides those at terminals and valves
+    """
+
+    def __init__(self, mesh: FlowMesh, keep: BoolArray | None = None) -> None:
+        valves = np.flatnonzero(mesh.face_valve)
+        stays = np.zeros(mesh.n_cells, dtype=bool) if keep is None else keep.copy()
+        stays[mesh.terminal_cell] = True
+        stays[mesh.face_owner[valves]] = stays[mesh.face_neighbour[valves]] = True
+        self._chained = Chained(mesh.n_cells, mesh.face_owner, mesh.face_neighbour, stays)
+        small = self._chained
+        self._ends = np.searchsorted(small.cells, mesh.terminal_cell)
+        self._valves = np.searchsorted(small.faces, valves)
+        self.laplacian = Laplacian(len(small.cells), small.owner, small.neighbour)
         self.valve_open = np.ones(mesh.n_faces, dtype=bool)
-        self._last = np.zeros(mesh.n_cells)
+        self._last = np.zeros(len(small.cells))
 
     def solve(self, mesh: FlowMesh, viscosity: FloatArray) -> State:
         """Pressures for the terminals and viscosity of the moment.
@@ -76,8 +95,7 @@ class BloodSolver:
         SolverError
             When part of the mesh has no terminal at all.
         """
-        cell, n, valves = mesh.terminal_cell, mesh.n_cells, self._valves
-        owner, neighbour = mesh.face_owner, mesh.face_neighbour
+        small, cell, n = self._chained, self._ends, self.laplacian.n
         # pressures above the lowest held one keep their digits in wide veins
         base = float(mesh.terminal_pressure.min())
         excess = mesh.terminal_pressure - base
@@ -85,19 +103,61 @@ class BloodSolver:
         fixed = np.zeros(n, dtype=bool)
         fixed[cell[fixes]] = True
         grip = np.where(fixes, 0.0, 1 / np.where(fixes, 1.0, mesh.terminal_resistance))
-        held = sum_by(cell, grip, n)
-        driven = sum_by(cell, grip * excess, n)
+        held, driven = sum_by(cell, grip, n), sum_by(cell, grip * excess, n)
         held[fixed] = 1.0
         driven[cell[fixes]] = excess[fixes]
-        full = face_conductance(mesh, viscosity)
-        search = _Content(mesh, valves, full)
-        opened = self.valve_open[valves]
-        level = self._last - base
+        resistance = face_resistance(mesh, viscosity)
+        system = _System(
+            self.laplacian,
+            1 / small.resistance(resistance),
+            self._valves,
+            mesh.face_valve[small.faces[self._valves]],
+            cell,
+            fixed,
+            held,
+            driven,
+        )
+        valves = small.faces[self._valves]
+        pressure, opened = system.solve(self.valve_open[valves], self._last - base)
+        self._last = pressure + base
+        self.valve_open = np.ones(mesh.n_faces, dtype=bool)
+        self.valve_open[valves] = opened
+        conductance = 1 / resistance
+        conductance[valves[~opened]] = 0.0
+        return State(small.expand(pressure) + base, conductance, self.valve_open)
+
+
+@dataclass(frozen=True)
+class _System:
+    """One network of conductances with valves, held and driven.
+
+    conductance : (s,) of the faces, valves open
+    valves, direction : (v,) faces that are valves, and +1 or -1
+    ends : (t,) cells of terminals
+    fixed : (k,) cells of fixed pressure: their `held` is 1 and `driven` the pressure
+    held, driven : (k,) conductance to 0 Pa, and flow into it
+    """
+
+    laplacian: Laplacian
+    conductance: FloatArray
+    valves: IntArray
+    direction: IntArray
+    ends: IntArray
+    fixed: BoolArray
+    held: FloatArray
+    driven: FloatArray
+
+    def solve(self, opened: BoolArray, level: FloatArray) -> tuple[FloatArray, BoolArray]:
+        """Pressures (k,) and open valves (v,), starting from these."""
+        owner, neighbour = self.laplacian.owner, self.laplacian.neighbour
+        search = _Content(self)
         for _ in range(VALVE_ROUNDS):
-            conductance = full.copy()
-            conductance[valves[~opened]] = 0.0
-            ground, right = held.copy(), driven.copy()
-            inner = hold_fixed(owner, neighbour, conductance, fixed, driven, ground, right)
+            conductance = self.conductance.copy()
+            conductance[self.valves[~opened]] = 0.0
+            ground, right = self.held.copy(), self.driven.copy()
+            inner = hold_fixed(
+                owner, neighbour, conductance, self.fixed, self.driven, ground, right
+            )
             loose = self.laplacian.factorise(inner, ground)
             pressure = self.laplacian.solve(right, level)
             forward = search.forward(pressure)
@@ -106,49 +166,44 @@ class BloodSolver:
             if (wanted == opened).all():
                 pressure = self.laplacian.refine(pressure, right)
                 if loose:
-                    _settle(mesh, valves, opened, pressure)
-                pressure += base
-                self.valve_open = np.ones(mesh.n_faces, dtype=bool)
-                self.valve_open[valves] = opened
-                self._last = pressure
-                return State(pressure, conductance, self.valve_open)
+                    self._settle(opened, pressure)
+                return pressure, opened
             part = search.step(forward, opened)
             level = level + part * (pressure - level)
             opened = wanted if part == 1.0 else search.drop > 0.0
         raise SolverError(f"resting flow: the valves found no state in {VALVE_ROUNDS} rounds")
 
+    def _settle(self, opened: BoolArray, pressure: FloatArray) -> None:
+        """Give blood that shut valves enclose the lowest pressure they allow, >= 0, in place.
 
-def _settle(mesh: FlowMesh, valves: IntArray, opened: BoolArray, pressure: FloatArray) -> None:
-    """Give blood that shut valves enclose the lowest pressure they allow, >= 0, in place.
+        Raises
+        ------
+        SolverError
+            When no way, through valves either, leads from some cell to a terminal.
+        """
+        faces = np.ones(len(self.conductance), dtype=bool)
+        if not self._reached(faces)[0].all():
+            raise SolverError("the pressure system is singular: a region is closed off")
+        shut, forward = self.valves[~opened], self.direction[~opened] > 0
+        faces[shut] = False
+        reached, region = self._reached(faces)
+        owner, neighbour = self.laplacian.owner[shut], self.laplacian.neighbour[shut]
+        upstream = np.where(forward, owner, neighbour)
+        downstream = np.where(forward, neighbour, owner)
+        enclosed = ~reached[downstream]
+        upstream, downstream = upstream[enclosed], downstream[enclosed]
+        level = np.zeros(region.max() + 1)
+        for _ in shut:  # a way through pockets passes each valve once
+            pressure[~reached] = level[region[~reached]]
+            np.maximum.at(level, region[downstream], pressure[upstream])
+        pressure[~reached] = level[region[~reached]]
 
-    Raises
-    ------
-    SolverError
-        When no way, through valves either, leads from some cell to a terminal.
-    """
-    faces = np.ones(mesh.n_faces, dtype=bool)
-    if not _held(mesh, faces)[0].all():
-        raise SolverError("the pressure system is singular: a region is closed off")
-    shut = valves[~opened]
-    faces[shut] = False
-    held, region = _held(mesh, faces)
-    forward = mesh.face_valve[shut] > 0
-    upstream = np.where(forward, mesh.face_owner[shut], mesh.face_neighbour[shut])
-    downstream = np.where(forward, mesh.face_neighbour[shut], mesh.face_owner[shut])
-    upstream, downstream = upstream[~held[downstream]], downstream[~held[downstream]]
-    level = np.zeros(region.max() + 1)
-    for _ in shut:  # a way through pockets passes each valve once
-        pressure[~held] = level[region[~held]]
-        np.maximum.at(level, region[downstream], pressure[upstream])
-    pressure[~held] = level[region[~held]]
-
-
-def _held(mesh: FlowMesh, faces: BoolArray) -> tuple[BoolArray, IntArray]:
-    """Cells that these faces join to a terminal, (n,), and the region that each lies in, (n,)."""
-    owner, neighbour = mesh.face_owner[faces], mesh.face_neighbour[faces]
-    graph = coo_array((np.ones(len(owner)), (owner, neighbour)), shape=(mesh.n_cells,) * 2)
-    region = connected_components(graph, directed=False)[1]
-    return np.isin(region, region[mesh.terminal_cell]), region
+    def _reached(self, faces: BoolArray) -> tuple[BoolArray, IntArray]:
+        """Cells that these faces join to a terminal, (k,), and the region of each, (k,)."""
+        owner, neighbour = self.laplacian.owner[faces], self.laplacian.neighbour[faces]
+        graph = coo_array((np.ones(len(owner)), (owner, neighbour)), shape=(len(self.held),) * 2)
+        region = connected_components(graph, directed=False)[1]
+        return np.isin(region, region[self.ends]), region
 
 
 class _Content:
@@ -159,10 +214,11 @@ class _Content:
     that the rest of the network is in balance with that flow, and only the valves are not.
     """
 
-    def __init__(self, mesh: FlowMesh, valves: IntArray, conductance: FloatArray) -> None:
-        self._start, self._stop = mesh.face_owner[valves], mesh.face_neighbour[valves]
-        self._sign = mesh.face_valve[valves]
-        self._conductance = conductance[valves]
+    def __init__(self, system: _System) -> None:
+        laplacian, valves = system.laplacian, system.valves
+        self._start, self._stop = laplacian.owner[valves], laplacian.neighbour[valves]
+        self._sign = system.direction
+        self._conductance = system.conductance[valves]
         self.drop: FloatArray = np.zeros(len(valves))
         self._flow: FloatArray | None = None
 

@@ -22,12 +22,13 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from castsim.blood_solver import BoolArray, face_conductance, sum_by
+from castsim.blood_solver import face_conductance, sum_by
+from castsim.chains import Chained
 from castsim.errors import SolverError
 from castsim.kernels.blood import hold_fixed
 from castsim.reduction import Links, Reduction, part_of
 from castsim.venous_flow import VenousFlow
-from geometry.flowmesh import NO_GATE, FloatArray, FlowMesh, IntArray
+from geometry.flowmesh import NO_GATE, BoolArray, FloatArray, FlowMesh, IntArray
 from geometry.network import TerminalKind
 
 NEGLIGIBLE = 1e-14
@@ -148,29 +149,35 @@ def _reduce(
     heard = ~keep
     heard[ports] = True
     number = np.cumsum(heard) - 1
-    n = int(heard.sum())
-
     end = np.flatnonzero(~keep[mesh.terminal_cell])
-    cell, end_pressure = number[mesh.terminal_cell[end]], mesh.terminal_pressure[end]
+    stays = np.zeros(int(heard.sum()), dtype=bool)
+    stays[number[ports]] = stays[number[mesh.terminal_cell[end]]] = True
+    a, b = number[owner[outer]], number[neighbour[outer]]
+    for ends in (a, b):
+        ends.setflags(write=False)  # as in a FlowMesh: kernels are compiled for one kind
+    small = Chained(len(stays), a, b, stays)
+    n = len(small.cells)
+
+    cell = np.searchsorted(small.cells, number[mesh.terminal_cell[end]])
+    end_pressure, end_resistance = mesh.terminal_pressure[end], mesh.terminal_resistance[end]
     # a pressure is a sum of what the ends do to it: measured from the lowest of them, all push
-    base = float(end_pressure.min(initial=np.inf)) if len(end) else 0.0
+    base = float(end_pressure.min()) if len(end) else 0.0
     excess = end_pressure - base
-    fixes = mesh.terminal_resistance[end] == 0
+    fixes = end_resistance == 0
     fixed = np.zeros(n, dtype=bool)
     fixed[cell[fixes]] = True
     fixed_pressure = np.zeros(n)
     fixed_pressure[cell[fixes]] = excess[fixes]
-    grip = np.where(fixes, 0.0, 1 / np.where(fixes, 1.0, mesh.terminal_resistance[end]))
-    grip[fixed[cell]] = 0.0
+    grip = np.where(fixed[cell], 0.0, 1 / np.where(fixes, 1.0, end_resistance))
     ground, source = sum_by(cell, grip, n), sum_by(cell, grip * excess, n)
-    a, b = number[owner[outer]], number[neighbour[outer]]
-    for ends in (a, b):
-        ends.setflags(write=False)  # as in a FlowMesh: kernels are compiled for one kind
-    inner = hold_fixed(a, b, conductance[outer], fixed, fixed_pressure, ground, source)
+    strength = 1 / small.resistance(1 / conductance[outer])
+    inner = hold_fixed(
+        small.owner, small.neighbour, strength, fixed, fixed_pressure, ground, source
+    )
 
     is_port = np.zeros(n, dtype=bool)
-    is_port[number[ports]] = True
-    reduction = Reduction(n, a, b, is_port)
+    is_port[np.searchsorted(small.cells, number[ports])] = True
+    reduction = Reduction(n, small.owner, small.neighbour, is_port)
     strength, hold, drive = reduction.reduce(inner, ground, source)
     pressure = base + np.divide(drive, hold, out=np.zeros(len(ports)), where=hold > 0)
     return ports, Links(reduction.first, reduction.second, strength), hold, pressure

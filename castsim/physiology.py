@@ -141,15 +141,24 @@ def is_abdominal(mesh: FlowMesh) -> FloatArray:
 
 def _site(mesh: FlowMesh, terminal: int) -> str:
     if mesh.terminal_name:
-        name = mesh.terminal_name[terminal].replace(" ", "_") + "_"
-        named = [site for site in _inflow_rows() if name.startswith(site + "_")]
+        named = _named_site(mesh.terminal_name[terminal])
         if named:
-            return max(named, key=len)
+            return named
     structure = mesh.cell_structure[mesh.terminal_cell[terminal]]
     label = Structure(structure).label if structure >= 0 else OTHER
     return label if label in _inflow_rows() else OTHER
 
 
+@cache
+def _named_site(name: str) -> str:
+    """Return the longest site with whose words a name begins, or nothing."""
+    words = name.replace(" ", "_") + "_"
+    return max(
+        (site for site in _inflow_rows() if words.startswith(site + "_")), key=len, default=""
+    )
+
+
+@cache
 def _inflow_row(site: str, level: int) -> Row:
     for row in _inflow_rows()[site]:
         if level < 0 or Level[row["level_from"]] <= level <= Level[row["level_to"]]:

@@ -15,9 +15,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from castsim.blood_solver import BoolArray, State, face_conductance
-from castsim.kernels.elimination import analyse, eliminate, load, pass_on, spread
-from geometry.flowmesh import NO_GATE, FloatArray, FlowMesh, IntArray
+from castsim.blood_solver import State, face_conductance, face_resistance
+from castsim.chains import Chained
+from castsim.kernels.elimination import analyse, eliminate, load, pass_on
+from geometry.flowmesh import NO_GATE, BoolArray, FloatArray, FlowMesh, IntArray
 
 CELL_FIELDS = (
     "cell_volume",
@@ -47,36 +48,19 @@ class Reduction:
     n : number of cells
     owner, neighbour : (m,) cells of each face
     stays : (n,) cells to keep
-    junctions_stay : keep as well what has more than two neighbours when chains are gone
 
     Attributes
     ----------
     cells : (k,) kept cells, increasing
-    faces : faces between kept cells: they are no part of what is eliminated
     first, second : (l,) the kept cells, by place in `cells`, that each link joins
     """
 
-    def __init__(
-        self,
-        n: int,
-        owner: IntArray,
-        neighbour: IntArray,
-        stays: BoolArray,
-        *,
-        junctions_stay: bool = False,
-    ) -> None:
-        self._plan = plan = analyse(n, owner, neighbour, stays, junctions_stay)
+    def __init__(self, n: int, owner: IntArray, neighbour: IntArray, stays: BoolArray) -> None:
+        self._plan = plan = analyse(n, owner, neighbour, stays, False)
         head, entry = plan.head, plan.column[plan.head]
         self.cells = plan.order[head:].astype(np.int64)
-        self.faces = np.flatnonzero(plan.face_entry >= entry)
-        links = np.zeros(len(plan.row), dtype=bool)
-        links[plan.target] = True
-        links[:entry] = False
-        self._links = np.flatnonzero(links)
-        column = np.repeat(np.arange(len(self.cells)), np.diff(plan.column[head:]))
-        self.first = column[self._links - entry]
-        self.second = plan.row[self._links].astype(np.int64) - head
-        self._inverse = np.zeros(n)
+        self.first = np.repeat(np.arange(len(self.cells)), np.diff(plan.column[head:]))
+        self.second = plan.row[entry:].astype(np.int64) - head
 
     def reduce(
         self, conductance: FloatArray, ground: FloatArray, source: FloatArray
@@ -85,26 +69,15 @@ class Reduction:
 
         Parameters
         ----------
-        conductance : (m,) of the faces; those between kept cells are not counted
-        ground, source : (n,) each cell's conductance to 0 Pa, and the flow into it; what kept
-            cells have is handed on in hold and drive
+        conductance : (m,) of the faces
+        ground, source : (n,) each cell's conductance to 0 Pa, and the flow into it
         """
         plan = self._plan
-        counted = conductance.copy()
-        counted[self.faces] = 0.0
-        self._shares, self._hold = load(plan, counted, ground)
-        eliminate(plan, self._shares, self._hold, self._inverse)
-        self._right = source[plan.order]
-        pass_on(plan, self._shares, self._right)
-        left = slice(plan.head, None)
-        return self._shares[self._links], self._hold[left], self._right[left].copy()
-
-    def expand(self, pressure: FloatArray) -> FloatArray:
-        """Pressures (n,) of all cells, from those (k,) of the kept ones; after :meth:`reduce`."""
-        right = self._right.copy()
-        right[self._plan.head :] = pressure
-        still = np.zeros(len(right))
-        return spread(self._plan, self._shares, self._hold, self._inverse, right, still)
+        entries, hold = load(plan, conductance, ground)
+        eliminate(plan, entries, hold, np.zeros(len(hold)))
+        right = source[plan.order]
+        pass_on(plan, entries, right)
+        return entries[plan.column[plan.head] :], hold[plan.head :], right[plan.head :]
 
 
 @dataclass(frozen=True)
@@ -176,16 +149,14 @@ class Skeleton:
         stays[mesh.terminal_cell] = True
         valves = np.flatnonzero(mesh.face_valve)
         stays[mesh.face_owner[valves]] = stays[mesh.face_neighbour[valves]] = True
-        self._reduction = Reduction(
-            mesh.n_cells, mesh.face_owner, mesh.face_neighbour, stays, junctions_stay=True
-        )
-        self.cells, self.faces = self._reduction.cells, self._reduction.faces
+        self._chained = Chained(mesh.n_cells, mesh.face_owner, mesh.face_neighbour, stays)
+        self.cells, self.faces = self._chained.cells, self._chained.faces
 
     def reduce(self, mesh: FlowMesh, viscosity: FloatArray) -> FlowMesh:
         """Skeleton of `mesh`, in which links hold for blood of this `viscosity` (n,)."""
-        nothing = np.zeros(mesh.n_cells)
-        strength, _, _ = self._reduction.reduce(face_conductance(mesh, viscosity), nothing, nothing)
-        links = Links(self._reduction.first, self._reduction.second, strength)
+        resistance = self._chained.resistance(face_resistance(mesh, viscosity))
+        first, own = len(self.faces), self._chained
+        links = Links(own.owner[first:], own.neighbour[first:], 1 / resistance[first:])
         every = np.arange(mesh.n_terminals)
         return part_of(mesh, self.cells, self.faces, every, links, viscosity)
 
@@ -195,4 +166,4 @@ class Skeleton:
         opened[self.faces] = state.valve_open[: len(self.faces)]
         conductance = face_conductance(mesh, viscosity)
         conductance[~opened] = 0.0
-        return State(self._reduction.expand(state.pressure), conductance, opened)
+        return State(self._chained.expand(state.pressure), conductance, opened)

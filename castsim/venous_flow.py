@@ -34,7 +34,6 @@ import numpy as np
 
 from castsim.blood_solver import (
     BloodSolver,
-    BoolArray,
     State,
     face_conductance,
     face_flow,
@@ -44,7 +43,7 @@ from castsim.errors import SolverError
 from castsim.kernels.blood import gathered, share_downstream
 from castsim.physiology import Physiology, is_abdominal, shear_viscosity, wanted_inflow
 from castsim.reduction import Skeleton
-from geometry.flowmesh import FloatArray, FlowMesh, IntArray
+from geometry.flowmesh import BoolArray, FloatArray, FlowMesh, IntArray
 from geometry.levels import Level, Side
 from geometry.network import TerminalKind
 from geometry.structures import Compartment, Structure
@@ -141,7 +140,8 @@ def resting_flow(mesh: FlowMesh, physiology: Physiology) -> VenousFlow:
         lower = outlet & ~at_heart
         pressure[lower] = physiology.right_atrium_Pa + physiology.ivc_excess_Pa
         raised[lower] = physiology.abdominal_pressure_Pa
-        raised += sourced * is_abdominal(mesh) * physiology.abdominal_pressure_Pa
+        if physiology.abdominal_pressure_Pa:
+            raised += sourced * is_abdominal(mesh) * physiology.abdominal_pressure_Pa
     pressure[sourced] = physiology.upstream_Pa
     mesh = replace(mesh, terminal_pressure=pressure)
     rest = _Rest(mesh, physiology)
@@ -208,7 +208,7 @@ class _Rest:
         self._skeleton = Skeleton(mesh, busy)
         self._blood = np.full(mesh.n_cells, physiology.blood_viscosity_Pa_s)
         self._small = self._skeleton.reduce(mesh, self._blood)
-        self._solver = BloodSolver(self._small)
+        self._solver = BloodSolver(self._small, np.ones(self._small.n_cells, dtype=bool))
         own = self._skeleton.faces
         self._gate = np.zeros(self._small.n_faces)
         self._gate[: len(own)] = gate[own]

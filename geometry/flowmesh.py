@@ -15,6 +15,7 @@ from geometry.errors import GeometryError
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
+BoolArray = NDArray[np.bool_]
 
 NO_GATE = -1
 """Gate code of a link that agent never enters: a port-to-port face of a reduced far field."""

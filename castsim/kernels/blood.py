@@ -10,16 +10,14 @@ BoolArray = NDArray[np.bool_]
 
 
 @nb.njit(cache=True, nogil=True)
-def face_conductances(
+def face_resistances(
     owner: IntArray, neighbour: IntArray, half: FloatArray, viscosity: FloatArray
 ) -> FloatArray:
-    """1 / (mu_o h_o + mu_n h_n) of every face, (m,)."""
-    conductance = np.empty(len(owner))
+    """mu_o h_o + mu_n h_n of every face, (m,)."""
+    resistance = np.empty(len(owner))
     for f in range(len(owner)):
-        conductance[f] = 1.0 / (
-            viscosity[owner[f]] * half[f, 0] + viscosity[neighbour[f]] * half[f, 1]
-        )
-    return conductance
+        resistance[f] = viscosity[owner[f]] * half[f, 0] + viscosity[neighbour[f]] * half[f, 1]
+    return resistance
 
 
 @nb.njit(cache=True, nogil=True)
