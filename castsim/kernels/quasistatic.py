@@ -317,7 +317,7 @@ def last_drained(
     """For how long the blood of each cell had a way out of the mesh.
 
     Backwards in time: cells turn from agent to blood, and blood that has found a way out keeps
-    it, so each cell is passed on to once (after Masson 2016, Comput. Geosci. 90:81; blood that
+    it, so each cell is passed on to once (after Masson 2016, Comput. Geosci. 90:41; blood that
     reaches a way out needs no union-find, and may be bound to valves).
 
     Parameters
