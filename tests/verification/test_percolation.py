@@ -10,6 +10,8 @@ import pytest
 
 from castsim import quasistatic
 from castsim.errors import SolverError
+from castsim.injection import TipSource
+from castsim.protocol import Protocol, Step
 from castsim.quasistatic import percolate
 from geometry.flowmesh import FlowMesh
 from tests.verification.lattices import (
@@ -245,3 +247,27 @@ def test_crowded_thresholds_on_a_large_lattice(fluid):
     crowded = np.where(rank < 1, -1e300, 1.0 + rank * 2.0**-52)
     expected = orders(mesh, fluid(), tip=5, threshold=rank, trapping=False)
     assert orders(mesh, fluid(), tip=5, threshold=crowded, trapping=False) == expected
+
+
+@pytest.mark.parametrize("graph", ["square", "stretches", "stretches and valves"])
+@pytest.mark.parametrize("volume", [10.0, 10.5, 1e3])
+def test_state_that_a_protocol_leaves(fluid, graph, volume):
+    """Volumes, arrivals and what agent has touched, from the order alone."""
+    rng = np.random.default_rng(4)
+    mesh = lattice(rng=rng, **GRAPHS[graph])
+    agent = fluid(tension=5.0, disorder=0.5)
+    source = TipSource(cell=30, resistance=1.0, dead_space=2.0)
+    protocol = Protocol((Step(volume, 0.5),), ())
+    run = quasistatic.inject_quasistatic(mesh, agent, source, protocol, seed=1)
+    order = percolate(mesh, agent, 30, volume=volume, seed=1)
+    state = run.state
+    assert run.balance_error < 1e-12
+    assert run.injected == pytest.approx(order.injected if order.terminal < 0 else volume)
+    np.testing.assert_array_equal(np.flatnonzero(state.full), np.sort(order.order))
+    np.testing.assert_allclose(state.full_volume[order.order], 1.0 + np.arange(len(order.order)))
+    begun = state.full_volume[order.order] - 1.0
+    np.testing.assert_allclose(state.first_volume[order.order], begun, atol=1e-12)
+    np.testing.assert_allclose(state.full_time, 4.0 + state.full_volume / 0.5)
+    assert set(np.flatnonzero(state.broken)) == set(order.gate[1:].tolist())
+    assert (state.reached >= state.broken).all()
+    assert not (state.drains & state.full).any()
