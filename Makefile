@@ -18,13 +18,14 @@ PEER := $(VENV)/set-up-to-verify
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-slow verify bench peers lint types check format clean
+.PHONY: help run test test-slow verify mutants bench peers lint types check format clean
 
 help:
 	@echo 'make run        predict the cast of SCENARIO=$(SCENARIO) into casts/$(SCENARIO)/'
 	@echo 'make test       fast tests'
 	@echo 'make test-slow  the tests marked slow (paired ensembles; many minutes)'
 	@echo 'make verify     exact answers, convergence and peers: writes docs/verification.md (some minutes)'
+	@echo 'make mutants    seeded faults, one at a time: which test catches which (half an hour)'
 	@echo 'make bench      times and ratios to other codes, into benchmarks/results.json and docs/performance.md'
 	@echo 'make peers      install the codes to compare with (absent ones are shown as absent)'
 	@echo 'make lint       ruff: rules and format'
@@ -50,6 +51,9 @@ bench: export OMP_NUM_THREADS := 1
 bench: export OPENBLAS_NUM_THREADS := 1
 bench: export MKL_NUM_THREADS := 1
 bench: export NUMBA_NUM_THREADS := 1
+mutants: $(DEV)
+	$(BIN)/python -m tests.mutants.run
+
 bench: $(DEV)
 	@mkdir -p .benchmarks
 	$(BIN)/python -m pytest benchmarks $(BENCH) --benchmark-columns=min,median,rounds --benchmark-json=.benchmarks/raw.json

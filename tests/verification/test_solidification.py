@@ -13,6 +13,8 @@ import pytest
 from scipy.integrate import quad
 from scipy.linalg import solve_banded
 from scipy.optimize import brentq
+from scipy.sparse import csc_array, eye_array, lil_array
+from scipy.sparse.linalg import splu
 from scipy.special import j0, j1, jn_zeros
 
 from castsim.kernels.laws import GEL_NUMBER, core_mobility, shell_fraction
@@ -138,19 +140,12 @@ def test_core_mobility(gel, verdict):
     assert core_mobility(0.9999 / 2.04**2, True) > 0.0
 
 
-@pytest.mark.parametrize(("radius", "gap"), [(0.4, 0.0), (1.0, 0.0), (0.8, 0.35)])
-def test_static_gel_time(fluid, tube, push, radius, gap, verdict):
-    """Agent at rest is solid after 0.113 R^2/D, between walls when 2.04 sqrt(D t) is half a gap.
-
-    The pause after which nothing moves any more is found by bisection.
-    """
-    reach = gap / 2 if gap else radius
-    gel_time = (1 / 2.04**2 if gap else 0.113) * reach**2 / D
-    mesh = tube(6, length=3.0, radius=radius, cell_gap=gap)
+def static_gel_time(fluid, push, mesh, guess):
+    """The pause after which nothing moves any more, by bisection between 0.5 and 2 guesses."""
     cell = mesh.cell_volume[0]
-    fast = cell / (1e-5 * gel_time)
-    open_after, solid_after = 0.9 * gel_time, 1.1 * gel_time
-    while solid_after - open_after > 1e-4 * gel_time:
+    fast = cell / (1e-5 * guess)
+    open_after, solid_after = 0.5 * guess, 2 * guess
+    while solid_after - open_after > 1e-4 * guess:
         pause = 0.5 * (open_after + solid_after)
         steps = (Step(3.5 * cell, fast), Pause(pause), Step(cell, fast))
         run = push(mesh, fluid(diffusivity=D), steps=steps, source={"pressure_limit": 1e30})
@@ -158,9 +153,65 @@ def test_static_gel_time(fluid, tube, push, radius, gap, verdict):
             solid_after = pause
         else:
             open_after = pause
+    return solid_after
+
+
+@pytest.mark.parametrize(("radius", "gap"), [(0.4, 0.0), (1.0, 0.0), (0.8, 0.35)])
+def test_static_gel_time(fluid, tube, push, radius, gap, verdict):
+    """Agent at rest is solid after 0.113 R^2/D, between walls when 2.04 sqrt(D t) is half a gap."""
+    exact = (gap / 2 / 2.04) ** 2 / D if gap else 0.113 * radius**2 / D
+    mesh = tube(6, length=3.0, radius=radius, cell_gap=gap)
     source = "2.04 sqrt(D t) = h / 2" if gap else "0.113 R^2 / D"
     what = "static gel time of an annulus, s" if gap else "static gel time of a tube, s"
-    verdict(SUBJECT, what, solid_after, gel_time, source=source, rtol=1e-3)
+    found = static_gel_time(fluid, push, mesh, exact)
+    verdict(SUBJECT, what, found, exact, source=source, rtol=1e-3)
+
+
+def ellipse_gel_time(a, b, points=30, steps=500):
+    """D t at which the centre has fallen to `CENTRE`, by differences on a quarter, implicit.
+
+    The wall cuts the grid's lines at their true distance (Shortley and Weller 1938).
+    """
+    h = b / points
+    x, y = np.arange(0, a, h), np.arange(0, b, h)
+    inside = (x[:, None] / a) ** 2 + (y / b) ** 2 < 1 - 1e-12
+    number = np.where(inside, np.cumsum(inside).reshape(inside.shape) - 1, -1)
+    number = np.pad(number, (0, 1), constant_values=-1)
+    i, j = np.nonzero(inside)
+    matrix = lil_array((len(i), len(i)))
+    wall_x, wall_y = a * np.sqrt(1 - (y[j] / b) ** 2), b * np.sqrt(1 - (x[i] / a) ** 2)
+    for k in range(len(i)):
+        for di, dj, to_wall in ((1, 0, wall_x[k] - x[i[k]]), (0, 1, wall_y[k] - y[j[k]])):
+            after = number[i[k] + di, j[k] + dj]
+            before = number[abs(i[k] - di), abs(j[k] - dj)]  # mirrored at the axes
+            reach = 1.0 if after >= 0 else to_wall / h
+            matrix[k, k] -= 2 / (h * h * reach)
+            matrix[k, before] += 2 / (h * h * (1 + reach))
+            if after >= 0:
+                matrix[k, after] += 2 / (h * h * reach * (1 + reach))
+    dt = 0.113 * b**2 / steps
+    solve = splu(csc_array(eye_array(len(i)) - dt * matrix)).solve
+    c, centre = np.ones(len(i)), [1.0]
+    while centre[-1] > CENTRE:
+        c = solve(c)
+        centre.append(c[0])
+    return float(np.interp(-CENTRE, -np.array(centre), dt * np.arange(len(centre))))
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "bound"), [(0.7, 0.7, 3e-3), (1.2, 0.9, 0.02), (1.3, 0.65, 0.08), (1.5, 0.3, 0.2)]
+)
+def test_static_gel_time_of_an_ellipse(fluid, tube, push, a, b, bound, verdict):
+    """1/R^2 = (1/a^2 + 1/b^2)/2 is exact for a circle; the flatter the vein, the later it gels.
+
+    Too late by 1 % at 4:3, 7 % at 2:1, 19 % at 5:1 and never more than 22 % (two plane walls).
+    """
+    exact = ellipse_gel_time(a, b) / D
+    mesh = tube(6, length=3.0, radius=a, minor=b)
+    what = f"static gel time of an ellipse {a / b:.2g}:1, s"
+    found = static_gel_time(fluid, push, mesh, exact)
+    source = "diffusion in an ellipse, differences"
+    verdict(SUBJECT, what, found, exact, source=source, rtol=bound)
 
 
 @pytest.mark.parametrize(("radius", "gap"), [(0.4, 0.0), (0.8, 0.35)])

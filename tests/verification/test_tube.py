@@ -14,6 +14,8 @@ hence x = Q t / A at constant flow, and at constant pressure p behind a resistan
 import numpy as np
 import pytest
 
+from geometry.flowmesh import FlowMesh
+
 MU_A, MU_B = 0.02, 0.004
 SUBJECT = "Two viscosities in a tube"
 
@@ -62,6 +64,42 @@ def test_constant_rate(fluid, tube, push, verdict, radius):
     exact = rate * poiseuille(radius) * (MU_A * (x - dx / 2) + MU_B * (length - x))
     source = "Q k (mu_a x + mu_b (L - x)), White eq. 3-52"
     verdict(SUBJECT, "tip pressure, Pa", pressure[inside], exact, source=source, rtol=1e-9)
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_vein_of_steps(fluid, push, turned, verdict):
+    """Every cell another calibre and another blood: half resistances differ on the two sides.
+
+    A piston in a row of short tubes; `turned` lets every second face lead the other way.
+    """
+    rng = np.random.default_rng(5)
+    n, dx, rate = 14, 0.8, 0.4
+    radius, blood = rng.uniform(0.3, 1.2, n), rng.uniform(0.002, 0.03, n)
+    half = poiseuille(radius) * dx / 2
+    volume = np.pi * radius**2 * dx
+    ends = np.column_stack([np.arange(n - 1), np.arange(1, n)])
+    if turned:
+        ends[1::2] = ends[1::2, ::-1]
+    mesh = FlowMesh.from_arrays(
+        cell_volume=volume,
+        cell_radius=radius,
+        face_owner=ends[:, 0],
+        face_neighbour=ends[:, 1],
+        half_resistance=half[ends],
+        terminal_cell=[n - 1],
+        terminal_resistance=half[-1] * blood[-1],
+    )
+    agent = fluid(viscosity=MU_A)
+    run = push(mesh, agent, volume[:-1].sum(), rate, blood_viscosity=blood)
+    at, pressure = tip_pressures(run)
+    inside = at >= volume[0]
+    filled = (at[inside, None] - np.append(0.0, np.cumsum(volume)[:-1])) / volume
+    share = np.clip(filled, 0.0, 1.0)
+    loss = 2 * half * (MU_A * share + blood * (1 - share))
+    loss[:, 0] /= 2  # the tip lies in the middle of its cell
+    source = "sum of Q k_i (mu_a x_i + mu_i (l - x_i)), White eq. 3-52"
+    what = "tip pressure, vein of steps in calibre and blood, Pa"
+    verdict(SUBJECT, what, pressure[inside], rate * loss.sum(axis=1), source=source, rtol=1e-9)
 
 
 def washburn(x, *, p, area, length, k, resistance):
