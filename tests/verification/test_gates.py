@@ -9,9 +9,14 @@ import numpy as np
 import pytest
 from scipy.special import erfcinv
 
+from castsim.disorder import gate_disorder
 from castsim.kernels.laws import SKIN_FACTOR
 from castsim.protocol import Pause, Step
+from geometry.centerline_mesh import centreline_mesh
 from geometry.flowmesh import FlowMesh
+from geometry.levels import Level, Side
+from geometry.network import NetworkBuilder, TerminalKind
+from geometry.structures import Structure
 
 SUBJECT = "Gates and skins"
 SHUT = 1e-7
@@ -79,6 +84,46 @@ def test_burst_order_of_a_fan(fluid, push, verdict):
         source="2 sigma / r",
         rtol=2e-3,
     )
+
+
+@pytest.mark.parametrize("radii", [[1.0, 2.0], [2.0, 1.0]])
+def test_of_gates_equally_overdriven_the_weaker_opens(fluid, push, radii, verdict):
+    """10 Pa against blood at 0 Pa, or 5 Pa against blood at 5 Pa: the latter, wherever it stands.
+
+    A push that overdrives both in one step leaves a tie, in powers of two to the last bit.
+    """
+    mesh = fan(radii, cells=1, terminal_pressure=[5.0 * (r - 1.0) for r in radii])
+    run = push(mesh, fluid(tension=5.0), 0.5 + 0.2, 1e-6)
+    opened = np.flatnonzero(run.state.broken[:2])
+    source = "smallest p_c"
+    what = "of gates equally overdriven opens"
+    verdict.same(SUBJECT, what, opened, [radii.index(2.0)], source=source)
+
+
+@pytest.mark.parametrize("cell", [1.0, 0.5, 0.25, 0.1])
+def test_thresholds_survive_refinement(cell, verdict):
+    """Whatever the cells, a face's disorder is that of its stretch: floor(arc / 2 r)."""
+    builder = NetworkBuilder()
+    ends = [builder.node([0, 0, 0]), builder.node([20.3, 0, 0])]
+    for labels in ((Structure.AZYGOS, Level.T9), (Structure.AZYGOS, Level.T8)):
+        builder.branch(*ends, *labels, Side.RIGHT, radius=[0.7, 0.7], radius_minor=[0.7, 0.7])
+    builder.terminal(ends[1], TerminalKind.OUTLET, "end")
+    mesh = centreline_mesh(builder.build(), cell)
+    flow, found, exact = mesh.flow, [], []
+    xi = gate_disorder(flow.gate_branch, flow.gate_stretch, seed=7, spread=0.5)
+    for face in range(flow.n_faces):
+        pair = [flow.face_owner[face], flow.face_neighbour[face]]
+        arc = 0.5 * flow.cell_centroid[pair, 0].sum()
+        inner = [c for c in pair if 0 < flow.cell_centroid[c, 0] < 20.3]
+        branch = flow.cell_branch[inner[0]]
+        stretch = np.array([int(arc // 1.4)])
+        found.append(xi[flow.face_gate[face]])
+        exact.append(gate_disorder(np.array([branch]), stretch, seed=7, spread=0.5)[0])
+    what = "disorder of every face on meshes of 1 to 0.1 mm"
+    source = "hash of branch and floor(arc / 2 r)"
+    verdict(SUBJECT, what, found, exact, source=source, rtol=1e-12)
+    what = "gates of two veins of 20.3 mm, radius 0.7 mm, and their end"
+    verdict(SUBJECT, what, flow.n_gates, 2 * 15 + 1, source="ceil(L / 2 r)", atol=0.0)
 
 
 @pytest.mark.parametrize("seed", range(6))
