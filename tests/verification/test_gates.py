@@ -287,3 +287,23 @@ def test_front_heals_in_a_pause(fluid, push, pause):
         low = burst_pressure(r, pause - 2 * healing, **SKINNY)
         high = burst_pressure(r, pause - healing + 0.2, **SKINNY)
         assert low * 0.999 < needed < high * 1.001
+
+
+def test_fronts_that_move_do_not_heal(fluid, push, verdict):
+    """A front heals that moves less than 0.05 r in 2 s, and must burst again: bisected speed."""
+    r, tension, healing, travel = 0.8, 1.0, 2.0, 0.05
+    exact = travel * r / healing
+    agent = fluid(tension=tension, healing_time=healing, healing_travel=travel, viscosity=1e-4)
+    mesh = fan([r], cells=1, cell_volume=[0.5, 5.0])
+
+    def heals(speed):
+        run = push(mesh, agent, 0.5 + 2.0, speed * np.pi * r**2)
+        return (run.log["tip_pressure"][1:] > 0.5 * 2 * tension / r).sum() > 1
+
+    slow, fast = 0.5 * exact, 2.0 * exact
+    while fast - slow > 1e-4 * exact:
+        speed = 0.5 * (slow + fast)
+        slow, fast = (speed, fast) if heals(speed) else (slow, speed)
+    what = "speed below which a moving front heals, mm/s"
+    source = "0.05 r in 2 s"
+    verdict(SUBJECT, what, fast, exact, source=source, rtol=1e-3)
