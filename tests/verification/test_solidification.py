@@ -167,6 +167,27 @@ def test_static_gel_time(fluid, tube, push, radius, gap, verdict):
     verdict(SUBJECT, what, found, exact, source=source, rtol=1e-3)
 
 
+def test_gel_wherever_agent_rests(fluid, push, verdict):
+    """Joined to the tip, cut off from it by a solid vein, or in a cell half full: D t / R^2."""
+    radius, pause = np.array([1.0, 0.3, 0.8, 1.2]), 60.0
+    assert D * pause / 0.3**2 > 0.113  # cell 1 is solid long before
+    mesh = FlowMesh.from_arrays(
+        cell_volume=np.ones(4),
+        cell_radius=radius,
+        face_owner=[0, 1, 2],
+        face_neighbour=[1, 2, 3],
+        terminal_cell=[3],
+    )
+    fast = 1e6
+    run = push(mesh, fluid(diffusivity=D), steps=(Step(3.5, fast), Pause(pause)))
+    assert run.state.full.tolist() == [1, 1, 1, 0]
+    exact = D * pause / radius**2
+    keep = [0, 2, 3]
+    what = "gel number after a pause: at the tip, cut off, and half full"
+    verdict(SUBJECT, what, run.state.gel[keep], exact[keep], source="D t / R^2", rtol=1e-5)
+    assert run.state.gel[1] >= 0.113
+
+
 def ellipse_gel_time(a, b, points=30, steps=500):
     """D t at which the centre has fallen to `CENTRE`, by differences on a quarter, implicit.
 
