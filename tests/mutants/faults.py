@@ -21,7 +21,6 @@ KRON = VERIFICATION + "test_kron_reduction.py"
 BALANCE = VERIFICATION + "test_balance.py"
 SEARCH = VERIFICATION + "test_percolation.py::test_order_is_that_of_a_plain_search"
 TIES = VERIFICATION + "test_percolation.py::test_ties_go_to_the_lower_gate_then_the_lower_face"
-PEER_FLOW = VERIFICATION + "test_peer_flow.py"
 REGION_TEST = "tests/unit/test_kernels_region.py"
 
 LAWS = "castsim/kernels/laws.py"
@@ -366,19 +365,28 @@ FAULTS = (
         NETWORKS,
     ),
     fault(
-        "agent flows on through solid cells",
-        CONNECTIVITY,
-        "if gel[far] < solid_number(annular[far] == 1):",
-        "if gel[far] < 1e9:",
+        "solid gel lets agent through",
+        LAWS,
+        "if gel >= solid_number(annular):\n        return 0.0",
+        "if gel >= solid_number(annular):\n        return 1e-3",
         GEL,
     ),
     fault(
         "a terminal that lets blood into agent",
         PRESSURE,
-        "if diode[f] == 1 and push < -tolerance:",
-        "if diode[f] == 1 and push < -tolerance and j < n:",
+        "out_role[f] = 1 if broken[gate[f]] == 1 else HELD",
+        "out_role[f] = (1 if broken[gate[f]] == 1 else HELD) if inner else 0",
         SWEEPING,
         VALVES,
+    ),
+    fault(
+        "diodes never shut",
+        PRESSURE,
+        "if diode[f] == 1 and push < -tolerance:",
+        "if False:",
+        SWEEPING,
+        VALVES,
+        NETWORKS,
     ),
     fault(
         "ties broken by index",
@@ -484,8 +492,7 @@ FAULTS = (
         BLOOD,
         "viscosity[owner[f]] * half[f, 0] + viscosity[neighbour[f]] * half[f, 1]",
         "viscosity[neighbour[f]] * half[f, 0] + viscosity[owner[f]] * half[f, 1]",
-        KRON,
-        PEER_FLOW,
+        TUBE,
     ),
     # --- the part of the matrix that agent has changed
     fault(

@@ -6,6 +6,7 @@ fronts move by a Runge-Kutta integration of dx/dt = Q / A.
 """
 
 import numpy as np
+import pytest
 from scipy.integrate import solve_ivp
 
 from geometry.flowmesh import FlowMesh
@@ -210,3 +211,34 @@ def test_bridge_pressures_full_of_blood(fluid, push, verdict):
     face = np.array([5 * k + 2 for k in range(5)])  # a face in the middle of each pipe
     what = "bridge: flows of the blood, mm3/s"
     verdict(SUBJECT, what, run.state.flow[face], flows, source="dense solve", rtol=1e-6)
+
+
+@pytest.mark.parametrize("eta", [0.01, 0.3])
+def test_a_dam_is_noticed(fluid, push, eta, verdict):
+    """Agent shuts a stream that held two outlets' blood open: from then on only one yields.
+
+    Before, 100 Pa in the stream sends blood to the ends at 0 and at 50 Pa; the tip alone does not
+    reach 50 Pa, so no agent goes there, however long the step.
+
+          2 < 100 Pa, strong
+          |
+    (0) - 1 - 3 > 0 Pa
+          |
+          4 > 50 Pa
+    """
+    mesh = FlowMesh.from_arrays(
+        cell_volume=[0.5, 0.5, 9.0, 9.0, 9.0],
+        cell_radius=1.0,
+        face_owner=[0, 1, 1, 1],
+        face_neighbour=[1, 2, 3, 4],
+        terminal_cell=[2, 3, 4],
+        terminal_pressure=[100.0, 0.0, 50.0],
+        terminal_resistance=[0.01, 5.0, 5.0],
+    )
+    agent = fluid(diffusivity=1e-9)  # enough of a wall to hold: nothing is torn off
+    run = push(mesh, agent, 3.0, RATE, eta=eta)
+    first = run.state.first_volume
+    assert first[3] == pytest.approx(1.0)
+    what = "agent beside a dammed stream: by the low end, and by the high one, mm3"
+    found = run.state.agent_volume[[3, 4]]
+    verdict(SUBJECT, what, found, [2.0, 0.0], source="diodes at 0 and 50 Pa", atol=1e-9)

@@ -14,6 +14,7 @@ hence x = Q t / A at constant flow, and at constant pressure p behind a resistan
 import numpy as np
 import pytest
 
+from castsim.blood_solver import BloodSolver
 from geometry.flowmesh import FlowMesh
 
 MU_A, MU_B = 0.02, 0.004
@@ -100,6 +101,34 @@ def test_vein_of_steps(fluid, push, turned, verdict):
     source = "sum of Q k_i (mu_a x_i + mu_i (l - x_i)), White eq. 3-52"
     what = "tip pressure, vein of steps in calibre and blood, Pa"
     verdict(SUBJECT, what, pressure[inside], rate * loss.sum(axis=1), source=source, rtol=1e-9)
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_blood_in_a_vein_of_steps(turned, verdict):
+    """Resting blood of another viscosity in every cell: resistances in series."""
+    rng = np.random.default_rng(6)
+    n = 12
+    half, blood = rng.uniform(1.0, 9.0, (n - 1, 2)), rng.uniform(0.002, 0.03, n)
+    ends = np.column_stack([np.arange(n - 1), np.arange(1, n)])
+    if turned:
+        ends, half = ends[:, ::-1], half[:, ::-1]
+    mesh = FlowMesh.from_arrays(
+        cell_volume=np.ones(n),
+        cell_radius=1.0,
+        face_owner=ends[:, 0],
+        face_neighbour=ends[:, 1],
+        half_resistance=half,
+        terminal_cell=[0, n - 1],
+        terminal_pressure=[700.0, 100.0],
+        terminal_resistance=[0.3, 0.2],
+    )
+    state = BloodSolver(mesh).solve(mesh, blood)
+    series = (half * blood[ends]).sum(axis=1)
+    flow = 600.0 / (0.5 + series.sum())
+    exact = 700.0 - flow * (0.3 + np.append(0.0, np.cumsum(series)))
+    source = "sum of Q (mu_i h_i + mu_j h_j)"
+    what = "pressure of resting blood, vein of steps, Pa"
+    verdict(SUBJECT, what, state.pressure, exact, source=source, rtol=1e-9)
 
 
 def washburn(x, *, p, area, length, k, resistance):

@@ -74,3 +74,49 @@ def test_trapped_blood_is_never_entered(fluid, push, verdict):
     found = [*run.state.agent_volume, run.terminal]
     what = "agent by cell, two of them a blind pouch, and out of the end, mm3"
     verdict(SUBJECT, what, found, [1, 1, 1, 0, 0, 1], source="incompressible", atol=1e-9)
+
+
+@pytest.mark.parametrize("turned", [False, True])
+@pytest.mark.parametrize("opens", [True, False])
+def test_the_only_way_out_has_a_valve(fluid, push, turned, opens, verdict):
+    """0 - 1 |> 2 > lets all of it through; 0 - 1 <| 2 > lets nothing even begin."""
+    owner, neighbour = ([0, 2], [1, 1]) if turned else ([0, 1], [1, 2])
+    way = -1 if turned else 1
+    mesh = FlowMesh.from_arrays(
+        cell_volume=np.ones(3),
+        cell_radius=1.0,
+        face_owner=owner,
+        face_neighbour=neighbour,
+        face_valve=[0, way if opens else -way],
+        terminal_cell=[2],
+        terminal_resistance=1.0,
+    )
+    run = push(mesh, fluid(), 3.5, RATE)
+    what = "agent in a row behind a valve, open or shut, mm3"
+    exact = 1.0 if opens else 0.0
+    verdict(SUBJECT, what, run.state.agent_volume, exact, source="definition of a valve", atol=1e-9)
+    assert run.stop_reason.startswith("protocol" if opens else "stalled")
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_a_front_stands_before_a_shut_valve(fluid, push, turned, verdict):
+    """Blood beyond the valve has a way out of its own, so only the valve keeps agent back.
+
+    (0) - 1 <| 2 >
+          |
+          3 >
+    """
+    owner, neighbour, way = ([0, 2, 1], [1, 1, 3], 1) if turned else ([0, 1, 1], [1, 2, 3], -1)
+    mesh = FlowMesh.from_arrays(
+        cell_volume=[1.0, 1.0, 5.0, 5.0],
+        cell_radius=1.0,
+        face_owner=owner,
+        face_neighbour=neighbour,
+        face_valve=[0, way, 0],
+        terminal_cell=[2, 3],
+        terminal_resistance=1.0,
+    )
+    found = push(mesh, fluid(), 4.0, RATE).state.agent_volume
+    what = "agent before a shut valve, beyond it, and by the other way, mm3"
+    exact = [1.0, 0.0, 2.0]
+    verdict(SUBJECT, what, found[1:], exact, source="definition of a valve", atol=1e-9)
