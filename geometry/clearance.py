@@ -13,7 +13,7 @@ from scipy.sparse import coo_array
 from geometry.bones import Body, Solid, solid_arrays
 from geometry.kernels.settling import REACH_MM, Obstacles, clearances
 from geometry.kernels.solids import AXES, BOX, HEIGHT, ORIGIN
-from geometry.kernels.tubes import AXIS_BOX, RADIUS, A, B, Y, Z
+from geometry.kernels.tubes import AXIS_BOX, RADIUS, SLEEVE_STEP_MM, A, B, Y, Z
 from geometry.levels import VERTEBRAE, Level
 from geometry.root_sleeve import RootSleeve
 from geometry.skeleton import Skeleton
@@ -23,7 +23,6 @@ FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 Index = NDArray[np.int32]
 
-SLEEVE_STEP_MM = 0.25
 CELL_MM = 4.0
 
 

@@ -20,6 +20,11 @@ Y, Z, A, B, DOWN_Y, DOWN_Z, FRONT_Y, FRONT_Z = range(8)
 """Columns of a swept ellipse: centre (mm, x = 0), semi-axes (mm; transverse, antero-posterior),
 unit vectors along the sweep and across it, forwards. Centres fall all the way."""
 
+SLEEVE_STEP_MM = 0.25
+"""Most that two neighbouring samples of a sleeve's axis lie apart."""
+BLOCK_MM = 2 * SLEEVE_STEP_MM
+"""Most that the samples of a block of four lie from the second of them."""
+
 FIRST, AFTER, RADIUS, AXIS_BOX = 0, 1, 2, 3
 """Columns of a sleeve: its samples (first, and one past the last), radius (mm), lower and upper
 corner of its axis (mm). Along each sleeve x rises or falls all the way."""
@@ -105,6 +110,7 @@ def nearest_on_sleeves(
     Of the sleeves in a part of `member`; sleeve -1 where no axis is nearer than `reach`.
     """
     found, nearest, best = -1, -1, reach * reach
+    bound = (reach + BLOCK_MM) ** 2
     for i in range(first_member, after_member):
         m = member[i]
         if box_gap(sleeve, m, AXIS_BOX, x, y, z) > reach:
@@ -113,14 +119,20 @@ def nearest_on_sleeves(
         along = (x - axis[first, 0]) / (axis[last, 0] - axis[first, 0])
         guess = first + int(min(max(along, 0.0), 1.0) * (last - first))
         sign = 1.0 if axis[last, 0] > axis[first, 0] else -1.0
-        for step in (-1, 1):
-            k = guess if step < 0 else guess + 1
-            while first <= k <= last:
+        for step in (-4, 4):  # blocks of four samples, of which the second is looked at first
+            block = guess if step < 0 else guess + 4
+            while first - 2 <= block <= last + 1:
+                k = min(max(block, first), last)
                 dx = axis[k, 0] - x
-                if dx * (sign * step) > 0.0 and dx * dx >= best:
+                if dx * (sign * step) > 0.0 and dx * dx >= bound:
                     break
                 away = dx * dx + (axis[k, 1] - y) ** 2 + (axis[k, 2] - z) ** 2
-                if away < best:
-                    found, nearest, best = m, k, away
-                k += step
+                if away < bound:
+                    for j in range(max(block - 1, first), min(block + 2, last) + 1):
+                        dx, dy, dz = axis[j, 0] - x, axis[j, 1] - y, axis[j, 2] - z
+                        away = dx * dx + dy * dy + dz * dz
+                        if away < best:
+                            found, nearest, best = m, j, away
+                            bound = (math.sqrt(best) + BLOCK_MM) ** 2
+                block += step
     return found, nearest, math.sqrt(best)
