@@ -46,7 +46,7 @@ class CalibreRow:
     strands: int
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class VeinKinds:
     """The simulated veins, one a structure, part, level and side, numbered in that order.
 
@@ -70,6 +70,7 @@ class VeinKinds:
     maximum: FloatArray
     flattening: FloatArray
 
+    @cache  # noqa: B019  there is one object of this class
     def by_level(self, structure: Structure, side: Side, *, part: str = "") -> IntArray:
         """Number of this vein at every level code, -1 where there is none."""
         return np.array([self.number.get((structure, part, level, side), -1) for level in Level])

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.sparse import coo_array
+from scipy.sparse import csr_array
 from scipy.sparse.csgraph import dijkstra
 
 from geometry.errors import GeometryError
@@ -75,13 +75,8 @@ def find_route(
     length = float(network.branch_length()[branch])
     if not 0 <= arc <= length:
         raise GeometryError(f"catheter tip: {arc} mm is outside branch {branch} (0..{length:.2f})")
-    goals = [
-        int(node)
-        for node, kind, name in zip(
-            network.terminal_node, network.terminal_kind, network.terminal_name, strict=True
-        )
-        if kind == TerminalKind.OUTLET and name == goal
-    ]
+    outlets = np.flatnonzero(network.terminal_kind == TerminalKind.OUTLET).tolist()
+    goals = [int(network.terminal_node[i]) for i in outlets if network.terminal_name[i] == goal]
     if not goals:
         raise GeometryError(f"catheter route: the network has no outlet named {goal!r}")
 
@@ -125,7 +120,10 @@ def _branch_cost(network: VesselNetwork) -> FloatArray:
 
 
 class _Graph:
-    """Nodes joined by the cheapest branch between each two."""
+    """Nodes joined by the cheapest branch between each two.
+
+    Both ways of each such branch are edges: `tail`, `head` and `branch` (e,), sorted by tail.
+    """
 
     def __init__(self, network: VesselNetwork, cost: FloatArray) -> None:
         self.start: IntArray = network.branch_start
@@ -133,11 +131,17 @@ class _Graph:
         self.cost = cost
         self.length = network.branch_length()
         self.n = network.n_nodes
-        self.branch_between: dict[tuple[int, int], int] = {}
-        for b in np.argsort(-cost, kind="stable"):
-            if np.isfinite(cost[b]) and self.start[b] != self.end[b]:
-                self.branch_between[int(self.start[b]), int(self.end[b])] = int(b)
-                self.branch_between[int(self.end[b]), int(self.start[b])] = int(b)
+        open_branch = np.flatnonzero(np.isfinite(cost) & (self.start != self.end))
+        by_cost = open_branch[np.argsort(cost[open_branch], kind="stable")]
+        low, high = np.sort([self.start[by_cost], self.end[by_cost]], axis=0)
+        _, first = np.unique(low * self.n + high, return_index=True)
+        cheapest = by_cost[first]
+        tail = np.concatenate([self.start[cheapest], self.end[cheapest]])
+        head = np.concatenate([self.end[cheapest], self.start[cheapest]])
+        order = np.argsort(tail, kind="stable")
+        self.tail, self.head = tail[order], head[order]
+        self.branch = np.concatenate([cheapest, cheapest])[order]
+        self.first_edge = np.searchsorted(self.tail, np.arange(self.n + 1))
 
     def spread(
         self, sources: Sequence[Source]
@@ -147,27 +151,29 @@ class _Graph:
         for source in sources:
             if source[0] not in best or source[1] < best[source[0]][1]:
                 best[source[0]] = source
-        ends = np.array(list(self.branch_between), dtype=np.int64).reshape(-1, 2)
-        cost = self.cost[list(self.branch_between.values())]
         # a node beyond the last one stands for all sources; a tip on a node costs nothing
-        rows = np.concatenate([ends[:, 0], np.full(len(best), self.n)])
-        columns = np.concatenate([ends[:, 1], np.array(list(best))])
         offset = 1.0
         first = np.array([source[1] for source in best.values()]) + offset
-        matrix = coo_array(
-            (np.concatenate([cost, first]), (rows, columns)), shape=(self.n + 1, self.n + 1)
-        ).tocsr()
+        cost = np.concatenate([self.cost[self.branch], first])
+        heads = np.concatenate([self.head, np.array(list(best), dtype=np.int64)])
+        starts = np.append(self.first_edge, len(heads))
+        matrix = csr_array((cost, heads, starts), shape=(self.n + 1, self.n + 1))
         distance, before = dijkstra(matrix, indices=self.n, return_predecessors=True)
 
         def trace(node: int) -> tuple[Leg, ...]:
             legs: list[Leg] = []
             while before[node] != self.n:
                 previous = int(before[node])
-                legs.append(self._leg(previous, self.branch_between[previous, node]))
+                legs.append(self._leg(previous, self._between(previous, node)))
                 node = previous
             return best[node][2] + tuple(reversed(legs))
 
         return np.asarray(distance[: self.n] - offset), trace
+
+    def _between(self, tail: int, head: int) -> int:
+        """Cheapest branch from a node to a neighbour."""
+        edges = slice(self.first_edge[tail], self.first_edge[tail + 1])
+        return int(self.branch[edges][self.head[edges] == head][0])
 
     def through(self, sources: Sequence[Source], wanted: IntArray) -> list[Source]:
         """Sources at the far ends of the wanted branches, reached from `sources` across them."""
