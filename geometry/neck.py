@@ -16,7 +16,7 @@ from geometry.joins import Joins
 from geometry.levels import SIDES, Level, Side, vertebra_above, vertebra_below
 from geometry.network import TerminalKind
 from geometry.structures import Structure
-from geometry.trunk import Trunks, Waypoint
+from geometry.trunk import Course, Trunks, Waypoint
 from geometry.variants import Variant
 
 FloatArray = NDArray[np.float64]
@@ -96,6 +96,7 @@ def _build_plexus(
         [side * np.cos(angle), np.sin(angle), np.zeros(strands)], axis=1
     )  # angle 225 degrees: medial and behind
     rings: dict[Level, list[int]] = {}
+    courses: list[Course] = []
     for root in PLEXUS_ROOTS:
         above = _artery(trunks, vertebra_above(root), side)
         below = _artery(trunks, vertebra_below(root), side)
@@ -103,7 +104,7 @@ def _build_plexus(
         joins.add("vertebral_vein", root, side, rings[root][0])
         for i, node in enumerate(rings[root]):
             way = [trunks.at(node, root), trunks.at(rings[root][(i + 1) % strands], root)]
-            trunks.lay(Structure.PARAVERTEBRAL, side, way)
+            courses.append(Course(Structure.PARAVERTEBRAL, side, way))
     c6 = _artery(trunks, Level.C6, side)
     end = builder.node(c6 - [0.0, 0.0, trunks.skeleton.vertebra(Level.C6).body_height / 2])
 
@@ -112,13 +113,15 @@ def _build_plexus(
             return
         structure = Structure.VERTEBRAL_VEIN if i == 0 else Structure.PARAVERTEBRAL
         through = Waypoint(_artery(trunks, level, side) + around[i], level)
-        trunks.lay(structure, side, [trunks.at(start, level), through, trunks.at(stop, level)])
+        way = [trunks.at(start, level), through, trunks.at(stop, level)]
+        courses.append(Course(structure, side, way))
 
     for i in range(strands):
         strand(i, suboccipital, rings[Level.C2][i], Level.C1)
         for upper, lower in pairwise(PLEXUS_ROOTS):
             strand(i, rings[upper][i], rings[lower][i], vertebra_below(upper))
         strand(i, rings[Level.C6][i], end, Level.C6)
+    trunks.lay_all(courses)
     return end
 
 

@@ -211,6 +211,10 @@ class NetworkBuilder:
         self._terminals: list[tuple[int, int, str]] = []
         self._valves: list[tuple[int, float, int]] = []
 
+    def __len__(self) -> int:
+        """Branches so far."""
+        return self._branch_count
+
     def node(self, xyz: ArrayLike) -> int:
         """Add a node at `xyz` (mm) and return its index."""
         point = np.asarray(xyz, dtype=float)

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -15,6 +16,8 @@ from geometry.skeleton import Skeleton
 from geometry.structures import Structure
 
 FloatArray = NDArray[np.float64]
+IntArray = NDArray[np.int64]
+BoolArray = NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
@@ -33,6 +36,16 @@ class Waypoint:
     level: Level
     stop: bool = False
     node: int | None = None
+
+
+class Course(NamedTuple):
+    """A trunk to be laid: what it is, its waypoints, its calibre over that of the table."""
+
+    structure: Structure
+    side: Side
+    waypoints: Sequence[Waypoint]
+    part: str = ""
+    scale: ArrayLike = 1.0
 
 
 @dataclass(frozen=True)
@@ -80,42 +93,76 @@ class Trunks:
         part: str = "",
         scale: ArrayLike = 1.0,
     ) -> LaidTrunk:
-        """Lay a vein along a spline through `waypoints`, in the direction of its flow.
+        """Lay a trunk through `waypoints`, in the direction of its flow.
 
         Its calibre at every height is that of the table for the nearest levels, times `scale`
         (a number, or one per waypoint).
         """
-        xyz = np.array([waypoint.xyz for waypoint in waypoints])
-        pinned = np.array([waypoint.node is not None for waypoint in waypoints])
-        stop = np.array([waypoint.stop for waypoint in waypoints]) | pinned
-        stop[[0, -1]] = True
-        taper = self.taper(structure, side, part=part)
-        laid = kernels.lay(
-            self.skeleton.bones.arrays, xyz, np.broadcast_to(scale, len(xyz)) * 1.0, stop, pinned,
-            taper.depth, taper.radius,
-            self.calibres.flattening(structure, waypoints[0].level, side, part=part),
-        )  # fmt: skip
-        after = np.cumsum(laid.points)
-        ends = laid.xyz[np.append(after - laid.points, len(laid.xyz) - 1)]
-        stops = [waypoints[i] for i in np.flatnonzero(stop).tolist()]
-        nodes = [
-            self.builder.node_xyz.add(end) if waypoint.node is None else waypoint.node
-            for waypoint, end in zip(stops, ends, strict=True)
-        ]
-        node = np.array(nodes)
-        laid.xyz[after - laid.points] = self.builder.node_xyz.xyz[node[:-1]]
-        laid.xyz[after - 1] = self.builder.node_xyz.xyz[node[1:]]
-        count = len(laid.points)
-        first = self.builder.branches(
-            node[:-1], node[1:], laid.points, laid.xyz, radius=laid.major, radius_minor=laid.minor,
-            structure=np.full(count, structure), level=np.array([w.level for w in stops[:-1]]),
-            side=np.full(count, side),
-        )  # fmt: skip
-        return LaidTrunk(
-            tuple(nodes), tuple(range(first, first + count)), tuple(laid.length.tolist())
-        )
+        return self.lay_all([Course(structure, side, waypoints, part, scale)])[0]
 
-    def taper(self, structure: Structure, side: Side, *, part: str = "") -> Taper:
+    def lay_all(self, courses: Sequence[Course]) -> list[LaidTrunk]:
+        """Lay several trunks, none of which passes through a node that another one makes."""
+        ways = [waypoint for course in courses for waypoint in course.waypoints]
+        first = np.cumsum([0] + [len(course.waypoints) for course in courses])
+        pinned = np.array([way.node is not None for way in ways])
+        stop = np.array([way.stop for way in ways]) | pinned
+        stop[first[:-1]] = stop[first[1:] - 1] = True
+        scale = np.empty(len(ways))
+        for course, begin, end in zip(courses, first[:-1], first[1:], strict=True):
+            scale[begin:end] = course.scale
+        tapers = [self.taper(course.structure, course.side, course.part) for course in courses]
+        laid = kernels.lay(
+            self.skeleton.bones.arrays, first, np.array([way.xyz for way in ways]), scale, stop,
+            pinned, np.cumsum([0] + [len(taper.depth) for taper in tapers]),
+            np.concatenate([taper.depth for taper in tapers]),
+            np.concatenate([taper.radius for taper in tapers]),
+            np.array([self._flattening(course) for course in courses]),
+        )  # fmt: skip
+        return self._add(courses, first, ways, stop, laid)
+
+    def _flattening(self, course: Course) -> float:
+        """Major over minor semi-axis, the same all along."""
+        level = course.waypoints[0].level
+        return self.calibres.flattening(course.structure, level, course.side, part=course.part)
+
+    def _add(
+        self,
+        courses: Sequence[Course],
+        first: IntArray,
+        ways: list[Waypoint],
+        stop: BoolArray,
+        laid: kernels.Laid,
+    ) -> list[LaidTrunk]:
+        """Add laid trunks to the network: a node at each stop, a branch from each to the next."""
+        builder, after = self.builder, np.cumsum(laid.points)
+        begin = after - laid.points
+        first_branch, lengths = len(builder), laid.length.tolist()
+        start, end, codes, trunks = [], [], [], []
+        for course, one, two in zip(courses, first[:-1], first[1:], strict=True):
+            stops = [ways[i] for i in range(one, two) if stop[i]]
+            branch, nodes = len(start), []
+            for i, way in enumerate(stops):
+                if way.node is None:
+                    last = i == len(stops) - 1
+                    row = after[branch + i - 1] - 1 if last else begin[branch + i]
+                    nodes.append(builder.node_xyz.add(laid.xyz[row]))
+                else:
+                    nodes.append(way.node)
+            start += nodes[:-1]
+            end += nodes[1:]
+            codes += [(course.structure, way.level, course.side) for way in stops[:-1]]
+            here = range(first_branch + branch, first_branch + len(start))
+            trunks.append(LaidTrunk(tuple(nodes), tuple(here), tuple(lengths[branch : len(start)])))
+        # existing nodes are met exactly, not to rounding
+        laid.xyz[begin], laid.xyz[after - 1] = builder.node_xyz.xyz[start], builder.node_xyz.xyz[end]
+        structure, level, side = np.array(codes, dtype=np.int64).T
+        builder.branches(
+            np.array(start), np.array(end), laid.points, laid.xyz, radius=laid.major,
+            radius_minor=laid.minor, structure=structure, level=level, side=side,
+        )  # fmt: skip
+        return trunks
+
+    def taper(self, structure: Structure, side: Side, part: str = "") -> Taper:
         """Calibre of the table by height."""
         key = structure, side, part
         if key not in self._tapers:

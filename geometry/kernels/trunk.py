@@ -1,4 +1,4 @@
-"""A trunk: a smooth curve through waypoints, pushed out of bone, tapering, squeezed beside it."""
+"""Trunks: each a smooth curve through waypoints, pushed out of bone, tapering, squeezed there."""
 
 import math
 from typing import NamedTuple
@@ -29,7 +29,7 @@ LEAST_NOT_A_KNOT = 4
 
 
 class Laid(NamedTuple):
-    """Points of the branches of a trunk, ends included, branch after branch."""
+    """Points of the branches of all trunks, ends included, branch after branch."""
 
     xyz: FloatArray  # (p, 3) mm
     major: FloatArray  # (p,) mm, semi-axes
@@ -139,32 +139,29 @@ def clear_of_bone(
 
 
 @nb.njit(cache=True, nogil=True)
-def lay(
+def _pieces(xyz: FloatArray, i: int) -> tuple[float, int]:
+    """Chord from waypoint `i` to the next, mm, and the steps that it is cut into."""
+    dx, dy, dz = xyz[i + 1, 0] - xyz[i, 0], xyz[i + 1, 1] - xyz[i, 1], xyz[i + 1, 2] - xyz[i, 2]
+    chord = math.sqrt(dx * dx + dy * dy + dz * dz)
+    return chord, max(math.ceil(chord / STEP_MM), 2)
+
+
+@nb.njit(cache=True, nogil=True)
+def _lay_one(
     bodies: Bodies,
     xyz: FloatArray,
     scale: FloatArray,
-    stop: BoolArray,
     pinned: BoolArray,
     depth: FloatArray,
     calibre: FloatArray,
     flattening: float,
-) -> Laid:
-    """Lay a trunk through waypoints.
-
-    Parameters
-    ----------
-    xyz, scale : (w, 3) mm and (w,), waypoints and the factor on the calibre there
-    stop, pinned : (w,) where a branch ends and the next begins; which waypoints do not move
-    depth, calibre : (h,) mm, rising: calibre (radius of equal area) by -z
-    flattening : major over minor semi-axis
-    """
+) -> tuple[FloatArray, FloatArray, FloatArray, IntArray]:
+    """Points (n, 3) of one trunk, its semi-axes, and the point at each waypoint (w,)."""
     w = len(xyz)
     knots, first = np.zeros(w), np.zeros(w, np.int64)
-    for i in range(1, w):
-        dx, dy, dz = xyz[i, 0] - xyz[i - 1, 0], xyz[i, 1] - xyz[i - 1, 1], xyz[i, 2] - xyz[i - 1, 2]
-        chord = math.sqrt(dx * dx + dy * dy + dz * dz)
-        knots[i] = knots[i - 1] + chord
-        first[i] = first[i - 1] + max(math.ceil(chord / STEP_MM), 2)
+    for i in range(w - 1):
+        chord, pieces = _pieces(xyz, i)
+        knots[i + 1], first[i + 1] = knots[i] + chord, first[i] + pieces
     n = first[-1] + 1
     arc, held = np.empty(n), np.zeros(n, np.bool_)
     for i in range(w - 1):
@@ -185,17 +182,56 @@ def lay(
         share = min(max(room / minor[k], LEAST_ROOM), 1.0)
         major[k] *= share
         minor[k] *= share
+    return points, major, minor, first
 
-    ends = first[stop]
-    count, length = np.diff(ends) + 1, np.zeros(len(ends) - 1)
-    rows = np.empty(count.sum(), np.int64)
-    at = 0
-    for b in range(len(count)):
-        for k in range(ends[b], ends[b + 1] + 1):
-            rows[at] = k
-            at += 1
-            if k > ends[b]:
-                dx, dy = points[k, 0] - points[k - 1, 0], points[k, 1] - points[k - 1, 1]
-                dz = points[k, 2] - points[k - 1, 2]
-                length[b] += math.sqrt(dx * dx + dy * dy + dz * dz)
-    return Laid(points[rows], major[rows], minor[rows], count, length)
+
+@nb.njit(cache=True, nogil=True)
+def lay(
+    bodies: Bodies,
+    first_waypoint: IntArray,
+    xyz: FloatArray,
+    scale: FloatArray,
+    stop: BoolArray,
+    pinned: BoolArray,
+    first_height: IntArray,
+    depth: FloatArray,
+    calibre: FloatArray,
+    flattening: FloatArray,
+) -> Laid:
+    """Lay trunks through waypoints.
+
+    Parameters
+    ----------
+    first_waypoint : (t+1,)
+    xyz, scale : (w, 3) mm and (w,), waypoints and the factor on the calibre there
+    stop, pinned : (w,) where a branch ends and the next begins; which waypoints do not move
+    first_height : (t+1,)
+    depth, calibre : (h,) mm, rising in each trunk: calibre (radius of equal area) by -z
+    flattening : (t,) major over minor semi-axis
+    """
+    rows, branches, trunks = 0, 0, len(flattening)
+    for t in range(trunks):
+        for i in range(first_waypoint[t], first_waypoint[t + 1] - 1):
+            rows += _pieces(xyz, i)[1] + stop[i]
+            branches += stop[i]
+    out = np.empty((rows, 3)), np.empty(rows), np.empty(rows)
+    points, length = np.zeros(branches, np.int64), np.zeros(branches)
+    row, b = 0, -1
+    for t in range(trunks):
+        w0, w1, h0, h1 = first_waypoint[t], first_waypoint[t + 1], first_height[t], first_height[t + 1]
+        way, major, minor, first = _lay_one(
+            bodies, xyz[w0:w1], scale[w0:w1], pinned[w0:w1], depth[h0:h1], calibre[h0:h1],
+            flattening[t],
+        )  # fmt: skip
+        for i in range(w1 - w0 - 1):
+            if stop[w0 + i]:
+                b += 1
+            for k in range(first[i] if stop[w0 + i] else first[i] + 1, first[i + 1] + 1):
+                out[0][row], out[1][row], out[2][row] = way[k], major[k], minor[k]
+                if points[b] > 0:
+                    dx, dy = way[k, 0] - way[k - 1, 0], way[k, 1] - way[k - 1, 1]
+                    dz = way[k, 2] - way[k - 1, 2]
+                    length[b] += math.sqrt(dx * dx + dy * dy + dz * dz)
+                points[b] += 1
+                row += 1
+    return Laid(out[0], out[1], out[2], points, length)
