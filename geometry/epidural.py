@@ -86,9 +86,9 @@ def draw_epidural(
         for j, (s, next_s) in enumerate(links):
             _draw_crosslinks(sketch, group[j], group[j + 1], s, next_s)
     _draw_rings(sketch, axis, columns)
-    for i, level in enumerate(VERTEBRAE[1:]):
-        ends = [int(columns.anterior[side][0].nodes(retro)[i]) for side in SIDES]
-        _draw_retrocorporeal(sketch, skeleton.vertebra(level), ends, variant)
+    ends = np.stack([columns.anterior[side][0].nodes(retro) for side in SIDES], axis=1)
+    for level, (right, left) in zip(VERTEBRAE[1:], ends.tolist(), strict=True):
+        _draw_retrocorporeal(sketch, skeleton.vertebra(level), right, left, variant)
     _draw_foramina(sketch, axis, foramina)
     for side in SIDES:
         nodes = columns.posterior[side][-1].nodes(flaval).tolist()
@@ -282,7 +282,7 @@ def _ask_retrocorporeal(axis: SpineAxis, columns: EpiduralColumns) -> FloatArray
 
 
 def _draw_retrocorporeal(
-    sketch: VeinSketch, vertebra: Vertebra, ends: list[int], variant: Variant
+    sketch: VeinSketch, vertebra: Vertebra, right: int, left: int, variant: Variant
 ) -> None:
     """Draw the transverse branch behind the body and name the basivertebral mouths on it."""
     level = vertebra.level
@@ -295,7 +295,6 @@ def _draw_retrocorporeal(
     first = sketch.node_xyz.extend(vertebra.world(local))
     mouths = range(first, first + count)
     label = Label(Structure.RETROCORPOREAL, level, Side.MIDLINE)
-    right, left = ends
     for start, end in pairwise([right, *mouths, left]):
         sketch.link(label, start, end)
     for mouth in mouths:
