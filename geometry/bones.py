@@ -4,7 +4,7 @@ Ribs and articular processes are left out: the foramen is bounded by pedicles, b
 Distances to them are in :mod:`geometry.kernels.solids`.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import ClassVar, Protocol
@@ -248,7 +248,13 @@ class Bones:
     @cached_property
     def arrays(self) -> Bodies:
         """All solids for the kernels."""
-        return solid_arrays((self.vertebrae[level], bones) for level, bones in self.solids.items())
+        rows, boxes, start = [], [], [0]
+        for number, (level, solids) in enumerate(self.solids.items()):
+            own, surface = solid_rows(self.vertebrae[level], solids, number)
+            rows.append(own)
+            boxes.append(np.concatenate([surface.min(axis=0), surface.max(axis=0)]))
+            start.append(start[-1] + len(own))
+        return Bodies(np.vstack(rows), np.array(start), np.array(boxes))
 
     def distance(self, xyz: FloatArray, *, near: float = NEAR_MM) -> FloatArray:
         """Signed distance (k,) of world points (k, 3) to the nearest bone, mm, at most `near`.
@@ -268,23 +274,22 @@ class Bones:
         return np.vstack(vertices), np.vstack(triangles)
 
 
-def solid_arrays(groups: Iterable[tuple[Frame, Sequence[Solid]]]) -> Bodies:
-    """Solids for the kernels: those of each frame, with the boxes about them."""
-    rows, start, frame_box = [], [0], []
+def solid_rows(
+    frame: Frame, solids: Sequence[Solid], number: float
+) -> tuple[FloatArray, FloatArray]:
+    """Solids of one frame for the kernels, (s, COLUMNS), and their surfaces' vertices in world.
+
+    `number` tells the frame from others.
+    """
     corner = np.indices((2, 2, 2)).reshape(3, -1).T  # which of the two, for all eight
-    for number, (frame, solids) in enumerate(groups):
-        surfaces = [solid.mesh()[0] for solid in solids]
-        for solid, surface in zip(solids, surfaces, strict=True):
-            box = np.array([surface.min(axis=0), surface.max(axis=0)])
-            z = frame.world(np.where(corner, box[1], box[0]))[:, 2]
-            row = np.zeros(COLUMNS)
-            row[SIZE : SIZE + len(solid.sizes())] = solid.sizes()
-            row[BOX : BOX + 6] = box.ravel()
-            row[HEIGHT : HEIGHT + 2] = z.min(), z.max()
-            row[ORIGIN : ORIGIN + 3], row[AXES : AXES + 9] = frame.origin, frame.axes.ravel()
-            row[SHAPE], row[FRAME] = solid.shape, number
-            rows.append(row)
-        world = frame.world(np.vstack(surfaces))
-        frame_box.append(np.concatenate([world.min(axis=0), world.max(axis=0)]))
-        start.append(len(rows))
-    return Bodies(np.array(rows), np.array(start), np.array(frame_box))
+    surfaces = [solid.mesh()[0] for solid in solids]
+    rows = np.zeros((len(solids), COLUMNS))
+    for row, solid, surface in zip(rows, solids, surfaces, strict=True):
+        box = np.array([surface.min(axis=0), surface.max(axis=0)])
+        z = frame.world(np.where(corner, box[1], box[0]))[:, 2]
+        row[SIZE : SIZE + len(solid.sizes())] = solid.sizes()
+        row[BOX : BOX + 6] = box.ravel()
+        row[HEIGHT : HEIGHT + 2] = z.min(), z.max()
+        row[ORIGIN : ORIGIN + 3], row[AXES : AXES + 9] = frame.origin, frame.axes.ravel()
+        row[SHAPE], row[FRAME] = solid.shape, number
+    return rows, frame.world(np.vstack(surfaces))

@@ -3,16 +3,16 @@
 The veins are settled between them by :mod:`geometry.kernels.settling`.
 """
 
-from collections.abc import Iterator
 from functools import cache
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import coo_array
 
-from geometry.bones import Body, Solid, solid_arrays
+from geometry.bones import Body, solid_rows
 from geometry.kernels.settling import REACH_MM, Obstacles, clearances
-from geometry.kernels.solids import AXES, BOX, HEIGHT, ORIGIN
+from geometry.kernels.solids import AXES, BOX, FRAME, HEIGHT, ORIGIN
 from geometry.kernels.tubes import AXIS_BOX, RADIUS, SLEEVE_STEP_MM, A, B, Y, Z
 from geometry.levels import VERTEBRAE, Level
 from geometry.root_sleeve import RootSleeve
@@ -29,7 +29,7 @@ CELL_MM = 4.0
 @cache
 def obstacles_of(skeleton: Skeleton) -> Obstacles:
     """Collect what veins must not enter: bones, discs and dens, dural sac, root sleeves."""
-    solid, sac = solid_arrays(_solids(skeleton)).solid, skeleton.sac.table
+    solid, sac = _solids(skeleton), skeleton.sac.table
     axis, sleeve = _sleeves(list(skeleton.sleeves.values()))
     by_solid = _reach_of_solids(solid)
     beyond = REACH_MM + sleeve[:, RADIUS].max()
@@ -60,20 +60,25 @@ def clearance(skeleton: Skeleton, xyz: FloatArray) -> FloatArray:
     return clearances(obstacles_of(skeleton), xyz, np.full(len(xyz), REACH_MM))
 
 
-def _solids(skeleton: Skeleton) -> Iterator[tuple[Frame, list[Solid]]]:
-    """Bones, the discs between the bodies, and the dens with its ligaments within C1."""
-    for level, vertebra in skeleton.vertebrae.items():
-        own = list(skeleton.bones.solids[level])
-        if not vertebra.has_body:
-            size = vertebra.body_width, vertebra.body_depth, vertebra.body_height
-            own.append(Body(*size, "dens"))
-        yield vertebra, own
-        if vertebra.has_body and level is not Level.S1:
-            below = skeleton.vertebra(VERTEBRAE[VERTEBRAE.index(level) + 1])
-            yield _disc(vertebra, below)
+def _solids(skeleton: Skeleton) -> FloatArray:
+    """Bones, the dens with its ligaments within C1, and the discs between the bodies.
+
+    As rows of :data:`geometry.kernels.solids.COLUMNS`, from the top down.
+    """
+    atlas = skeleton.vertebra(Level.C1)
+    dens = Body(atlas.body_width, atlas.body_depth, atlas.body_height, "dens")
+    between = [
+        (_disc(skeleton.vertebra(upper), skeleton.vertebra(lower)), number + 0.5)
+        for number, (upper, lower) in enumerate(pairwise(VERTEBRAE))
+        if upper is not Level.C1
+    ]
+    more = [solid_rows(atlas, [dens], 0)[0]]
+    more += [solid_rows(frame, [disc], number)[0] for (frame, disc), number in between]
+    rows = np.concatenate([skeleton.bones.arrays.solid, *more])
+    return np.asarray(rows[np.argsort(rows[:, FRAME], kind="stable")])
 
 
-def _disc(upper: Vertebra, lower: Vertebra) -> tuple[Frame, list[Solid]]:
+def _disc(upper: Vertebra, lower: Vertebra) -> tuple[Frame, Body]:
     """Disc between two bodies, in the frame midway between theirs."""
     height = float(np.linalg.norm(upper.origin - lower.origin))
     disc = Body(
@@ -87,7 +92,7 @@ def _disc(upper: Vertebra, lower: Vertebra) -> tuple[Frame, list[Solid]]:
     cranial = cranial / np.linalg.norm(cranial)
     right = np.array([1.0, 0.0, 0.0])
     axes = np.array([right, np.cross(cranial, right), cranial])
-    return Frame((upper.origin + lower.origin) / 2, axes), [disc]
+    return Frame((upper.origin + lower.origin) / 2, axes), disc
 
 
 def _sleeves(sleeves: list[RootSleeve]) -> tuple[FloatArray, FloatArray]:

@@ -137,10 +137,14 @@ class Trunks:
         builder, after = self.builder, np.cumsum(laid.points)
         begin = after - laid.points
         first_branch, lengths = len(builder), laid.length.tolist()
-        start, end, codes, trunks = [], [], [], []
+        start: list[int] = []
+        end: list[int] = []
+        codes: list[tuple[int, int, int]] = []
+        trunks: list[LaidTrunk] = []
         for course, one, two in zip(courses, first[:-1], first[1:], strict=True):
             stops = [ways[i] for i in range(one, two) if stop[i]]
-            branch, nodes = len(start), []
+            nodes: list[int] = []
+            branch = len(start)
             for i, way in enumerate(stops):
                 if way.node is None:
                     last = i == len(stops) - 1
@@ -154,7 +158,10 @@ class Trunks:
             here = range(first_branch + branch, first_branch + len(start))
             trunks.append(LaidTrunk(tuple(nodes), tuple(here), tuple(lengths[branch : len(start)])))
         # existing nodes are met exactly, not to rounding
-        laid.xyz[begin], laid.xyz[after - 1] = builder.node_xyz.xyz[start], builder.node_xyz.xyz[end]
+        laid.xyz[begin], laid.xyz[after - 1] = (
+            builder.node_xyz.xyz[start],
+            builder.node_xyz.xyz[end],
+        )
         structure, level, side = np.array(codes, dtype=np.int64).T
         builder.branches(
             np.array(start), np.array(end), laid.points, laid.xyz, radius=laid.major,

@@ -42,9 +42,7 @@ def draw_vertebral_bodies(
         _draw_body(sketch, skeleton.vertebra(level), variant.basivertebral_veins(level), chances)
 
 
-def _draw_body(
-    sketch: VeinSketch, vertebra: Vertebra, count: int, chances: FloatArray
-) -> None:
+def _draw_body(sketch: VeinSketch, vertebra: Vertebra, count: int, chances: FloatArray) -> None:
     """Draw trunks, tributaries and pores of one body; `chances` (3, k) move the tributaries."""
     level, depth, xyz = vertebra.level, vertebra.body_depth, sketch.node_xyz
     mouths = sketch.named_nodes("basivertebral_mouth", level, Side.MIDLINE)
@@ -79,7 +77,7 @@ def _draw_body(
 
 
 def _trunk_nodes(vertebra: Vertebra, mouths: FloatArray) -> FloatArray:
-    """Local places (m, 3, 3) of two forks and the tip of the straight trunks from `mouths` (m, 3)."""
+    """Local places (m, 3, 3) of forks and tips of the straight trunks from `mouths` (m, 3)."""
     layout = plexus_layout()
     reach = layout["basivertebral_reach"]
     place = vertebra.local(mouths)

@@ -73,7 +73,7 @@ class Obstacles(NamedTuple):
     sac_row: FloatArray  # (nz, 3) centre nearest in height; least, greatest y of those in reach
 
 
-@nb.njit(cache=True, nogil=True)
+@nb.njit(cache=True, nogil=True, error_model="numpy")
 def _cell(
     corner: tuple[float, float, float], step: float, shape: tuple[int, int, int],
     x: float, y: float, z: float,
@@ -85,7 +85,7 @@ def _cell(
     return (int(i) * shape[1] + int(j)) * shape[2] + int(k)
 
 
-@nb.njit(cache=True, nogil=True)
+@nb.njit(cache=True, nogil=True, error_model="numpy")
 def _nearest_solid(
     solid: FloatArray,
     member: Index,
@@ -117,7 +117,7 @@ def _nearest_solid(
     return nearest, best
 
 
-@nb.njit(cache=True, nogil=True)
+@nb.njit(cache=True, nogil=True, error_model="numpy")
 def _may_be_near_sac(
     widest: float, narrowest: float, sac_row: FloatArray, row: int, x: float, y: float, reach: float
 ) -> bool:
@@ -131,7 +131,7 @@ def _may_be_near_sac(
     return abs(x) <= bound and sac_row[row, 1] - beside <= y <= sac_row[row, 2] + beside
 
 
-@nb.njit(cache=True, nogil=True)
+@nb.njit(cache=True, nogil=True, error_model="numpy")
 def clearances(obstacles: Obstacles, xyz: FloatArray, within: FloatArray) -> FloatArray:
     """Distance (k,) of points (k, 3) to the nearest obstacle, mm, at most `within` (k,).
 
@@ -168,14 +168,14 @@ def clearances(obstacles: Obstacles, xyz: FloatArray, within: FloatArray) -> Flo
     return result
 
 
-@nb.njit(cache=True, nogil=True)
+@nb.njit(cache=True, nogil=True, error_model="numpy")
 def _along(missing: float, gx: float, gy: float, gz: float) -> tuple[float, float, float]:
     """Push of `missing` mm along a gradient of any length."""
     share = missing / max(math.sqrt(gx * gx + gy * gy + gz * gz), FLAT)
     return share * gx, share * gy, share * gz
 
 
-@nb.njit(cache=True, nogil=True)
+@nb.njit(cache=True, nogil=True, error_model="numpy")
 def _push_from_solid(
     solid: FloatArray, s: int, x: float, y: float, z: float, here: float, wanted: float
 ) -> tuple[float, float, float]:
@@ -193,7 +193,7 @@ def _push_from_solid(
     )
 
 
-@nb.njit(cache=True, nogil=True)
+@nb.njit(cache=True, nogil=True, error_model="numpy")
 def _push_from_sac(
     sac: FloatArray, k: int, x: float, y: float, z: float, here: float, wanted: float
 ) -> tuple[float, float, float]:
@@ -207,7 +207,7 @@ def _push_from_sac(
     return _along(wanted - here, gx, gy, gz)
 
 
-@nb.njit(cache=True, nogil=True)
+@nb.njit(cache=True, nogil=True, error_model="numpy")
 def settle(
     obstacles: Obstacles,
     xyz: FloatArray,
@@ -306,7 +306,7 @@ def settle(
                 xyz[k, c] += moved[k, c]
 
 
-@nb.njit(cache=True, nogil=True)
+@nb.njit(cache=True, nogil=True, error_model="numpy")
 def space_evenly(
     xyz: FloatArray, free: BoolArray, line: IntArray, line_start: IntArray, chosen: IntArray
 ) -> None:
@@ -347,7 +347,7 @@ def space_evenly(
                 )
 
 
-@nb.njit(cache=True, nogil=True)
+@nb.njit(cache=True, nogil=True, error_model="numpy")
 def _look(
     obstacles: Obstacles,
     xyz: FloatArray,
@@ -405,7 +405,7 @@ def _look(
     return np.flatnonzero(tight)
 
 
-@nb.njit(cache=True, nogil=True)
+@nb.njit(cache=True, nogil=True, error_model="numpy")
 def _refine(
     xyz: FloatArray, line: IntArray, line_start: IntArray, chosen: IntArray
 ) -> tuple[FloatArray, IntArray, IntArray]:
@@ -432,7 +432,7 @@ def _refine(
     return new_xyz, new_line, start
 
 
-@nb.njit(cache=True, nogil=True)
+@nb.njit(cache=True, nogil=True, error_model="numpy")
 def settle_veins(
     obstacles: Obstacles,
     xyz: FloatArray,

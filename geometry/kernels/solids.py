@@ -38,7 +38,7 @@ class Bodies(NamedTuple):
     frame_box: FloatArray  # (f, 6) mm, lower and upper corner in world
 
 
-@nb.njit(cache=True, nogil=True)
+@nb.njit(cache=True, nogil=True, error_model="numpy")
 def ellipse_distance(x: float, y: float, a: float, b: float) -> float:
     """Signed distance to (x/a)^2 + (y/b)^2 = 1."""
     u, v = max(abs(x / a), LEAST), max(abs(y / b), LEAST)
@@ -47,7 +47,7 @@ def ellipse_distance(x: float, y: float, a: float, b: float) -> float:
     return (f - 1.0) * f / math.sqrt(p * p + q * q)
 
 
-@nb.njit(cache=True, nogil=True)
+@nb.njit(cache=True, nogil=True, error_model="numpy")
 def quartic_distance(x: float, y: float, a: float, b: float) -> float:
     """Signed distance to (x/a)^4 + (y/b)^4 = 1."""
     u, v = max(abs(x / a), LEAST), max(abs(y / b), LEAST)
@@ -56,7 +56,7 @@ def quartic_distance(x: float, y: float, a: float, b: float) -> float:
     return (f - 1.0) * f * f * f / math.sqrt(p * p + q * q)
 
 
-@nb.njit(cache=True, nogil=True)
+@nb.njit(cache=True, nogil=True, error_model="numpy")
 def _cap(side: float, along: float) -> float:
     """Distance to a straight cylinder from the distances to its side and to its ends."""
     if side > 0.0 and along > 0.0:
@@ -64,7 +64,7 @@ def _cap(side: float, along: float) -> float:
     return max(side, along)
 
 
-@nb.njit(cache=True, nogil=True)
+@nb.njit(cache=True, nogil=True, error_model="numpy")
 def solid_distance(solid: FloatArray, s: int, x: float, y: float, z: float, enough: float) -> float:
     """Signed distance to solid `s` of a point in its frame, mm; at `enough`, that or more."""
     shape = int(solid[s, SHAPE])
@@ -100,7 +100,7 @@ def solid_distance(solid: FloatArray, s: int, x: float, y: float, z: float, enou
     return _cap(side, along)
 
 
-@nb.njit(cache=True, nogil=True)
+@nb.njit(cache=True, nogil=True, error_model="numpy")
 def box_gap(box: FloatArray, row: int, column: int, x: float, y: float, z: float) -> float:
     """Largest distance along an axis from a point to the box at a place of a table.
 
@@ -112,7 +112,7 @@ def box_gap(box: FloatArray, row: int, column: int, x: float, y: float, z: float
     return max(across, ahead, up)
 
 
-@nb.njit(cache=True, nogil=True)
+@nb.njit(cache=True, nogil=True, error_model="numpy")
 def to_frame(solid: FloatArray, s: int, x: float, y: float, z: float) -> tuple[float, float, float]:
     """World point in the frame of solid `s`."""
     x, y, z = x - solid[s, ORIGIN], y - solid[s, ORIGIN + 1], z - solid[s, ORIGIN + 2]
@@ -123,7 +123,7 @@ def to_frame(solid: FloatArray, s: int, x: float, y: float, z: float) -> tuple[f
     )
 
 
-@nb.njit(cache=True, nogil=True)
+@nb.njit(cache=True, nogil=True, error_model="numpy")
 def distance_at(
     solid: FloatArray,
     frame_start: IntArray,
@@ -145,7 +145,7 @@ def distance_at(
     return best
 
 
-@nb.njit(cache=True, nogil=True)
+@nb.njit(cache=True, nogil=True, error_model="numpy")
 def distances(bodies: Bodies, xyz: FloatArray, near: float) -> FloatArray:
     """Signed distance (k,) of world points (k, 3) to the nearest solid, mm, at most `near`."""
     solid, frame_start, frame_box = bodies.solid, bodies.frame_start, bodies.frame_box
