@@ -197,7 +197,9 @@ def _eliminate_least(
     after = np.full(count, -1, dtype=np.int32)
     before = np.full(count, -1, dtype=np.int32)
     queued = np.zeros(count, dtype=np.bool_)
-    mark = np.full(count, -1, dtype=np.int32)
+    clique = np.full(count, -1, dtype=np.int32)  # last eliminated cell that each was beside
+    outer = np.zeros(count, dtype=np.int32)  # neighbours beyond that clique
+    rest = np.empty(count, dtype=np.int32)
     entries = column[done]
     least = count
     waiting = 0
@@ -212,7 +214,7 @@ def _eliminate_least(
                 before[top] = k
             bucket[number[k]] = k
             least = min(least, number[k])
-    for _ in range(waiting):
+    while waiting > 0:
         while bucket[least] < 0:
             least += 1
         k = bucket[least]
@@ -220,56 +222,78 @@ def _eliminate_least(
         if after[k] >= 0:
             before[after[k]] = -1
         queued[k] = False
-        order[done] = cells[k]
         size = number[k]
         own = first[k]
-        row = _grown(row, entries + size)
         for a in range(size):
-            row[entries + a] = cells[pool[own + a]]
+            clique[pool[own + a]] = k
+        began = done
+        order[done] = cells[k]
+        done += 1
+        left = 0
         for a in range(size):
             p = pool[own + a]
-            left = 0
-            base = first[p]
-            for e in range(base, base + number[p]):
+            beyond = 0
+            for e in range(first[p], first[p] + number[p]):
                 q = pool[e]
-                if q != k:
-                    pool[base + left] = q
-                    mark[q] = p
-                    left += 1
-            if left + size - 1 > room[p]:
-                room[p] = 2 * (left + size)
+                if q != k and clique[q] != k:
+                    pool[first[p] + beyond] = q
+                    beyond += 1
+            if beyond > 0 or not queued[p]:
+                outer[p] = beyond
+                rest[left] = p
+                left += 1
+                continue
+            # it touches nothing but the clique: eliminated at once, it adds no entry
+            order[done] = cells[p]
+            done += 1
+            queued[p] = False
+            if before[p] >= 0:
+                after[before[p]] = after[p]
+            else:
+                bucket[number[p]] = after[p]
+            if after[p] >= 0:
+                before[after[p]] = before[p]
+        waiting -= done - began
+        for i in range(began, done):
+            row = _grown(row, entries + size)
+            for j in range(i + 1, done):
+                row[entries] = order[j]
+                entries += 1
+            for j in range(left):
+                row[entries] = cells[rest[j]]
+                entries += 1
+            column[i + 1] = entries
+        for a in range(left):
+            p = rest[a]
+            now = outer[p] + left - 1
+            if now > room[p]:
+                room[p] = 2 * now
                 pool = _grown(pool, used + room[p])
-                for e in range(left):
-                    pool[used + e] = pool[base + e]
-                base = used
-                first[p] = base
+                for e in range(outer[p]):
+                    pool[used + e] = pool[first[p] + e]
+                first[p] = used
                 used += room[p]
-            for b in range(size):
-                q = pool[own + b]
-                if b != a and mark[q] != p:
-                    pool[base + left] = q
-                    left += 1
-            for e in range(base, base + left):
-                mark[pool[e]] = -1
+            e = first[p] + outer[p]
+            for b in range(left):
+                if b != a:
+                    pool[e] = rest[b]
+                    e += 1
             old = number[p]
-            number[p] = left
-            if queued[p] and left != old:
+            number[p] = now
+            if queued[p] and now != old:
                 if before[p] >= 0:
                     after[before[p]] = after[p]
                 else:
                     bucket[old] = after[p]
                 if after[p] >= 0:
                     before[after[p]] = before[p]
-                top = bucket[left]
+                top = bucket[now]
                 before[p] = -1
                 after[p] = top
                 if top >= 0:
                     before[top] = p
-                bucket[left] = p
-                least = min(least, left)
-        entries += size
-        done += 1
-        column[done] = entries
+                bucket[now] = p
+                least = min(least, now)
     return done, row, first, number, pool
 
 
