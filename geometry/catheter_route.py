@@ -109,10 +109,8 @@ def find_route(
 
 def _branch_cost(network: VesselNetwork) -> FloatArray:
     """Integral of ds / (a b) along every branch (inf where no catheter goes), (b,) mm^-1."""
-    step = np.linalg.norm(np.diff(network.point_xyz, axis=0), axis=1)
-    step[network.point_offset[1:-1] - 1] = 0.0
     inverse = 1 / (network.point_radius * network.point_radius_minor)
-    piece = np.concatenate([0.5 * step * (inverse[1:] + inverse[:-1]), [0.0]])
+    piece = np.concatenate([0.5 * network.step_length * (inverse[1:] + inverse[:-1]), [0.0]])
     cost = np.add.reduceat(piece, network.point_offset[:-1])
     closed = [s for s in Structure if s.compartment in NO_CATHETER]
     cost[np.isin(network.branch_structure, closed)] = np.inf

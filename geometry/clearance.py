@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from scipy.sparse import coo_array
 
 from geometry.bones import Body, solid_rows
-from geometry.kernels.settling import REACH_MM, Obstacles, clearances
-from geometry.kernels.solids import AXES, BOX, FRAME, HEIGHT, ORIGIN
+from geometry.kernels.settling import MOST_ROOM_MM, REACH_MM, Obstacles, clearances
+from geometry.kernels.solids import AXES, BOX, FRAME, HEIGHT, ORIGIN, may_be_near
 from geometry.kernels.tubes import AXIS_BOX, RADIUS, SLEEVE_STEP_MM, A, B, Y, Z
 from geometry.levels import VERTEBRAE, Level
 from geometry.root_sleeve import RootSleeve
@@ -32,10 +32,10 @@ def obstacles_of(skeleton: Skeleton) -> Obstacles:
     solid, sac = _solids(skeleton), skeleton.sac.table
     axis, sleeve = _sleeves(list(skeleton.sleeves.values()))
     by_solid = _reach_of_solids(solid)
-    beyond = REACH_MM + sleeve[:, RADIUS].max()
+    beyond = MOST_ROOM_MM + sleeve[:, RADIUS].max()
     by_sleeve = sleeve[:, AXIS_BOX:].reshape(-1, 2, 3) + np.array([[-beyond], [beyond]])
     # the sac reaches this far from its centres, and its flat ends a little further
-    bound = sac[:, A].max() * (1.0 + REACH_MM / sac[:, B].min()) + REACH_MM
+    bound = sac[:, A].max() * (1.0 + MOST_ROOM_MM / sac[:, B].min()) + MOST_ROOM_MM
     line = np.insert(sac[:, [Y, Z]], 0, 0.0, axis=1)
     by_sac = np.array([[line.min(axis=0) - bound, line.max(axis=0) + bound]])
     spans = np.concatenate([by_solid, by_sleeve, by_sac])
@@ -49,15 +49,15 @@ def obstacles_of(skeleton: Skeleton) -> Obstacles:
         (float(corner[0]), float(corner[1]), float(corner[2])),
         CELL_MM,
         (int(shape[0]), int(shape[1]), int(shape[2])),
-        *_members(by_solid, corner, shape),
-        *_members(by_sleeve, corner, shape),
+        *_listed(*_near_solids(solid, by_solid, corner, shape), shape),
+        *_listed(*_cells(by_sleeve, corner, shape), shape),
         _sac_rows(sac, float(corner[2]) + CELL_MM * np.arange(shape[2]), bound),
     )
 
 
 def clearance(skeleton: Skeleton, xyz: FloatArray) -> FloatArray:
-    """Distance (k,) to the nearest obstacle, mm, negative inside, at most `REACH_MM`."""
-    return clearances(obstacles_of(skeleton), xyz, np.full(len(xyz), REACH_MM))
+    """Distance (k,) to the nearest obstacle, mm, negative inside, at most `MOST_ROOM_MM`."""
+    return clearances(obstacles_of(skeleton), xyz, np.full(len(xyz), MOST_ROOM_MM))
 
 
 def _solids(skeleton: Skeleton) -> FloatArray:
@@ -122,8 +122,8 @@ def _reach_of_solids(solid: FloatArray) -> FloatArray:
     return span
 
 
-def _members(spans: FloatArray, corner: FloatArray, shape: IntArray) -> tuple[Index, Index]:
-    """Obstacles of each cell, in their order: first member of each cell, and the members."""
+def _cells(spans: FloatArray, corner: FloatArray, shape: IntArray) -> tuple[IntArray, IntArray]:
+    """Cells (k,) that the boxes `spans` (s, 2, 3) touch, and the box (k,) that does."""
     low, high = ((spans - corner) / CELL_MM).transpose(1, 0, 2).astype(np.int64)
     count = np.minimum(high + 1, shape) - low
     total = count.prod(axis=1)
@@ -132,7 +132,23 @@ def _members(spans: FloatArray, corner: FloatArray, shape: IntArray) -> tuple[In
     rank, k = np.divmod(rank, count[one, 2])
     i, j = np.divmod(rank, count[one, 1])
     cell = ((low[one, 0] + i) * shape[1] + low[one, 1] + j) * shape[2] + low[one, 2] + k
-    size = int(shape.prod()), len(spans)
+    return cell, one
+
+
+def _near_solids(
+    solid: FloatArray, spans: FloatArray, corner: FloatArray, shape: IntArray
+) -> tuple[IntArray, IntArray]:
+    """Cells (k,) in which a solid may be near, and the solid (k,)."""
+    cell, one = _cells(spans, corner, shape)
+    place = np.stack(np.unravel_index(cell, shape), axis=1)
+    centre = corner + CELL_MM * (place + 0.5)
+    near = may_be_near(solid, one, centre, CELL_MM * np.sqrt(0.75), MOST_ROOM_MM)
+    return cell[near], one[near]
+
+
+def _listed(cell: IntArray, one: IntArray, shape: IntArray) -> tuple[Index, Index]:
+    """List the obstacles of each cell, in their order: first member of each, and the members."""
+    size = int(shape.prod()), int(one.max()) + 1
     table = coo_array((np.ones(len(one), dtype=bool), (cell, one)), shape=size).tocsr()
     return table.indptr.astype(np.int32), table.indices.astype(np.int32)
 

@@ -7,6 +7,7 @@ meshers read the frozen :class:`VesselNetwork`.
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import IntEnum
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -138,13 +139,19 @@ class VesselNetwork:
             valve_direction=self.valve_direction[valves],
         )
 
+    @cached_property
+    def step_length(self) -> FloatArray:
+        """Distance from each point to the next, (p-1,) mm; 0 from one branch to another."""
+        step = np.diff(self.point_xyz, axis=0)
+        length = np.sqrt(np.einsum("pi,pi->p", step, step))
+        length[self.point_offset[1:-1] - 1] = 0.0
+        length.setflags(write=False)
+        return np.asarray(length)
+
     def branch_length(self) -> FloatArray:
         """Centreline length of every branch, (b,) mm."""
-        step = np.linalg.norm(np.diff(self.point_xyz, axis=0), axis=1)
-        arc = np.concatenate([[0.0], np.cumsum(step)])
-        first, last = self.point_offset[:-1], self.point_offset[1:] - 1
-        # the jump from one branch to the next is in `arc` but cancels in the difference
-        return np.asarray(arc[last] - arc[first])
+        arc = np.concatenate([[0.0], np.cumsum(self.step_length)])
+        return np.asarray(arc[self.point_offset[1:] - 1] - arc[self.point_offset[:-1]])
 
 
 class Points:

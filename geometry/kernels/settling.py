@@ -29,9 +29,11 @@ BoolArray = NDArray[np.bool_]
 Index = NDArray[np.int32]
 
 REACH_MM = 5.0
-"""Only obstacles this near to a point's first position are looked at while it settles."""
-BONE_PUSH_MM = REACH_MM / 2
-SAC_PUSH_MM = REACH_MM / 4
+"""A solid whose box is no nearer than that, along an axis of its frame, is not looked at."""
+MOST_ROOM_MM = 3.5
+"""No local vein wants more room: distances are looked up so far only."""
+BONE_PUSH_MM = 2.5
+SAC_PUSH_MM = 1.25
 """Bone and sac push only what is nearer than that."""
 SETTLE_ROUNDS = 4
 UNSMOOTHED_ROUNDS = 1
@@ -55,8 +57,8 @@ REPAIR_SHARE = 0.7
 class Obstacles(NamedTuple):
     """All that veins must keep clear of, sorted into cubic cells.
 
-    A cell lists what may be within `REACH_MM` of a point in it; nothing is of what lies outside
-    the cells. Cells are numbered with z running fastest.
+    A cell lists what may be within `MOST_ROOM_MM` of a point in it; nothing is of what lies
+    outside the cells. Cells are numbered with z running fastest.
     """
 
     solid: FloatArray  # (s, COLUMNS), as in `solids`
@@ -135,7 +137,7 @@ def _may_be_near_sac(
 def clearances(obstacles: Obstacles, xyz: FloatArray, within: FloatArray) -> FloatArray:
     """Distance (k,) of points (k, 3) to the nearest obstacle, mm, at most `within` (k,).
 
-    `within` must not exceed the reach.
+    `within` must not exceed `MOST_ROOM_MM`.
     """
     solid, sac, axis, sleeve = obstacles.solid, obstacles.sac, obstacles.axis, obstacles.sleeve
     corner, step, shape, sac_row = (
@@ -376,7 +378,7 @@ def _look(
             k = line[at]
             if not seen[k]:
                 seen[k] = True
-                room[k] = min(need[k], REACH_MM)
+                room[k] = min(need[k], MOST_ROOM_MM)
                 if not free[k] or need[k] > SAC_PUSH_MM:
                     index[points] = k
                     points += 1
@@ -390,7 +392,7 @@ def _look(
         for c in range(3):
             looked_at[points + i, c] = (xyz[one[i], c] + xyz[two[i], c]) / 2
         # what is wide enough for its own vein may be narrow for another one at the same node
-        within[points + i] = min(max(need[one[i]], need[two[i]]), REACH_MM)
+        within[points + i] = min(max(need[one[i]], need[two[i]]), MOST_ROOM_MM)
     distance = clearances(obstacles, looked_at, within)
     for i in range(points):
         room[index[i]] = distance[i]

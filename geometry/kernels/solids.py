@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
+BoolArray = NDArray[np.bool_]
 
 BODY, PEDICLE, LAMINA, PROCESS = range(4)
 """Codes of the shapes."""
@@ -153,4 +154,21 @@ def distances(bodies: Bodies, xyz: FloatArray, near: float) -> FloatArray:
     for k in range(len(xyz)):
         x, y, z = xyz[k, 0], xyz[k, 1], xyz[k, 2]
         result[k] = distance_at(solid, frame_start, frame_box, x, y, z, near)
+    return result
+
+
+@nb.njit(cache=True, nogil=True, error_model="numpy")
+def may_be_near(
+    solid: FloatArray, which: IntArray, centre: FloatArray, radius: float, reach: float
+) -> BoolArray:
+    """Whether solids `which` (k,) can be nearer than `reach` to points of balls about `centre`.
+
+    By the bounds alone, which rise by no more than a point moves: a cautious answer.
+    """
+    result, enough = np.ones(len(which), np.bool_), reach + radius
+    for k in range(len(which)):
+        s = which[k]
+        x, y, z = to_frame(solid, s, centre[k, 0], centre[k, 1], centre[k, 2])
+        here = solid_distance(solid, s, x, y, z, enough)
+        result[k] = here != enough and (solid[s, SHAPE] != PROCESS or here < enough)
     return result

@@ -1,5 +1,7 @@
 """The catheter's way: cheapest, through what was asked, or one clear error."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -96,9 +98,7 @@ def test_cost_is_the_integral_of_ds_over_r_squared() -> None:
             network.point_offset[branch["narrow"]], network.point_offset[branch["narrow"] + 1]
         )
         points[rows] = radius
-        widened = VesselNetwork(
-            **(vars(network) | {"point_radius": points, "point_radius_minor": points})
-        )
+        widened = replace(network, point_radius=points, point_radius_minor=points)
         route = find_route(widened, (branch["tip"], 1.0), diameter_mm=0.5)
         assert names(route.path, branch)[1] == expected
 
