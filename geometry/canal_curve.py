@@ -20,6 +20,10 @@ FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 
 
+Place = Callable[[IntArray], tuple[FloatArray, FloatArray]]
+"""Local x and y (k,) of the points of a curve in the frames of the vertebrae with numbers (k,)."""
+
+
 @dataclass(frozen=True, eq=False)
 class SpineAxis:
     """Frames of all vertebrae as arrays.
@@ -76,8 +80,8 @@ class SpineAxis:
         """One number per vertebra, (25,)."""
         return np.array([rule(vertebra) for vertebra in self.vertebrae])
 
-    def world(self, s: ArrayLike, x: FloatArray, y: FloatArray) -> FloatArray:
-        """Points (k, 3) at `s` (k,) with x and y (25,) or (25, k) given in each vertebra's frame.
+    def world(self, s: ArrayLike, place: Place) -> FloatArray:
+        """Points (k, 3) at `s` (k,) whose `place` in each vertebra's frame is known.
 
         Between two vertebrae the places that the upper and the lower frame give are blended.
         """
@@ -86,13 +90,14 @@ class SpineAxis:
         u = s - upper
         blend = np.clip(u, 0.0, 1.0)
         blend = blend * blend * (3 - 2 * blend)
-        at_upper = self._in_frame(upper, x, y, -u * self.pitch[upper])
-        at_lower = self._in_frame(upper + 1, x, y, (1 - u) * self.pitch[upper])
+        at_upper = self._in_frame(upper, place, -u * self.pitch[upper])
+        at_lower = self._in_frame(upper + 1, place, (1 - u) * self.pitch[upper])
         return np.asarray(at_upper + blend[:, None] * (at_lower - at_upper))
 
-    def _in_frame(self, i: IntArray, x: FloatArray, y: FloatArray, z: FloatArray) -> FloatArray:
-        row = (i,) if x.ndim == 1 else (i, np.arange(len(i)))
-        local = np.stack([x[row], y[row], z], axis=1)
+    def _in_frame(self, i: IntArray, place: Place, z: FloatArray) -> FloatArray:
+        local = np.empty((len(i), 3))
+        local[:, 0], local[:, 1] = place(i)
+        local[:, 2] = z
         return np.asarray(self.origin[i] + np.einsum("ki,kij->kj", local, self.axes[i]))
 
     def flaval_s(self, index: IntArray) -> FloatArray:

@@ -136,9 +136,13 @@ def _anterior_strands(axis: SpineAxis, side: Side, rng: np.random.Generator) -> 
             aside: Callable[[FloatArray], FloatArray] = aside,
             ahead: Callable[[FloatArray], FloatArray] = ahead,
         ) -> FloatArray:  # fmt: skip
-            bow = _bow(s)
-            x = at_pedicle[:, None] + bow * (at_disc - at_pedicle)[:, None] + place + aside(s)
-            return axis.world(s, side * x, y[:, None] - deeper + ahead(s))
+            bow, sideways, forwards = _bow(s), aside(s), ahead(s) - deeper
+
+            def at(i: IntArray) -> tuple[FloatArray, FloatArray]:
+                x = at_pedicle[i] + bow * (at_disc - at_pedicle)[i] + place + sideways
+                return side * x, y[i] + forwards
+
+            return axis.world(s, at)
 
         jitter = np.exp(layout["calibre_jitter_sd_ln"] * rng.standard_normal())
         scale = ANTERIOR_SHARES[j] * float(jitter)
@@ -151,10 +155,7 @@ def _posterior_strands(axis: SpineAxis, side: Side, rng: np.random.Generator) ->
     layout = plexus_layout()
     high, low = layout["posterior_x_high"], layout["posterior_x_low"]
     spacing, amplitude = layout["posterior_spacing"], layout["anterior_strand_wander"]
-    sac = axis.table(lambda v: v.sac_semi_axes[0]), axis.table(lambda v: v.sac_semi_axes[1])
-    half = axis.table(lambda v: v.canal_width / 2), axis.table(lambda v: v.canal_depth / 2)
-    middle = [(one + two) / 2 for one, two in zip(sac, half, strict=True)]
-    centre = axis.table(lambda v: v.canal_centre_y)
+    middle, centre = axis.epidural_semi_axes.T, axis.canal_centre_y
     last = len(VERTEBRAE) - 1 + layout["sacral_reach"]
     thoracic = float(index_of(Level.T1))
     strands = []
@@ -169,9 +170,12 @@ def _posterior_strands(axis: SpineAxis, side: Side, rng: np.random.Generator) ->
         ) -> FloatArray:
             u = s - np.floor(s)  # lamina: the V opens downwards from its upper edge
             x = high + (low - high) * _bow(u) + place + aside(s)
-            ratio = np.minimum(x[None, :] / middle[0][:, None], 0.95)
-            y = centre[:, None] - middle[1][:, None] * np.sqrt(1 - ratio**2)
-            return axis.world(s, side * np.broadcast_to(x, y.shape), y)
+
+            def at(i: IntArray) -> tuple[FloatArray, FloatArray]:
+                ratio = np.minimum(x / middle[0][i], 0.95)
+                return side * x, centre[i] - middle[1][i] * np.sqrt(1 - ratio**2)
+
+            return axis.world(s, at)
 
         first = 0.0 if j == 1 else thoracic
         scale = POSTERIOR_SHARES[j]

@@ -245,4 +245,9 @@ def _column(
 ) -> Callable[[FloatArray], FloatArray]:
     """Curve at one place in every vertebra's frame, give or take its wandering."""
     aside = wander(rng, plexus_layout()["external_wander"])
-    return lambda s: axis.world(s, x[:, None] + aside(s), np.tile(y[:, None], len(s)))
+
+    def curve(s: FloatArray) -> FloatArray:
+        sideways = aside(s)
+        return axis.world(s, lambda i: (x[i] + sideways, y[i]))
+
+    return curve

@@ -54,7 +54,7 @@ class Strand:
 
     def ask_all(self, s: FloatArray) -> FloatArray:
         """As :meth:`ask`, for many, (k,)."""
-        s = np.clip(s, self.first, self.last)
+        s = np.minimum(np.maximum(s, self.first), self.last)
         self._asked += s.tolist()
         return s
 
@@ -64,7 +64,7 @@ class Strand:
 
     def nodes(self, s: FloatArray) -> IntArray:
         """Nodes (k,) that serve the stops asked for at `s` (k,)."""
-        above = np.clip(np.searchsorted(self._stops, s), 1, len(self._stops) - 1)
+        above = np.searchsorted(self._stops[1:-1], s) + 1
         nearer = s - self._stops[above - 1] <= self._stops[above] - s
         return self._nodes[above - nearer]
 
@@ -93,10 +93,11 @@ class Strand:
 def _spaced(at: list[float]) -> list[int]:
     """Which of the stops at these arc lengths are kept, so that none is too near to the last."""
     least = plexus_layout()["least_node_distance"]
-    keep = [0]
-    for i in range(1, len(at)):
-        if at[i] - at[keep[-1]] >= least:
+    keep, free_from = [0], at[0] + least
+    for i, arc in enumerate(at[1:], start=1):
+        if arc >= free_from:
             keep.append(i)
+            free_from = arc + least
     if keep[-1] != len(at) - 1:  # the end stays where it is
         keep[-1] = len(at) - 1
     return keep
