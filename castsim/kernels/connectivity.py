@@ -168,22 +168,6 @@ def end_viscosity(
 
 
 @kernel
-def blood_through(graph: Graph, state: State, cell: int) -> float:
-    """Blood that leaves a not-full cell, mm3/s, by the flows of the last solve."""
-    first, around, owner, neighbour = graph.first, graph.around, graph.owner, graph.neighbour
-    flow, full = state.flow, state.full
-    n = len(full)
-    out = 0.0
-    for e in range(first[cell], first[cell + 1]):
-        f = around[e]
-        q = flow[f] if owner[f] == cell else -flow[f]
-        far = owner[f] + neighbour[f] - cell
-        if q > 0.0 and (far >= n or full[far] == 0):
-            out += q
-    return out
-
-
-@kernel
 def neighbours_first(
     n_nodes: int, owner: IntArray, neighbour: IntArray
 ) -> tuple[IntArray, IntArray]:

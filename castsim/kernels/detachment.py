@@ -49,11 +49,12 @@ def cell_hold(graph: Graph, agent: Agent, state: State, cell: int, length: float
 @kernel
 def press_fronts(
     graph: Graph, agent: Agent, state: State, work: Work, length: FloatArray
-) -> tuple[int, bool]:
+) -> tuple[int, float, float]:
     """Blood pressure that enters agent at each front where blood presses harder than agent.
 
     Sets `work.best` of all cells with agent, lists those entered in `work.stack`, and returns how
-    many they are and whether the fronts' blood pressures differ at all.
+    many they are, the highest pressure that enters, and the least with which agent would give way
+    at any front.
     """
     first, around, owner, neighbour = graph.first, graph.around, graph.owner, graph.neighbour
     face_weight, cell_weight, radius = graph.face_weight, graph.cell_weight, graph.gel_radius
@@ -64,7 +65,7 @@ def press_fronts(
     n = len(full)
     count = 0
     highest = -np.inf
-    lowest = np.inf
+    least = np.inf
     for k in range(work.size[TOUCHED]):
         c = touched[k]
         best[c] = -np.inf
@@ -77,34 +78,43 @@ def press_fronts(
             if far >= n or full[far] == 1 or drains[far] == 0:
                 continue
             p = pressure[far]
-            highest = max(highest, p)
-            lowest = min(lowest, p)
             weight = face_weight[f] - cell_weight[c]
-            if fed[c] == 1 and pressure[c] + weight >= p:
-                continue  # agent pushes blood here, not blood agent
             faces = first[c + 1] - first[c]
-            p -= max(0.0, weight) + wall_hold(
+            hold = wall_hold(
                 gel[c], annular[c] == 1, radius[c], faces, 0.5 * length[f], agent.wall_hold
             )
-            best[c] = max(best[c], p)
+            least = min(least, p + max(0.0, -weight) + hold)
+            if fed[c] == 0 or pressure[c] + weight < p:
+                # blood pushes agent here, not agent blood
+                best[c] = max(best[c], p - max(0.0, weight) - hold)
         if best[c] > -np.inf:
             entered[count] = c
             count += 1
-    return count, highest > lowest
+            highest = max(highest, best[c])
+    return count, highest, least
 
 
 @kernel
 def hand_through(
-    graph: Graph, agent: Agent, state: State, work: Work, length: FloatArray, count: int
+    graph: Graph,
+    agent: Agent,
+    state: State,
+    work: Work,
+    length: FloatArray,
+    count: int,
+    least: float,
 ) -> None:
-    """Spread the pressures of `press_fronts` through agent, by Dijkstra's algorithm."""
+    """Spread the pressures of `press_fronts` through agent, by Dijkstra's algorithm.
+
+    Pressures of at most `least` make nothing give way, here or farther on, and are not followed.
+    """
     first, around, owner, neighbour = graph.first, graph.around, graph.owner, graph.neighbour
     cell_weight, radius, gate = graph.cell_weight, graph.gel_radius, graph.gate
     full, drains, gel, annular = state.full, state.drains, state.gel, graph.annular
     best, come_from, entered = work.best, work.come_from, work.stack
     strength = agent.wall_hold
     n = len(full)
-    heap = [(-best[entered[k]], entered[k]) for k in range(count)]
+    heap = [(-best[entered[k]], entered[k]) for k in range(count) if best[entered[k]] > least]
     heapq.heapify(heap)
     while len(heap) > 0:
         negative, c = heapq.heappop(heap)
@@ -122,7 +132,7 @@ def hand_through(
             p -= wall_hold(gel[far], annular[far] == 1, radius[far], faces, half, strength)
             # weight only resists: agent that sinks is not carried off
             p -= max(0.0, cell_weight[c] - cell_weight[far])
-            if p > best[far]:
+            if p > best[far] and p > least:
                 best[far] = p
                 come_from[far] = c
                 heapq.heappush(heap, (-p, far))
@@ -172,10 +182,10 @@ def tear_off(
     `state.drains`) wait for the next step. The cells torn are listed in `work.torn`.
     """
     work.size[TORN] = 0
-    count, differ = press_fronts(graph, agent, state, work, length)
-    if count == 0 or not differ:
+    count, highest, least = press_fronts(graph, agent, state, work, length)
+    if highest <= least:
         return 0.0
-    hand_through(graph, agent, state, work, length, count)
+    hand_through(graph, agent, state, work, length, count, least)
     torn = 0.0
     place = next_giving(graph, agent, state, work, length, 0)
     while place >= 0:

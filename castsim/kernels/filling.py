@@ -7,7 +7,7 @@ one, so that the volume balance does not hang on the solver's residual.
 import numpy as np
 
 from castsim.kernels.arrays import Agent, FlagArray, FloatArray, Graph, State
-from castsim.kernels.compiling import kernel
+from castsim.kernels.compiling import kernel, law
 from castsim.kernels.elimination import Elimination
 from castsim.kernels.laws import burst_pressure
 from castsim.kernels.pressure import FILLED, GATES, TOUCHED, Work
@@ -19,7 +19,7 @@ NO_FLOW = 1e-6
 """Of a cell's largest outflow: less may be round-off of a face in which nothing flows."""
 
 
-@kernel
+@law
 def receive(
     graph: Graph,
     agent: Agent,

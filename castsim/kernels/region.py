@@ -54,6 +54,8 @@ class Region(NamedTuple):
     rest_total: FloatArray  # (n,) by rank, sums of conductances,
     rest_right: FloatArray  # (n,) by rank, right side
     product: IndexArray  # (n+1,) first product of each column of the whole network
+    ending: IndexArray  # (n+1,) first entry of each rank in `ends`
+    ends: IndexArray  # (n,) columns of the whole network by the rank of their last row
     seen: IntArray  # (n,) by cell: the solve to which its revealed pressure belongs
     queue: IndexArray  # (n,) scratch
     size: IntArray  # (5,) see CELLS, FACES, DENSE, STALE, SOLVE
@@ -300,24 +302,28 @@ def gather(plan: Elimination, region: Region) -> None:
     hold[:cells] = 0.0
     right[:cells] = 0.0
     entries[: region.column[cells]] = 0.0
-    for k in range(len(inside)):
-        start = column[k]
-        stop = column[k + 1]
-        if start == stop or inside[row[stop - 1]] == 0 or inside[k] == 1:
-            continue
-        a = stop - 1
-        while a > start and inside[row[a - 1]] == 1:
-            a -= 1
-        length = stop - start
-        for p in range(a, stop):
-            i = number[row[p]]
-            hold[i] += share[p] * rest_hold[k]
-            right[i] += share[p] * rest_right[k]
-            conductance = share[p] * total[k]
-            place = p - start
-            position = product[k] + place * (length - 1) - place * (place - 1) // 2
-            for q in range(p + 1, stop):
-                entries[entry_number[target[position + q - p - 1]]] += conductance * share[q]
+    ending, ends, rank = region.ending, region.ends, plan.rank
+    for c in range(cells):
+        last = rank[region.cell[c]]
+        for e in range(ending[last], ending[last + 1]):
+            k = ends[e]
+            if inside[k] == 1:
+                continue
+            start = column[k]
+            stop = column[k + 1]
+            a = stop - 1
+            while a > start and inside[row[a - 1]] == 1:
+                a -= 1
+            length = stop - start
+            for p in range(a, stop):
+                i = number[row[p]]
+                hold[i] += share[p] * rest_hold[k]
+                right[i] += share[p] * rest_right[k]
+                conductance = share[p] * total[k]
+                place = p - start
+                position = product[k] + place * (length - 1) - place * (place - 1) // 2
+                for q in range(p + 1, stop):
+                    entries[entry_number[target[position + q - p - 1]]] += conductance * share[q]
 
 
 @kernel
@@ -412,6 +418,9 @@ def new_region(m: int, plan: Elimination) -> Region:
 
     length = np.diff(plan.column).astype(np.int64)
     product = np.concatenate([[0], np.cumsum(length * (length - 1) // 2)])
+    last = np.append(plan.row, 0)[plan.column[1:] - 1]
+    last[length == 0] = n  # these come after all others
+    ending = np.concatenate([[0], np.cumsum(np.bincount(last, minlength=n)[:n])])
     return Region(
         ring=np.full(n, -1, dtype=np.int32),
         inside=np.zeros(n, dtype=np.uint8),
@@ -434,6 +443,8 @@ def new_region(m: int, plan: Elimination) -> Region:
         rest_total=floats(n),
         rest_right=floats(n),
         product=product.astype(np.int32),
+        ending=ending.astype(np.int32),
+        ends=np.argsort(last, kind="stable").astype(np.int32),
         seen=np.full(n, -1, dtype=np.int64),
         queue=indices(n),
         size=np.array([0, 0, 0, 1, 0]),

@@ -2,9 +2,8 @@
 
 import math
 
-from castsim.kernels.arrays import Agent, Graph, State
+from castsim.kernels.arrays import Agent, FlagArray, FloatArray, Graph, IntArray, State
 from castsim.kernels.compiling import kernel, law
-from castsim.kernels.connectivity import blood_through
 from castsim.kernels.pressure import FILLED, GATES, TOUCHED, Work
 
 
@@ -22,7 +21,7 @@ def relax_gel(gel: float, upstream: float, renewal: float, growth: float, dt: fl
     return settled + (gel - settled) * math.exp(-renewal * dt)
 
 
-@kernel
+@law
 def age_receiver(
     graph: Graph, agent: Agent, state: State, work: Work, cell: int, time: float, dt: float
 ) -> None:
@@ -148,31 +147,42 @@ def age_gel(
 
 
 @kernel
-def solvent_diffusivity(graph: Graph, agent: Agent, state: State, blood: int) -> float:
-    """Effective diffusivity of a skin whose far side is the not-full cell `blood`, mm2/s.
-
-    Blood sweeps the solvent away where it renews the cell faster than the solvent crosses its
-    lumen; where blood is trapped the solvent stays.
-    """
-    if blood >= len(state.full):
-        return agent.diffusivity * agent.swept_factor
-    if state.drains[blood] == 0:
-        return agent.diffusivity * agent.enclosed_factor
-    renewal = blood_through(graph, state, blood) / graph.volume[blood]
-    if renewal > agent.diffusivity / graph.gel_radius[blood] ** 2:
-        return agent.diffusivity * agent.swept_factor
-    return agent.diffusivity
+def renewal(
+    first: IntArray,
+    around: IntArray,
+    owner: IntArray,
+    neighbour: IntArray,
+    flow: FloatArray,
+    full: FlagArray,
+    volume: FloatArray,
+    cell: int,
+) -> float:
+    """Blood that leaves a not-full cell by the flows of the last solve over its volume, 1/s."""
+    n = len(full)
+    out = 0.0
+    for e in range(first[cell], first[cell + 1]):
+        f = around[e]
+        q = flow[f] if owner[f] == cell else -flow[f]
+        far = owner[f] + neighbour[f] - cell
+        if q > 0.0 and (far >= n or full[far] == 0):
+            out += q
+    return out / volume[cell]
 
 
 @kernel
 def age_gates(
     graph: Graph, agent: Agent, state: State, work: Work, scale: float, dt: float
 ) -> None:
-    """Grow the skins of the unbroken gates that agent touches; heal the broken ones that rest."""
+    """Grow the skins of the unbroken gates that agent touches; heal the broken ones that rest.
+
+    The diffusivity of a skin is that of its far side: blood sweeps the solvent away where it renews
+    the cell faster than the solvent crosses its lumen; where blood is trapped the solvent stays.
+    """
     gates, broken, age, skin = work.gates, state.broken, state.age, state.skin
     moved, window, full, flow = state.moved, state.window, state.full, state.flow
     gate_first, gate_faces, gate_radius = graph.gate_first, graph.gate_faces, graph.gate_radius
-    owner, neighbour = graph.owner, graph.neighbour
+    first, around, owner, neighbour = graph.first, graph.around, graph.owner, graph.neighbour
+    drains, cell_volume, gel_radius = state.drains, graph.volume, graph.gel_radius
     n = len(full)
     for k in range(work.size[GATES]):
         g = gates[k]
@@ -203,5 +213,14 @@ def age_gates(
         older = age[g] + dt
         growing = min(dt, max(0.0, older - agent.onset))
         if growing > 0.0:
-            skin[g] += solvent_diffusivity(graph, agent, state, blood) * growing
+            factor = 1.0
+            if blood < n and drains[blood] == 0:
+                factor = agent.enclosed_factor
+            elif (
+                blood >= n
+                or renewal(first, around, owner, neighbour, flow, full, cell_volume, blood)
+                > agent.diffusivity / gel_radius[blood] ** 2
+            ):
+                factor = agent.swept_factor
+            skin[g] += agent.diffusivity * factor * growing
         age[g] = older
