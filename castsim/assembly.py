@@ -85,6 +85,7 @@ def build_graph(
         blood_viscosity=viscosity,
         rest_flow=np.broadcast_to(np.asarray(rest_flow, dtype=float), n).copy(),
         terminal_pressure=np.array(mesh.terminal_pressure),
+        terminal_fixed=(mesh.terminal_resistance == 0).astype(np.uint8),
         gate_radius=np.array(mesh.gate_radius),
         gate_disorder=gate_disorder(
             mesh.gate_branch, mesh.gate_stretch, seed=seed, spread=agent.disorder

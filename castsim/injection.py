@@ -247,7 +247,7 @@ class _Run:
         eliminate_rest(graph, self.state, self.plan, self.region)
         include_valves(graph, self.plan, self.region)
         self.length = np.concatenate([mesh.face_length, np.zeros(t)])
-        self.injected = 0.0
+        self.injected = self.elapsed = 0.0
         self.pushed = 0.0
         self.time = source.dead_space / protocol.first_rate
         # the solvent's flow has charged the hub by the time agent comes out
@@ -314,12 +314,12 @@ class _Run:
 
     def _follow(self, line: _Line, progress: Callable[[float, float], None] | None) -> bool:
         """Carry one line out; False ends the run."""
-        began = self.time
+        self.elapsed = 0.0
         if line.rate > 0.0:
             self.last_rate = line.rate
         ended = False
         while not ended:
-            ended, stalled, met = self._stretch(line, began)
+            ended, stalled, met = self._stretch(line)
             if progress is not None:
                 progress(self.injected, self.protocol.volume)
             if stalled:
@@ -337,10 +337,10 @@ class _Run:
                     self.lines = [one for one in self.lines if one.settle]
                     return True
         if line.rate == 0.0 and not line.settle:
-            self.longest_pause = max(self.longest_pause, self.time - began)
+            self.longest_pause = max(self.longest_pause, self.elapsed)
         return True
 
-    def _stretch(self, line: _Line, began: float) -> tuple[bool, bool, bool]:
+    def _stretch(self, line: _Line) -> tuple[bool, bool, bool]:
         """Steps of one line: whether it has ended, has stalled, and may have met a rule."""
         for k, rule in enumerate(self.protocol.rules):
             self.lookout.armed[k] = self._may_act(k, rule, pushing=line.rate > 0.0)
@@ -358,8 +358,8 @@ class _Run:
                 self.source.compliance,
                 self.source.pressure_limit,
             ),
-            Line(line.rate, line.planned, line.until, began, self.last_rate),
-            Moment(self.injected, self.pushed, self.time, self.hub),
+            Line(line.rate, line.planned, line.until, self.last_rate),
+            Moment(self.injected, self.pushed, self.time, self.elapsed, self.hub),
             self.lookout,
             self.eta,
             self.log,
@@ -371,7 +371,7 @@ class _Run:
         if not self.rows:
             self._first_row(stretch)
         self.rows.append(self.log[: stretch.steps].copy())
-        self.injected, self.pushed, self.time, self.hub = stretch.moment
+        self.injected, self.pushed, self.time, self.elapsed, self.hub = stretch.moment
         self.steps += stretch.steps
         self.solves += stretch.solves
         self.slips += stretch.slips

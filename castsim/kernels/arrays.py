@@ -34,6 +34,7 @@ class Graph(NamedTuple):
     blood_viscosity: FloatArray  # (n,) Pa s
     rest_flow: FloatArray  # (n,) mm3/s of blood through the cell at rest
     terminal_pressure: FloatArray  # (t,) Pa
+    terminal_fixed: FlagArray  # (t,) 1: nothing but a trace of resistance between cell and pressure
     gate_radius: FloatArray  # (g,) mm
     gate_disorder: FloatArray  # (g,) xi, mean 1
     first: IntArray  # (n+1,) first entry of each cell in `around`

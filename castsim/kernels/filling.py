@@ -20,17 +20,7 @@ NO_FLOW = 1e-6
 
 
 @law
-def receive(
-    graph: Graph,
-    agent: Agent,
-    state: State,
-    work: Work,
-    cell: int,
-    rate: float,
-    inflow: float,
-    at: float,
-    count: int,
-) -> int:
+def receive(state: State, work: Work, cell: int, rate: float, count: int) -> int:
     """Let `cell` take `rate` more of the injected volume; return the new number of receivers."""
     if work.receives[cell] == 0:
         work.receives[cell] = 1
@@ -43,11 +33,6 @@ def receive(
             work.touched[work.size[TOUCHED]] = cell
             work.size[TOUCHED] += 1
     work.rate[cell] += rate
-    if graph.rest_flow[cell] >= agent.sweep_ratio * inflow * work.rate[cell]:
-        if state.first_swept[cell] > at:
-            state.first_swept[cell] = at
-    elif state.first_volume[cell] > at:
-        state.first_volume[cell] = at
     return count
 
 
@@ -106,7 +91,6 @@ def pass_on(
     region: Region,
     cell: int,
     inflow: float,
-    at: float,
     count: int,
 ) -> tuple[int, bool]:
     """Hand a filled cell's inflow to its outflows; return receivers and whether to solve again."""
@@ -157,7 +141,7 @@ def pass_on(
         if far >= n:
             work.terminal_rate[far - n] += rate * q / out
         else:
-            count = receive(graph, agent, state, work, far, rate * q / out, inflow, at, count)
+            count = receive(state, work, far, rate * q / out, count)
     return count, False
 
 
@@ -187,7 +171,7 @@ def fill(
     work.size[FILLED] = 0
     count = 0
     if state.full[tip] == 0:
-        count = receive(graph, agent, state, work, tip, 1.0, inflow, injected, count)
+        count = receive(state, work, tip, 1.0, count)
     else:
         total = 0.0
         for e in range(specials):
@@ -205,12 +189,13 @@ def fill(
             if far >= n:
                 work.terminal_rate[far - n] += share
             else:
-                count = receive(graph, agent, state, work, far, share, inflow, injected, count)
+                count = receive(state, work, far, share, count)
     done = 0.0
     again = False
     receivers, rates, added = work.receivers, work.rate, work.added
     agent_volume, cell_volume, swept = state.agent_volume, graph.volume, state.swept
     rest_flow, terminal_rate, terminal_out = graph.rest_flow, work.terminal_rate, state.terminal_out
+    first_volume, first_swept = state.first_volume, state.first_swept
     carried = agent.sweep_ratio * inflow
     while not again:
         step = volume - done
@@ -218,8 +203,12 @@ def fill(
         for r in range(count):
             cell = receivers[r]
             rate = rates[cell]
-            if rate <= 0.0 or rest_flow[cell] >= carried * rate:
+            if rate <= 0.0:
                 continue
+            if rest_flow[cell] >= carried * rate:
+                first_swept[cell] = min(first_swept[cell], injected + done)
+                continue
+            first_volume[cell] = min(first_volume[cell], injected + done)
             need = (cell_volume[cell] - agent_volume[cell]) / rate
             if need < step:
                 step = need
@@ -246,9 +235,7 @@ def fill(
         work.size[FILLED] += 1
         state.full_volume[filled] = injected + done
         touch_gates(graph, state, work, filled, done)
-        count, again = pass_on(
-            graph, agent, state, work, plan, region, filled, inflow, injected + done, count
-        )
+        count, again = pass_on(graph, agent, state, work, plan, region, filled, inflow, count)
     for r in range(count):
         work.rate[work.receivers[r]] = 0.0
         work.receives[work.receivers[r]] = 0

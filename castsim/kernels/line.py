@@ -1,5 +1,6 @@
 """One line of the protocol, a push or a pause, step by step, until somebody must decide."""
 
+import math
 from typing import NamedTuple
 
 from castsim.kernels.arrays import Agent, FlagArray, FloatArray, Graph, IntArray, State
@@ -33,7 +34,6 @@ class Line(NamedTuple):
     rate: float  # mm3/s at the syringe; 0: a pause
     planned: float  # mm3 out of the tip, with what is stored in the hub
     duration: float  # s of a pause
-    began: float  # s
     last_rate: float  # mm3/s of the last push
 
 
@@ -43,6 +43,7 @@ class Moment(NamedTuple):
     injected: float  # mm3 out of the tip
     pushed: float  # mm3 at the syringe
     time: float  # s
+    elapsed: float  # s of the present line, of which a clock that has run long has no digits left
     hub: float  # Pa
 
 
@@ -137,6 +138,7 @@ def follow(
     sums of `tally`.
     """
     injected, pushed, time, pressure = moment.injected, moment.pushed, moment.time, moment.hub
+    elapsed = moment.elapsed
     steps = 0
     solves = 0
     slips = 0
@@ -152,15 +154,13 @@ def follow(
             # what is stored in the hub will still come out
             left = line.planned - injected - hub.compliance * max(pressure, 0.0)
             ended = left <= NEGLIGIBLE * line.planned
-            limit = left / line.rate
+            limit = math.inf
         else:
-            limit = line.duration - (time - line.began)
+            left = math.inf
+            limit = line.duration - elapsed
             ended = limit <= NEGLIGIBLE * line.duration
         if ended:
             break
-        volume = eta * max(injected, FIRST_VOLUME)
-        if line.rate > 0.0 and hub.compliance <= 0.0:
-            volume = min(volume, line.rate * limit)
         drive = Drive(
             hub.tip,
             hub.resistance,
@@ -168,8 +168,9 @@ def follow(
             hub.limit,
             line.rate,
             line.last_rate,
-            volume,
+            eta * max(injected, FIRST_VOLUME),
             min(limit, agent.healing_time),
+            left,
         )
         result = advance(
             graph,
@@ -190,6 +191,7 @@ def follow(
         injected += result.injected
         pushed += result.pushed
         time += result.dt
+        elapsed += result.dt
         pressure = result.hub_pressure
         solves += result.solves
         slips += result.slipped
@@ -211,7 +213,7 @@ def follow(
         met = may_be_met(graph, state, work, lookout, result.tip_pressure, pressure, steps == 0)
         steps += 1
     return Stretch(
-        Moment(injected, pushed, time, pressure),
+        Moment(injected, pushed, time, elapsed, pressure),
         steps,
         solves,
         slips,

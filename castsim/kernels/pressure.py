@@ -376,6 +376,35 @@ def flows(graph: Graph, state: State, work: Work, region: Region) -> None:
 
 
 @kernel
+def balance_fixed_ends(
+    graph: Graph, state: State, work: Work, region: Region, tip: int, inflow: float
+) -> None:
+    """Let a terminal of fixed pressure carry off what its cell gets from elsewhere.
+
+    Its own drop of pressure is lost in the round-off of the pressures. `inflow`, mm3/s, enters
+    at the cell `tip`.
+    """
+    first, around, owner, neighbour = graph.first, graph.around, graph.owner, graph.neighbour
+    conductance, role, direction = work.conductance, work.role, work.direction
+    flow, diode, fixed = state.flow, state.diode, graph.terminal_fixed
+    first_end = len(owner) - len(fixed)
+    for t in range(len(fixed)):
+        f = first_end + t
+        c = owner[f]
+        # all flows around the cell are known where the region goes on beyond it
+        if fixed[t] == 0 or region.ring[c] < 1 or conductance[f] == 0.0:
+            continue
+        if role[f] == HELD or (role[f] == 1 and diode[f] == 0):
+            continue
+        net = inflow if c == tip else 0.0
+        for e in range(first[c], first[c + 1]):
+            other = around[e]
+            if other != f:
+                net += flow[other] if neighbour[other] == c else -flow[other]
+        flow[f] = net if role[f] == 0 or net * direction[f] > 0.0 else 0.0
+
+
+@kernel
 def solve(
     graph: Graph,
     agent: Agent,
@@ -431,6 +460,7 @@ def solve(
                 work.role[f] = 1
                 state.diode[f] = 1
     flows(graph, state, work, region)
+    balance_fixed_ends(graph, state, work, region, source.tip, inflow)
     return Solution(
         inflow,
         intercept,

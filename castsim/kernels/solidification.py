@@ -6,6 +6,9 @@ from castsim.kernels.arrays import Agent, FlagArray, FloatArray, Graph, IntArray
 from castsim.kernels.compiling import kernel, law
 from castsim.kernels.pressure import FILLED, GATES, TOUCHED, Work
 
+STILL = 1e-15
+"""Share of a cell that is renewed in a step below which it counts as standing still."""
+
 
 @law
 def relax_gel(gel: float, upstream: float, renewal: float, growth: float, dt: float) -> float:
@@ -13,12 +16,12 @@ def relax_gel(gel: float, upstream: float, renewal: float, growth: float, dt: fl
 
     `growth` is D/R^2 and `renewal` Q/V, both 1/s.
     """
-    if renewal * dt < 1e-12:
+    if renewal * dt < STILL:
         return gel + growth * dt
     settled = upstream + growth / renewal
     if settled <= gel:
         return gel
-    return settled + (gel - settled) * math.exp(-renewal * dt)
+    return gel - (settled - gel) * math.expm1(-renewal * dt)
 
 
 @law

@@ -4,12 +4,12 @@ import math
 from typing import NamedTuple
 
 from castsim.kernels.arrays import Agent, FloatArray, Graph, IntArray, Source, State
-from castsim.kernels.compiling import kernel
+from castsim.kernels.compiling import kernel, law
 from castsim.kernels.connectivity import cut_off, find_drains, find_fed
 from castsim.kernels.detachment import slip_plug, tear_off
 from castsim.kernels.elimination import Elimination
 from castsim.kernels.filling import fill, stamp_times
-from castsim.kernels.pressure import FILLED, TOUCHED, TRAPPED, Work, solve
+from castsim.kernels.pressure import FILLED, TOUCHED, TRAPPED, Solution, Work, solve
 from castsim.kernels.region import NEEDED_RINGS, Region, include, widen
 from castsim.kernels.solidification import age_gates, age_gel
 
@@ -18,7 +18,9 @@ RATE_CHANGE = 0.1
 RATE_FLOOR = 0.02
 """Of the last pushed rate: inflow changes below it need no step of their own."""
 CLOSED_STEP = 0.25
-"""s, step in which a closed cast waits for the hub pressure to burst it."""
+"""s, longest step in which a cast that does not flow waits for the hub pressure to open it."""
+LATE = 1e-3
+"""s, by which it is opened late, so that round-off does not keep it shut."""
 
 
 class Drive(NamedTuple):
@@ -32,6 +34,7 @@ class Drive(NamedTuple):
     last_rate: float  # mm3/s of the last push, a scale for the discharge
     step_volume: float  # mm3, at most injected in one step
     step_time: float  # s, at most
+    push_left: float  # mm3 that the syringe still pushes in this line; inf: a pause
 
 
 class StepResult(NamedTuple):
@@ -81,6 +84,46 @@ def time_for(volume: float, inflow: float, settled: float, tau: float, most: flo
         if not low < dt < high:
             dt = 0.5 * (low + high)
     return dt
+
+
+@law
+def at_limit(drive: Drive, hub_pressure: float) -> bool:
+    """Whether the hub bears no more."""
+    return hub_pressure >= drive.hub_limit * (1.0 - 1e-12)
+
+
+@kernel
+def pace(drive: Drive, found: Solution, inflow: float) -> tuple[float, float, float]:
+    """Longest step in which the inflow changes little, what it relaxes to, and how fast.
+
+    Returns
+    -------
+    dt : s, until the line ends at the latest
+    settled : mm3/s, to which the inflow relaxes
+    tau : s, with which; 0: it does not change
+    """
+    dt = drive.step_time
+    hub = found.hub_pressure
+    if drive.compliance <= 0.0 or (at_limit(drive, hub) and drive.push_rate > inflow):
+        # an incompliant syringe, or a thumb that holds the limit
+        if drive.push_rate > 0.0 and inflow > 0.0:
+            dt = min(dt, drive.push_left / inflow)
+        return dt, inflow, 0.0
+    if drive.push_rate > 0.0:
+        dt = min(dt, drive.push_left / drive.push_rate)
+    if found.slope <= 0.0:
+        return dt, inflow, 0.0
+    tau = drive.compliance / found.slope
+    settled = drive.push_rate
+    change = abs(settled - inflow)
+    allowed = RATE_CHANGE * max(inflow, settled, RATE_FLOOR / RATE_CHANGE * drive.last_rate)
+    if change > allowed:
+        dt = min(dt, -tau * math.log1p(-allowed / change))
+    hub_end = (settled - found.intercept) / found.slope
+    if hub_end > drive.hub_limit:
+        share = (drive.hub_limit - hub) / (hub_end - hub)
+        dt = min(dt, max(-tau * math.log1p(-share), 1e-9 * tau))
+    return dt, settled, tau
 
 
 @kernel
@@ -137,8 +180,8 @@ def advance(
 
     `state.drains` must be up to date, and is kept so.
 
-    Its length never looks at the final volume: only at `drive.step_volume`, `drive.step_time`
-    (the end of the protocol's present line, or the healing time) and the hub's own relaxation.
+    Its length never looks at the final volume: only at `drive.step_volume`, the end of the
+    protocol's present line, the healing time and the hub's own relaxation.
     """
     enclose(graph, work, plan, region, drive.tip)
     find_fed(graph, state, drive.tip, work.stack)
@@ -157,25 +200,9 @@ def advance(
             open_front = True
     if not open_front:
         inflow = 0.0
-
-    dt = drive.step_time
-    tau = 0.0
-    settled = inflow
-    at_limit = hub >= drive.hub_limit * (1.0 - 1e-12)
-    if drive.compliance > 0.0 and open_front:
-        if at_limit and drive.push_rate > inflow:
-            settled = inflow  # the thumb holds the limit
-        else:
-            tau = drive.compliance / found.slope
-            settled = drive.push_rate
-            change = abs(settled - inflow)
-            allowed = RATE_CHANGE * max(inflow, settled, RATE_FLOOR / RATE_CHANGE * drive.last_rate)
-            if change > allowed:
-                dt = min(dt, -tau * math.log1p(-allowed / change))
-            hub_end = (settled - found.intercept) / found.slope
-            if hub_end > drive.hub_limit:
-                share = (drive.hub_limit - hub) / (hub_end - hub)
-                dt = min(dt, max(-tau * math.log1p(-share), 1e-9 * tau))
+    elif drive.compliance <= 0.0:
+        inflow = min(inflow, drive.push_rate)  # not its round-off, which in a pause is all of it
+    dt, settled, tau = pace(drive, found, inflow)
     stalled = False
     done = 0.0
     count = 0
@@ -197,11 +224,13 @@ def advance(
         )
         dt = time_for(done, inflow, settled, tau, dt)
     elif drive.push_rate > 0.0:
-        if at_limit or drive.compliance <= 0.0:
+        if at_limit(drive, hub) or drive.compliance <= 0.0:
             stalled = True
+            dt = 0.0
         else:
-            wait = (min(found.next_burst, drive.hub_limit) - hub) * drive.compliance
-            dt = min(dt, CLOSED_STEP, max(wait / drive.push_rate, 0.0) + 1e-3)
+            opens = found.next_burst if state.full[drive.tip] == 1 else found.tip_pressure
+            wait = (min(opens, drive.hub_limit) - hub) * drive.compliance / drive.push_rate
+            dt = min(dt, CLOSED_STEP, max(wait, 0.0) + LATE)
     stamp_times(state, work, count, injected, done, time, dt)
     if dt > 0.0:
         scale = done / (inflow * dt) if inflow > 0.0 else 0.0
