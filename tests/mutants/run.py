@@ -3,7 +3,7 @@
 ``python -m tests.mutants.run`` (or ``make mutants``) copies the tree, checks that every fault of
 :mod:`tests.mutants.faults` fits it exactly once and that the tests are green without any, then
 applies one after the other and runs the tests named for it. It writes ``results.json`` beside
-itself, which ``make verify`` puts into ``docs/verification.md``, and exits 1 when a fault survives.
+itself, puts its table into ``docs/verification.md``, and exits 1 when a fault survives.
 Where they can, the kernels run uncompiled, as the Python that they are: on small meshes that is
 quicker than to compile them for each fault.
 """
@@ -20,6 +20,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tests.mutants.faults import FAULTS, Fault
+from tests.verification.page import renew_mutants
 
 ROOT = Path(__file__).resolve().parents[2]
 RESULTS = Path(__file__).with_name("results.json")
@@ -55,6 +56,7 @@ def main() -> int:
         said = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
         text = json.dumps({"commit": said.stdout.strip(), "mutants": found}, indent=1)
         RESULTS.write_text(text + "\n", encoding="utf-8")
+        renew_mutants()
     alive = [one["name"] for one in found if not one["red"]]
     say(
         f"{len(found) - len(alive)} of {len(found)} caught"

@@ -23,6 +23,7 @@ ROOT = Path(__file__).resolve().parents[2]
 PAGE = ROOT / "docs" / "verification.md"
 PLOTS = ROOT / "docs" / "verification"
 MUTANTS = ROOT / "tests" / "mutants" / "results.json"
+FAULTS_HEADING = "## Seeded faults"
 PEERS = ("numpy", "scipy", "numba", "openpnm")
 
 INTRODUCTION = """# Verification
@@ -154,7 +155,7 @@ def outcomes(found: dict[str, tuple[str, str]]) -> list[str]:
 def mutants() -> list[str]:
     """The table that `make mutants` left, if it did."""
     lines = [
-        "## Seeded faults",
+        FAULTS_HEADING,
         "",
         "`make mutants` applies one fault at a time to a copy of the tree and runs the tests that "
         "are named for it.",
@@ -170,11 +171,18 @@ def mutants() -> list[str]:
     ]
     rows = []
     for one in found["mutants"]:
-        red = [f"`{name.split('/')[-1].replace('::', ' ')}`" for name in one["red"]]
+        names = (name.split("/")[-1].split("[")[0] for name in one["red"])
+        red = [f"`{name.replace('::', ' ')}`" for name in dict.fromkeys(names)]
         more = f" and {len(red) - 3} more" if len(red) > 3 else ""
         caught_by = ", ".join(red[:3]) + more if red else "**none**"
         rows.append((one["name"], f"`{one['file']}`", caught_by))
     return [*lines, *markdown(("fault", "where", "tests that went red"), rows)]
+
+
+def renew_mutants() -> None:
+    """Put the present table of faults into the page as it stands: its last section."""
+    head, _, _ = PAGE.read_text(encoding="utf-8").partition(FAULTS_HEADING)
+    PAGE.write_text(head + "\n".join(mutants()) + "\n", encoding="utf-8")
 
 
 def draw(curves: list[Curve]) -> None:
