@@ -45,6 +45,9 @@ def main() -> int:
     if given.check:
         say(f"{len(faults)} faults fit")
         return 0
+    command = ["git", "describe", "--always", "--dirty"]
+    said = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    commit = said.stdout.strip()
     with tempfile.TemporaryDirectory() as folder:
         tree = Path(folder) / "castsim"
         shutil.copytree(ROOT, tree, ignore=LEFT_OUT)
@@ -52,9 +55,7 @@ def main() -> int:
     if found is None:
         return 2
     if not given.only:
-        command = ["git", "describe", "--always", "--dirty"]
-        said = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-        text = json.dumps({"commit": said.stdout.strip(), "mutants": found}, indent=1)
+        text = json.dumps({"commit": commit, "mutants": found}, indent=1)
         RESULTS.write_text(text + "\n", encoding="utf-8")
         renew_mutants()
     alive = [one["name"] for one in found if not one["red"]]
