@@ -138,21 +138,15 @@ FAULTS = (
     fault(
         "skin where blood sweeps grows as elsewhere",
         SOLIDIFICATION,
-        """:
-        return agent.diffusivity * agent.swept_factor
-    return agent.diffusivity
-""",
-        """:
-        return agent.diffusivity
-    return agent.diffusivity
-""",
+        "factor = agent.swept_factor",
+        "factor = 1.0",
         GATES,
     ),
     fault(
         "skin on enclosed blood grows as elsewhere",
         SOLIDIFICATION,
-        "return agent.diffusivity * agent.enclosed_factor",
-        "return agent.diffusivity",
+        "factor = agent.enclosed_factor",
+        "factor = 1.0",
         GATES,
     ),
     fault(
@@ -414,8 +408,8 @@ FAULTS = (
     fault(
         "agent divides evenly, not by its flows",
         FILLING,
-        "rate * q / out, inflow",
-        "rate * 0.5, inflow",
+        "far, rate * q / out",
+        "far, rate * 0.5",
         NETWORKS,
         TUBE,
     ),
