@@ -7,7 +7,7 @@ each cell was full, in volume out of the tip, and a log with one row a step.
 from dataclasses import replace
 
 import numpy as np
-from hypothesis import assume
+from hypothesis import assume, reject
 from hypothesis import strategies as st
 
 from castsim.protocol import Pause, Step
@@ -23,14 +23,37 @@ def assert_same_arrivals(one, two, *, cells=slice(None), terminals=slice(None), 
     for name in (*STAMPS, *SUMS):
         order = terminals if name == "terminal_out" else cells
         first, second = getattr(one.state, name), getattr(two.state, name)[order]
+        if name == "first_swept":  # but see test_only_a_cell_that_is_swept_is_said_to_be
+            first = np.where(one.state.swept > 0.0, first, np.inf)
+            second = np.where(two.state.swept[order] > 0.0, second, np.inf)
         np.testing.assert_allclose(first, second, rtol=tolerance, atol=tolerance, err_msg=name)
     np.testing.assert_allclose(one.injected, two.injected, rtol=tolerance)
     assert one.stop_reason == two.stop_reason
 
 
-def tied(run):
-    """A body of agent that no gel holds may tear along any of several ways: a tie."""
-    return bool(run.tears) and (run.state.gel[run.state.agent_volume > 0.0] == 0.0).any()
+def assert_unchanged(case, other, **numbers):
+    """`other` is `case` told in another way, and has its arrivals.
+
+    Some displacements are unstable: a light or thin agent fingers. There round-off grows to a
+    difference, which says nothing about the kernel, so such a case is left out: one in which a
+    change of 1e-12 in the viscosity of the blood moves an arrival as well. So is a body of agent
+    that nothing holds and that tears, for it may tear along any of several ways. Both are asked
+    only when arrivals differ.
+    """
+    one = case.run()
+    try:
+        assert_same_arrivals(one, other.run(), **numbers)
+    except AssertionError:
+        held = case.agent.wall_hold * one.state.gel[one.state.agent_volume > 0.0]
+        if one.tears and (held == 0.0).any():
+            reject()
+        wiggle = 1.0 + 1e-12 * np.cos(np.arange(case.mesh.n_cells))
+        nudged = replace(case, blood_viscosity=case.blood_viscosity * wiggle)
+        try:
+            assert_same_arrivals(one, nudged.run())
+        except AssertionError:
+            reject()
+        raise
 
 
 # ---- volume -----------------------------------------------------------------------------------
@@ -195,14 +218,12 @@ def test_agent_is_only_where_open_ways_lead_from_the_tip(case):
 # ---- names and mirrors ------------------------------------------------------------------------
 
 
-@for_all(case=cases(exact=True, gels=False), seed=st.integers(0, 2**32 - 1))
+@for_all(case=cases(exact=True), seed=st.integers(0, 2**32 - 1))
 def test_relabelling_changes_no_arrival(case, seed):
     """Cells, faces, gates and terminals in other orders, and faces turned round."""
     other, cells, terminals = relabelled(case, np.random.default_rng(seed))
     other.mesh.validate()
-    one = case.run()
-    assume(not tied(one))
-    assert_same_arrivals(one, other.run(), cells=cells, terminals=terminals)
+    assert_unchanged(case, other, cells=cells, terminals=terminals)
 
 
 def relabelled(case, rng):
@@ -240,10 +261,11 @@ def relabelled(case, rng):
     return other, cell, terminal
 
 
-@for_all(case=cases(exact=True, gels=False), axis=st.tuples(*[st.integers(-3, 3)] * 3))
+@for_all(
+    case=cases(exact=True), axis=st.sampled_from([(1, 0, 0), (0, 1, 0), (1, 2, 0), (-3, 1, 2)])
+)
 def test_the_mirror_image_changes_no_arrival(case, axis):
     """In any plane, gravity mirrored too."""
-    assume(any(axis))
     normal = np.array(axis) / np.linalg.norm(axis)
     mirror = np.eye(3) - 2.0 * np.outer(normal, normal)
     mesh = case.mesh
@@ -254,21 +276,17 @@ def test_the_mirror_image_changes_no_arrival(case, axis):
         cell_side=-mesh.cell_side,
     )
     other = replace(case, mesh=mirrored, gravity=case.gravity @ mirror)
-    one = case.run()
-    assume(not tied(one))
-    assert_same_arrivals(one, other.run())
+    assert_unchanged(case, other)
 
 
-@for_all(case=cases(exact=True, gels=False), shift=st.tuples(*[st.integers(-50, 50)] * 3))
+@for_all(case=cases(exact=True), shift=st.tuples(*[st.integers(-50, 50)] * 3))
 def test_moving_the_patient_changes_no_arrival(case, shift):
     """Terminal pressures are reduced ones, so the place of the origin means nothing."""
     mesh = case.mesh
     moved = replace(
         mesh, cell_centroid=mesh.cell_centroid + shift, face_centroid=mesh.face_centroid + shift
     )
-    one = case.run()
-    assume(not tied(one))
-    assert_same_arrivals(one, replace(case, mesh=moved).run())
+    assert_unchanged(case, replace(case, mesh=moved))
 
 
 # ---- scaling ----------------------------------------------------------------------------------
@@ -305,12 +323,12 @@ def scaled(case, factor, *, by_density):
 
 
 @for_all(
-    case=cases(exact=True), factor=st.sampled_from([3.7, 0.013, 410.0]), by_density=st.booleans()
+    case=cases(exact=True),
+    factor=st.sampled_from([3.7, 0.013, 410.0]),
+    by_density=st.booleans(),
 )
 def test_scaling_every_pressure_changes_no_arrival(case, factor, by_density):
-    one = case.run()
-    assume(not tied(one))
-    assert_same_arrivals(one, scaled(case, factor, by_density=by_density).run())
+    assert_unchanged(case, scaled(case, factor, by_density=by_density))
 
 
 @for_all(
@@ -343,7 +361,7 @@ def test_pushes_and_pauses_may_be_cut_in_two(case, cuts):
             replace(step, **{name: part}),
             replace(step, **{name: getattr(step, name) - part}),
         ]
-    assert_same_arrivals(case.run(), replace(case, steps=tuple(steps)).run())
+    assert_unchanged(case, replace(case, steps=tuple(steps)))
 
 
 @for_all(case=cases(limits=(7e5,)), share=st.floats(0.05, 0.95), more=st.booleans())
@@ -385,7 +403,7 @@ def stamps(run):
 
 
 @for_all(
-    case=cases(exact=True, resistances=(100.0, 1e3), limits=(2e4, 5e3, 2e3, 500.0)),
+    case=cases(exact=True, resistances=(100.0, 1e3), limits=(2e4, 5e3, 2e3)),
     factor=st.sampled_from([1.2, 2.0, 10.0, 100.0]),
 )
 def test_a_higher_pressure_limit_never_injects_less(case, factor):
