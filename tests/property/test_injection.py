@@ -15,6 +15,8 @@ from tests.property.strategies import ETA, cases, for_all
 from tests.property.timeline import Timeline, full_volumes, ways_in, with_a_way_out
 
 STAMPS = ("first_volume", "full_volume", "first_swept", "first_time", "full_time")
+SPECK = 1e-12
+"""mm3: less is not told from nothing."""
 SUMS = ("agent_volume", "swept", "torn", "terminal_out")
 
 
@@ -23,9 +25,9 @@ def assert_same_arrivals(one, two, *, cells=slice(None), terminals=slice(None), 
     for name in (*STAMPS, *SUMS):
         order = terminals if name == "terminal_out" else cells
         first, second = getattr(one.state, name), getattr(two.state, name)[order]
-        if name == "first_swept":  # but see test_only_a_cell_that_is_swept_is_said_to_be
-            first = np.where(one.state.swept > 0.0, first, np.inf)
-            second = np.where(two.state.swept[order] > 0.0, second, np.inf)
+        if name == "first_swept":  # what carries nothing off is round-off
+            first = np.where(one.state.swept > SPECK, first, np.inf)
+            second = np.where(two.state.swept[order] > SPECK, second, np.inf)
         np.testing.assert_allclose(first, second, rtol=tolerance, atol=tolerance, err_msg=name)
     np.testing.assert_allclose(one.injected, two.injected, rtol=tolerance)
     assert one.stop_reason == two.stop_reason
@@ -44,8 +46,7 @@ def assert_unchanged(case, other, **numbers):
     try:
         assert_same_arrivals(one, other.run(), **numbers)
     except AssertionError:
-        held = case.agent.wall_hold * one.state.gel[one.state.agent_volume > 0.0]
-        if one.tears and (held == 0.0).any():
+        if one.tears and (one.state.gel[one.state.agent_volume > 0.0] == 0.0).any():
             reject()
         wiggle = 1.0 + 1e-12 * np.cos(np.arange(case.mesh.n_cells))
         nudged = replace(case, blood_viscosity=case.blood_viscosity * wiggle)
