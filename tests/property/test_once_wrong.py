@@ -166,3 +166,30 @@ def test_relabelling_changes_no_gel_number():
     for seed in range(4):
         other, cells, _ = relabelled(case, np.random.default_rng(seed))
         np.testing.assert_allclose(one.state.gel, other.run().state.gel[cells], rtol=1e-9)
+
+
+@pytest.mark.xfail(
+    strict=True,
+    reason="a gate's skin grows as the blood beyond the last of its fronts tells, by face number: "
+    "twice as fast as unswept if that is swept, a third as fast if that is enclosed",
+)
+def test_the_skin_of_a_gate_does_not_hang_on_which_of_its_fronts_is_listed_last():
+    """Cell 0 is full; beyond one gate lie the swept cell 1 (a way out) and the blind cell 2."""
+    ends = np.array([[0, 1], [0, 2]])
+    skins = []
+    for order in ([0, 1], [1, 0]):
+        mesh = FlowMesh.from_arrays(
+            cell_volume=[1.0, 1.0, 1.0],
+            cell_radius=0.5,
+            face_owner=ends[order, 0],
+            face_neighbour=ends[order, 1],
+            face_gate=[0, 0],
+            gate_radius=[0.5, 0.5],
+            terminal_cell=[1],
+            terminal_gate=[1],
+        )
+        agent = {"diffusivity": 3e-4, "tension": 1e6, "skin_yield": 2e4, "skin_onset": 0.0}
+        case = plain_case(mesh, (Step(1.5, 1.0), Pause(20.0)), agent=agent, compliance=5e-5)
+        skins.append(case.run().state.skin[0])
+    assert skins[0] > 0.0
+    assert skins[0] == pytest.approx(skins[1], rel=1e-9)
