@@ -5,13 +5,14 @@ scalar physics), :mod:`chains` and :mod:`elimination` (of a network of conductan
 :mod:`blood` (the flow at rest), :mod:`connectivity`, :mod:`region` (the part of the network that
 changes), :mod:`pressure` (one solve with diodes and gates), :mod:`filling` (the event queue of a
 step), :mod:`solidification`, :mod:`detachment`, :mod:`step` (all of these once), :mod:`line`
-(steps until somebody must decide), :mod:`quasistatic`.
+(steps until somebody must decide). The slow limit: :mod:`quasistatic` on :mod:`heap`, or
+:mod:`merging` on :mod:`ranking`.
 """
 
 import os
 from pathlib import Path
 
-from geometry.kernels import forget_stale
+from geometry.kernels import COMPILING, forget_stale
 
 
 def compiled() -> bool:
@@ -21,4 +22,4 @@ def compiled() -> bool:
     return any(folder.rglob("line.follow-*.nbi"))
 
 
-forget_stale(Path(__file__).parent)
+forget_stale(Path(__file__).parent, COMPILING)

@@ -1,15 +1,16 @@
 """Blood in a network: conductances, held cells, flows, and the tracer of where it goes."""
 
-import numba as nb
 import numpy as np
 from numpy.typing import NDArray
+
+from geometry.kernels.compiling import kernel
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 BoolArray = NDArray[np.bool_]
 
 
-@nb.njit(cache=True, nogil=True)
+@kernel
 def face_resistances(
     owner: IntArray, neighbour: IntArray, half: FloatArray, viscosity: FloatArray
 ) -> FloatArray:
@@ -20,7 +21,7 @@ def face_resistances(
     return resistance
 
 
-@nb.njit(cache=True, nogil=True)
+@kernel
 def hold_fixed(
     owner: IntArray,
     neighbour: IntArray,
@@ -50,7 +51,7 @@ def hold_fixed(
     return inner
 
 
-@nb.njit(cache=True, nogil=True)
+@kernel
 def face_flows(
     owner: IntArray, neighbour: IntArray, conductance: FloatArray, pressure: FloatArray
 ) -> FloatArray:
@@ -61,7 +62,7 @@ def face_flows(
     return flow
 
 
-@nb.njit(cache=True, nogil=True)
+@kernel
 def gathered(
     n: int, owner: IntArray, neighbour: IntArray, flow: FloatArray
 ) -> tuple[FloatArray, FloatArray]:
@@ -79,7 +80,7 @@ def gathered(
     return into, out_of
 
 
-@nb.njit(cache=True, nogil=True)
+@kernel
 def share_downstream(
     owner: IntArray,
     neighbour: IntArray,

@@ -6,9 +6,10 @@ pressure falls along it in proportion. Sums of positive terms only, and no syste
 
 from typing import NamedTuple
 
-import numba as nb
 import numpy as np
 from numpy.typing import NDArray
+
+from geometry.kernels.compiling import kernel
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
@@ -30,7 +31,7 @@ class Chains(NamedTuple):
     stop: IntArray  # (c,) kept cell after the last, by place in `kept`
 
 
-@nb.njit(cache=True, nogil=True)
+@kernel
 def find_chains(n: int, owner: IntArray, neighbour: IntArray, stays: BoolArray) -> Chains:
     """Keep the cells that `stays` (n,) marks and all that have not two faces; link the others.
 
@@ -109,7 +110,7 @@ def find_chains(n: int, owner: IntArray, neighbour: IntArray, stays: BoolArray) 
     )
 
 
-@nb.njit(cache=True, nogil=True)
+@kernel
 def add_along(chains: Chains, resistance: FloatArray) -> tuple[FloatArray, FloatArray]:
     """Resistance of each chain (c,), and the part of it that lies before each of its cells."""
     offset, faces = chains.offset, chains.faces
@@ -127,7 +128,7 @@ def add_along(chains: Chains, resistance: FloatArray) -> tuple[FloatArray, Float
     return whole, part
 
 
-@nb.njit(cache=True, nogil=True)
+@kernel
 def fill_chains(chains: Chains, part: FloatArray, pressure: FloatArray) -> FloatArray:
     """Pressure of every cell (n,) from those of the kept ones (k,)."""
     kept, cells, offset = chains.kept, chains.cells, chains.offset

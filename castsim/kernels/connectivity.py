@@ -3,8 +3,8 @@
 import numpy as np
 
 from castsim.kernels.arrays import Graph, IntArray, State
-from castsim.kernels.compiling import kernel, law
 from castsim.kernels.laws import core_mobility, solid_number
+from geometry.kernels.compiling import kernel, law
 
 
 @law

@@ -11,10 +11,10 @@ import heapq
 import numpy as np
 
 from castsim.kernels.arrays import Agent, FloatArray, Graph, IntArray, State
-from castsim.kernels.compiling import kernel, law
 from castsim.kernels.connectivity import other_end
 from castsim.kernels.laws import FULL_HOLD_SHELL, shell_fraction, solid_number
 from castsim.kernels.pressure import TORN, TOUCHED, Work
+from geometry.kernels.compiling import kernel, law
 
 
 @law

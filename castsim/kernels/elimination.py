@@ -16,9 +16,10 @@ to stay: what is left then is the reduced network between them.
 
 from typing import NamedTuple
 
-import numba as nb
 import numpy as np
 from numpy.typing import NDArray
+
+from geometry.kernels.compiling import kernel
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
@@ -46,7 +47,7 @@ class Elimination(NamedTuple):
     head: int  # number of eliminated cells
 
 
-@nb.njit(cache=True, nogil=True)
+@kernel
 def _adjacency(
     n: int, owner: IntArray, neighbour: IntArray
 ) -> tuple[IndexArray, IndexArray, IndexArray]:
@@ -83,7 +84,7 @@ def _adjacency(
     return start[:n].copy(), length, around
 
 
-@nb.njit(cache=True, nogil=True)
+@kernel
 def _eliminate_chains(
     stays: BoolArray,
     start: IndexArray,
@@ -137,7 +138,7 @@ def _eliminate_chains(
     return done, entries
 
 
-@nb.njit(cache=True, nogil=True)
+@kernel
 def _grown(array: IndexArray, size: int) -> IndexArray:
     """The same array with room for at least `size` entries."""
     if size <= len(array):
@@ -147,7 +148,7 @@ def _grown(array: IndexArray, size: int) -> IndexArray:
     return more
 
 
-@nb.njit(cache=True, nogil=True)
+@kernel
 def _compact(
     cells: IndexArray, n: int, start: IndexArray, length: IndexArray, around: IndexArray
 ) -> tuple[IndexArray, IndexArray, IndexArray]:
@@ -171,7 +172,7 @@ def _compact(
     return first, number, pool
 
 
-@nb.njit(cache=True, nogil=True)
+@kernel
 def _eliminate_least(
     cells: IndexArray,
     stays: BoolArray,
@@ -297,7 +298,7 @@ def _eliminate_least(
     return done, row, first, number, pool
 
 
-@nb.njit(cache=True, nogil=True)
+@kernel
 def _targets(head: int, column: IndexArray, row: IndexArray) -> IndexArray:
     """Entry of each pair of an eliminated column's entries; `row` holds ranks, ascending."""
     products = 0
@@ -317,7 +318,7 @@ def _targets(head: int, column: IndexArray, row: IndexArray) -> IndexArray:
     return target
 
 
-@nb.njit(cache=True, nogil=True)
+@kernel
 def _sort_columns(rank: IndexArray, column: IndexArray, row: IndexArray) -> None:
     """Turn cells into ranks, ascending in each column, in place."""
     for k in range(len(rank)):
@@ -330,7 +331,7 @@ def _sort_columns(rank: IndexArray, column: IndexArray, row: IndexArray) -> None
             row[b + 1] = value
 
 
-@nb.njit(cache=True, nogil=True)
+@kernel
 def analyse(
     n: int, owner: IntArray, neighbour: IntArray, stays: BoolArray, junctions_stay: bool
 ) -> Elimination:
@@ -384,7 +385,7 @@ def analyse(
     return Elimination(order, rank, column, row, target, face_entry, head)
 
 
-@nb.njit(cache=True, nogil=True)
+@kernel
 def load(
     plan: Elimination, conductance: FloatArray, ground: FloatArray
 ) -> tuple[FloatArray, FloatArray]:
@@ -399,7 +400,7 @@ def load(
     return entries, hold
 
 
-@nb.njit(cache=True, nogil=True)
+@kernel
 def eliminate(plan: Elimination, entries: FloatArray, hold: FloatArray, inverse: FloatArray) -> int:
     """Eliminate the head in place; the number of its parts that nothing holds.
 
@@ -435,7 +436,7 @@ def eliminate(plan: Elimination, entries: FloatArray, hold: FloatArray, inverse:
     return loose
 
 
-@nb.njit(cache=True, nogil=True)
+@kernel
 def pass_on(plan: Elimination, shares: FloatArray, right: FloatArray) -> None:
     """Pass the head's sources (n,) by rank on to the cells that are left, in place."""
     column, row = plan.column, plan.row
@@ -446,7 +447,7 @@ def pass_on(plan: Elimination, shares: FloatArray, right: FloatArray) -> None:
                 right[row[a]] += shares[a] * value
 
 
-@nb.njit(cache=True, nogil=True)
+@kernel
 def spread(
     plan: Elimination,
     shares: FloatArray,
@@ -490,7 +491,7 @@ def spread(
     return pressure
 
 
-@nb.njit(cache=True, nogil=True)
+@kernel
 def net_outflow(
     owner: IntArray,
     neighbour: IntArray,

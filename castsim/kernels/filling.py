@@ -7,11 +7,11 @@ one, so that the volume balance does not hang on the solver's residual.
 import numpy as np
 
 from castsim.kernels.arrays import Agent, FlagArray, FloatArray, Graph, State
-from castsim.kernels.compiling import kernel, law
 from castsim.kernels.elimination import Elimination
 from castsim.kernels.laws import burst_pressure
 from castsim.kernels.pressure import FILLED, GATES, TOUCHED, Work
 from castsim.kernels.region import NEEDED_RINGS, Region, reveal_flows
+from geometry.kernels.compiling import kernel, law
 
 FRESH = 2
 """`state.reached` of a gate touched within the present step, until its age is known."""

@@ -6,16 +6,17 @@ for all that may ever wait; the caller keeps the size.
 
 from typing import Any
 
-import numba as nb
 import numpy as np
 from numpy.typing import NDArray
+
+from geometry.kernels.compiling import kernel, law
 
 WAY = np.dtype([("threshold", np.float64), ("tie", np.int32), ("node", np.int32)])
 """Threshold of the gate; what decides between equal ones; the node that the way leads to."""
 WayArray = NDArray[Any]
 
 
-@nb.njit(cache=True, nogil=True, inline="always")
+@law
 def before(threshold: float, tie: np.int32, other_threshold: float, other_tie: np.int32) -> bool:
     """Whether the first way goes before the other."""
     if threshold == other_threshold:
@@ -23,7 +24,7 @@ def before(threshold: float, tie: np.int32, other_threshold: float, other_tie: n
     return threshold < other_threshold
 
 
-@nb.njit(cache=True, nogil=True)
+@kernel
 def push(heap: WayArray, size: int, threshold: float, tie: np.int32, node: np.int32) -> int:
     """Add a way to the heap; returns its new size."""
     place = size
@@ -39,7 +40,7 @@ def push(heap: WayArray, size: int, threshold: float, tie: np.int32, node: np.in
     return size + 1
 
 
-@nb.njit(cache=True, nogil=True)
+@kernel
 def drop_top(heap: WayArray, size: int) -> int:
     """Remove the way at index 0, which goes first; returns the new size."""
     size -= 1

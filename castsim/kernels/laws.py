@@ -7,7 +7,7 @@ ch. 5): planar front at 15 % water, cylinder centre at 20 % water.
 
 import math
 
-from castsim.kernels.compiling import law
+from geometry.kernels.compiling import law
 
 SKIN_FACTOR = 2.04
 """Skin thickness over sqrt(D t), planar front: 2 erfc^-1(0.15)."""

@@ -4,12 +4,12 @@ import math
 from typing import NamedTuple
 
 from castsim.kernels.arrays import Agent, FlagArray, FloatArray, Graph, IntArray, State
-from castsim.kernels.compiling import kernel
 from castsim.kernels.elimination import Elimination
 from castsim.kernels.filling import tally
 from castsim.kernels.pressure import FILLED, TORN, Work
 from castsim.kernels.region import Region
 from castsim.kernels.step import Drive, advance
+from geometry.kernels.compiling import kernel
 
 FIRST_VOLUME = 10.0
 """uL, the step is eta times the injected volume, but not less than eta times this."""

@@ -12,12 +12,12 @@ Kruskal 1956, Proc. Am. Math. Soc. 7:48; gates inside one pond are dropped befor
 
 from typing import NamedTuple
 
-import numba as nb
 import numpy as np
 from numpy.typing import NDArray
 
 from castsim.kernels.arrays import IntArray
 from castsim.kernels.ranking import WordArray
+from geometry.kernels.compiling import kernel, law
 
 Int32Array = NDArray[np.int32]
 
@@ -36,7 +36,7 @@ class Mergers(NamedTuple):
     whole: Int32Array  # (k,) nodes in both
 
 
-@nb.njit(cache=True, nogil=True, inline="always")
+@law
 def find(parent: Int32Array, node: int) -> int:
     """Root of the node's pond; halves the path on its way."""
     above = parent[node]
@@ -47,7 +47,7 @@ def find(parent: Int32Array, node: int) -> int:
     return node
 
 
-@nb.njit(cache=True, nogil=True)
+@kernel
 def one_each(
     owner: IntArray,
     neighbour: IntArray,
@@ -83,7 +83,7 @@ def one_each(
     return True
 
 
-@nb.njit(cache=True, nogil=True)
+@kernel
 def merge(
     words: WordArray,
     id_bits: int,
@@ -121,7 +121,7 @@ def merge(
     return count
 
 
-@nb.njit(cache=True, nogil=True)
+@kernel
 def drop_inner(words: WordArray, id_bits: int, ends: Int32Array, parent: Int32Array) -> int:
     """Keep, in their order, the words of gates between different ponds; returns how many."""
     index = (np.uint64(1) << np.uint64(id_bits)) - np.uint64(1)
@@ -136,7 +136,7 @@ def drop_inner(words: WordArray, id_bits: int, ends: Int32Array, parent: Int32Ar
     return kept
 
 
-@nb.njit(cache=True, nogil=True)
+@kernel
 def measure(mergers: Mergers, count: int, pond: Int32Array) -> None:
     """Fill in `child`, `part` and `whole` of the first `count` mergers; `pond` is scratch (n,)."""
     root, child, part, whole = mergers.root, mergers.child, mergers.part, mergers.whole
@@ -152,7 +152,7 @@ def measure(mergers: Mergers, count: int, pond: Int32Array) -> None:
         pond[root[k, 0]] = n + k
 
 
-@nb.njit(cache=True, nogil=True)
+@kernel
 def unfold(
     mergers: Mergers,
     count: int,

@@ -11,7 +11,6 @@ from typing import NamedTuple
 import numpy as np
 
 from castsim.kernels.arrays import Agent, FlagArray, FloatArray, Graph, IntArray, Source, State
-from castsim.kernels.compiling import kernel
 from castsim.kernels.connectivity import end_viscosity
 from castsim.kernels.elimination import Elimination
 from castsim.kernels.laws import burst_pressure
@@ -26,6 +25,7 @@ from castsim.kernels.region import (
     reduce_network,
     spread,
 )
+from geometry.kernels.compiling import kernel
 
 CLOSED_LEAK = 1e-11
 """Share of its conductance left to a closed diode in the matrix, so that nothing floats; its flow

@@ -9,12 +9,12 @@ Node n is all that lies beyond the terminals.
 
 from typing import NamedTuple
 
-import numba as nb
 import numpy as np
 from numpy.typing import NDArray
 
 from castsim.kernels.arrays import FlagArray, FloatArray, IntArray
 from castsim.kernels.heap import WAY, WayArray, before, drop_top, push
+from geometry.kernels.compiling import kernel
 
 Int32Array = NDArray[np.int32]
 
@@ -42,7 +42,7 @@ class Crossings(NamedTuple):
     gate_crossing: Int32Array  # (c,) crossings by gate; or (0,)
 
 
-@nb.njit(cache=True, nogil=True)
+@kernel
 def list_gates(
     n_gates: int, face_gate: IntArray, terminal_gate: IntArray
 ) -> tuple[Int32Array, Int32Array, Int32Array]:
@@ -79,7 +79,7 @@ def list_gates(
     return first, crossing, place
 
 
-@nb.njit(cache=True, nogil=True)
+@kernel
 def list_exits(
     owner: IntArray,
     neighbour: IntArray,
@@ -143,7 +143,7 @@ def list_exits(
             exits[e].node = j
 
 
-@nb.njit(cache=True, nogil=True)
+@kernel
 def free_stretch(
     crossings: Crossings,
     owner: IntArray,
@@ -180,7 +180,7 @@ def free_stretch(
     return waiting
 
 
-@nb.njit(cache=True, nogil=True)
+@kernel
 def advance_front(
     crossings: Crossings,
     owner: IntArray,
@@ -280,7 +280,7 @@ def advance_front(
     return count, terminal
 
 
-@nb.njit(cache=True, nogil=True)
+@kernel
 def list_ways(
     n: int, owner: IntArray, neighbour: IntArray, valve: IntArray, terminal_cell: IntArray
 ) -> tuple[Int32Array, Int32Array]:
@@ -310,7 +310,7 @@ def list_ways(
     return first, way
 
 
-@nb.njit(cache=True, nogil=True)
+@kernel
 def last_drained(
     first: Int32Array, way: Int32Array, order: IntArray, until: Int32Array, stack: Int32Array
 ) -> None:
@@ -357,7 +357,7 @@ def last_drained(
                     depth += 1
 
 
-@nb.njit(cache=True, nogil=True)
+@kernel
 def bar_trapped(
     crossings: Crossings,
     owner: IntArray,
@@ -410,7 +410,7 @@ def bar_trapped(
     return False
 
 
-@nb.njit(cache=True, nogil=True)
+@kernel
 def strike_trapped(order: IntArray, gate: IntArray, until: Int32Array) -> int:
     """Keep, in `order` and `gate`, the cells that were not trapped when agent came; how many.
 
@@ -426,7 +426,7 @@ def strike_trapped(order: IntArray, gate: IntArray, until: Int32Array) -> int:
     return kept
 
 
-@nb.njit(cache=True, nogil=True)
+@kernel
 def fill_up(order: IntArray, volume: FloatArray, limit: float) -> tuple[int, float, float]:
     """Fill cells in their order until `limit` (mm3) is in.
 

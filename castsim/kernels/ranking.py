@@ -5,11 +5,11 @@ thresholds do and ties go to the lower index. Three passes of ten bits bring wor
 places (least significant digit first, Knuth, TAOCP vol. 3, 5.2.5), an insertion brings them home.
 """
 
-import numba as nb
 import numpy as np
 from numpy.typing import NDArray
 
 from castsim.kernels.arrays import FloatArray
+from geometry.kernels.compiling import kernel, law
 
 WordArray = NDArray[np.uint64]
 
@@ -26,7 +26,7 @@ _SIGN = np.uint64(1 << 63)
 _DIGIT = np.uint64((1 << DIGIT_BITS) - 1)
 
 
-@nb.njit(cache=True, nogil=True, inline="always")
+@law
 def sortable(bits: np.uint64) -> np.uint64:
     """Bits of a float to an integer that sorts as the floats do; both zeros give the same."""
     if bits == _SIGN:
@@ -36,7 +36,7 @@ def sortable(bits: np.uint64) -> np.uint64:
     return bits | _SIGN
 
 
-@nb.njit(cache=True, nogil=True)
+@kernel
 def pack(bits: WordArray, id_bits: int, words: WordArray) -> int:
     """Words of the thresholds whose `bits` are given; returns how many bits a word uses.
 
@@ -66,7 +66,7 @@ def pack(bits: WordArray, id_bits: int, words: WordArray) -> int:
     return used
 
 
-@nb.njit(cache=True, nogil=True)
+@kernel
 def split_point(words: WordArray, used: int, wanted: int) -> tuple[np.uint64, int]:
     """Word below which at least `wanted` words lie (or all), and how many do."""
     count = np.zeros(1 << COARSE_BITS, dtype=np.int64)
@@ -81,7 +81,7 @@ def split_point(words: WordArray, used: int, wanted: int) -> tuple[np.uint64, in
     return ~np.uint64(0), below
 
 
-@nb.njit(cache=True, nogil=True)
+@kernel
 def split(words: WordArray, point: np.uint64, low: WordArray, high: WordArray) -> None:
     """Words below `point` into `low`, the others into `high`, each with room for one more."""
     p, q = 0, 0
@@ -94,7 +94,7 @@ def split(words: WordArray, point: np.uint64, low: WordArray, high: WordArray) -
         q += int(word >= point)
 
 
-@nb.njit(cache=True, nogil=True)
+@kernel
 def deal(source: WordArray, target: WordArray, shift: int, start: NDArray[np.int64]) -> None:
     """One stable pass of the radix sort; `start` is scratch of 2^DIGIT_BITS."""
     down = np.uint64(shift)
@@ -113,7 +113,7 @@ def deal(source: WordArray, target: WordArray, shift: int, start: NDArray[np.int
         start[heap] += 1
 
 
-@nb.njit(cache=True, nogil=True)
+@kernel
 def insert(words: WordArray, id_bits: int, threshold: FloatArray) -> bool:
     """Bring nearly sorted words home; False: given up.
 
@@ -140,7 +140,7 @@ def insert(words: WordArray, id_bits: int, threshold: FloatArray) -> bool:
     return True
 
 
-@nb.njit(cache=True, nogil=True)
+@kernel
 def radix_sort(
     words: WordArray, spare: WordArray, used: int, id_bits: int, threshold: FloatArray
 ) -> bool:

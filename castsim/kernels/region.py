@@ -18,8 +18,8 @@ from typing import NamedTuple
 import numpy as np
 
 from castsim.kernels.arrays import FlagArray, FloatArray, Graph, IntArray, State
-from castsim.kernels.compiling import kernel
 from castsim.kernels.elimination import Elimination, IndexArray
+from geometry.kernels.compiling import kernel
 
 NEEDED_RINGS = 2
 """Faces beyond a cell with agent within which all flows are read: its blood's neighbours'."""

@@ -3,8 +3,8 @@
 import math
 
 from castsim.kernels.arrays import Agent, FlagArray, FloatArray, Graph, IntArray, State
-from castsim.kernels.compiling import kernel, law
 from castsim.kernels.pressure import FILLED, GATES, TOUCHED, Work
+from geometry.kernels.compiling import kernel, law
 
 STILL = 1e-15
 """Share of a cell that is renewed in a step below which it counts as standing still."""

@@ -4,7 +4,6 @@ import math
 from typing import NamedTuple
 
 from castsim.kernels.arrays import Agent, FloatArray, Graph, IntArray, Source, State
-from castsim.kernels.compiling import kernel, law
 from castsim.kernels.connectivity import cut_off, find_drains, find_fed
 from castsim.kernels.detachment import slip_plug, tear_off
 from castsim.kernels.elimination import Elimination
@@ -12,6 +11,7 @@ from castsim.kernels.filling import fill, stamp_times
 from castsim.kernels.pressure import FILLED, TOUCHED, TRAPPED, Solution, Work, solve
 from castsim.kernels.region import NEEDED_RINGS, Region, include, widen
 from castsim.kernels.solidification import age_gates, age_gel
+from geometry.kernels.compiling import kernel, law
 
 RATE_CHANGE = 0.1
 """Largest relative change of the inflow within one step (hub pressure charging or discharging)."""

@@ -8,16 +8,19 @@ root sleeves), :mod:`settling` (veins between all of these), :mod:`trunk` (one t
 import hashlib
 from pathlib import Path
 
+COMPILING = Path(__file__).with_name("compiling.py")
+"""How kernels are compiled, on which all machine code depends."""
 
-def forget_stale(folder: Path) -> bool:
-    """Drop the machine code that numba keeps for `folder` when any source in it has changed.
+
+def forget_stale(folder: Path, *more: Path) -> bool:
+    """Drop the machine code that numba keeps for `folder` when a source in it or `more` has changed.
 
     Numba looks at the file of the cached function only, not at those of the functions it calls:
     without this, an edit of ``solids.py`` would leave the old distances in use. A folder that
     cannot be written is left alone; so is a cache named by ``NUMBA_CACHE_DIR``.
     """
     digest = hashlib.sha256()
-    for source in sorted(folder.glob("*.py")):
+    for source in (*sorted(folder.glob("*.py")), *more):
         digest.update(source.name.encode() + b"\0" + source.read_bytes())
     cache = folder / "__pycache__"
     mark = cache / "sources.sha256"

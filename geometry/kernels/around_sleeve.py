@@ -6,10 +6,10 @@ The angle is 0 cranial, positive towards anterior. Lengths are mm, angles rad.
 import math
 from typing import NamedTuple
 
-import numba as nb
 import numpy as np
 from numpy.typing import NDArray
 
+from geometry.kernels.compiling import kernel
 from geometry.kernels.sketch import POINT_STEP_MM
 
 FloatArray = NDArray[np.float64]
@@ -28,7 +28,7 @@ class SleeveFrames(NamedTuple):
     front: FloatArray  # (n, 3) anterior
 
 
-@nb.njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def _put(
     points: FloatArray, arc: FloatArray, up: FloatArray, front: FloatArray,
     first: int, last: int, s: float, rho: float, theta: float, out: FloatArray, row: int,
@@ -49,7 +49,7 @@ def _put(
         out[row, c] = axis + rho * (cos * up[k, c] + sin * front[k, c])
 
 
-@nb.njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def surround(frames: SleeveFrames, which: IntArray, place: FloatArray) -> FloatArray:
     """World points (k, 3) at places (k, 3) about the sleeves `which` (k,).
 
@@ -68,7 +68,7 @@ def surround(frames: SleeveFrames, which: IntArray, place: FloatArray) -> FloatA
     return out
 
 
-@nb.njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def lay_between(
     frames: SleeveFrames, which: IntArray, one: FloatArray, two: FloatArray
 ) -> tuple[FloatArray, IntArray]:
@@ -99,7 +99,7 @@ def lay_between(
     return xyz, first
 
 
-@nb.njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def project(frames: SleeveFrames, which: IntArray, xyz: FloatArray) -> FloatArray:
     """Places (k, 3) of world points (k, 3) about the sleeves `which` (k,).
 

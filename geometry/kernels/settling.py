@@ -9,10 +9,10 @@ along each vein, so that a push leaves a curve and not a kink.
 import math
 from typing import NamedTuple
 
-import numba as nb
 import numpy as np
 from numpy.typing import NDArray
 
+from geometry.kernels.compiling import kernel
 from geometry.kernels.solids import AXES, BOX, FRAME, HEIGHT, box_gap, solid_distance, to_frame
 from geometry.kernels.tubes import (
     RADIUS,
@@ -75,7 +75,7 @@ class Obstacles(NamedTuple):
     sac_row: FloatArray  # (nz, 3) centre nearest in height; least, greatest y of those in reach
 
 
-@nb.njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def _cell(
     corner: tuple[float, float, float], step: float, shape: tuple[int, int, int],
     x: float, y: float, z: float,
@@ -87,7 +87,7 @@ def _cell(
     return (int(i) * shape[1] + int(j)) * shape[2] + int(k)
 
 
-@nb.njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def _nearest_solid(
     solid: FloatArray,
     member: Index,
@@ -119,7 +119,7 @@ def _nearest_solid(
     return nearest, best
 
 
-@nb.njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def _may_be_near_sac(
     widest: float, narrowest: float, sac_row: FloatArray, row: int, x: float, y: float, reach: float
 ) -> bool:
@@ -133,7 +133,7 @@ def _may_be_near_sac(
     return abs(x) <= bound and sac_row[row, 1] - beside <= y <= sac_row[row, 2] + beside
 
 
-@nb.njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def clearances(obstacles: Obstacles, xyz: FloatArray, within: FloatArray) -> FloatArray:
     """Distance (k,) of points (k, 3) to the nearest obstacle, mm, at most `within` (k,).
 
@@ -170,14 +170,14 @@ def clearances(obstacles: Obstacles, xyz: FloatArray, within: FloatArray) -> Flo
     return result
 
 
-@nb.njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def _along(missing: float, gx: float, gy: float, gz: float) -> tuple[float, float, float]:
     """Push of `missing` mm along a gradient of any length."""
     share = missing / max(math.sqrt(gx * gx + gy * gy + gz * gz), FLAT)
     return share * gx, share * gy, share * gz
 
 
-@nb.njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def _push_from_solid(
     solid: FloatArray, s: int, x: float, y: float, z: float, here: float, wanted: float
 ) -> tuple[float, float, float]:
@@ -195,7 +195,7 @@ def _push_from_solid(
     )
 
 
-@nb.njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def _push_from_sac(
     sac: FloatArray, k: int, x: float, y: float, z: float, here: float, wanted: float
 ) -> tuple[float, float, float]:
@@ -209,7 +209,7 @@ def _push_from_sac(
     return _along(wanted - here, gx, gy, gz)
 
 
-@nb.njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def settle(
     obstacles: Obstacles,
     xyz: FloatArray,
@@ -308,7 +308,7 @@ def settle(
                 xyz[k, c] += moved[k, c]
 
 
-@nb.njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def space_evenly(
     xyz: FloatArray, free: BoolArray, line: IntArray, line_start: IntArray, chosen: IntArray
 ) -> None:
@@ -349,7 +349,7 @@ def space_evenly(
                 )
 
 
-@nb.njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def _look(
     obstacles: Obstacles,
     xyz: FloatArray,
@@ -407,7 +407,7 @@ def _look(
     return np.flatnonzero(tight)
 
 
-@nb.njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def _refine(
     xyz: FloatArray, line: IntArray, line_start: IntArray, chosen: IntArray
 ) -> tuple[FloatArray, IntArray, IntArray]:
@@ -434,7 +434,7 @@ def _refine(
     return new_xyz, new_line, start
 
 
-@nb.njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def settle_veins(
     obstacles: Obstacles,
     xyz: FloatArray,

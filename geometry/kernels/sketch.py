@@ -6,9 +6,10 @@ them.
 
 import math
 
-import numba as nb
 import numpy as np
 from numpy.typing import NDArray
+
+from geometry.kernels.compiling import kernel
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
@@ -27,13 +28,13 @@ POINT_STEP_MM = 0.8
 """Spacing of centreline points."""
 
 
-@nb.njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def _distance(xyz: FloatArray, i: int, other: FloatArray, j: int) -> float:
     dx, dy, dz = xyz[i, 0] - other[j, 0], xyz[i, 1] - other[j, 1], xyz[i, 2] - other[j, 2]
     return math.sqrt(dx * dx + dy * dy + dz * dz)
 
 
-@nb.njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def _length(vein: FloatArray, v: int, node_xyz: FloatArray, curve: FloatArray) -> float:
     """Length by which a vein that is not given is cut into steps, mm."""
     first, after = int(vein[v, FIRST]), int(vein[v, AFTER])
@@ -49,7 +50,7 @@ def _length(vein: FloatArray, v: int, node_xyz: FloatArray, curve: FloatArray) -
     return (vein[v, TO] - vein[v, FROM]) * whole
 
 
-@nb.njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def _lay_along(
     curve: FloatArray, first: int, after: int, begin: float, end: float, out: FloatArray
 ) -> None:
@@ -70,7 +71,7 @@ def _lay_along(
             out[k - 1, c] = curve[i, c] + share * (curve[i + 1, c] - curve[i, c])
 
 
-@nb.njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def lay(
     vein: FloatArray, node_xyz: FloatArray, curve: FloatArray
 ) -> tuple[FloatArray, IntArray, IntArray]:
@@ -124,7 +125,7 @@ def lay(
     return xyz, line, line_start
 
 
-@nb.njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def _root(group: IntArray, node: int) -> int:
     while group[node] != node:
         group[node] = group[group[node]]
@@ -132,7 +133,7 @@ def _root(group: IntArray, node: int) -> int:
     return node
 
 
-@nb.njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def thin(
     start: IntArray,
     end: IntArray,

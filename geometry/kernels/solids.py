@@ -10,9 +10,10 @@ grad f, which is never less than (f - 1) min(a, b): that bound spares most of th
 import math
 from typing import NamedTuple
 
-import numba as nb
 import numpy as np
 from numpy.typing import NDArray
+
+from geometry.kernels.compiling import kernel
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
@@ -39,7 +40,7 @@ class Bodies(NamedTuple):
     frame_box: FloatArray  # (f, 6) mm, lower and upper corner in world
 
 
-@nb.njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def ellipse_distance(x: float, y: float, a: float, b: float) -> float:
     """Signed distance to (x/a)^2 + (y/b)^2 = 1."""
     u, v = max(abs(x / a), LEAST), max(abs(y / b), LEAST)
@@ -48,7 +49,7 @@ def ellipse_distance(x: float, y: float, a: float, b: float) -> float:
     return (f - 1.0) * f / math.sqrt(p * p + q * q)
 
 
-@nb.njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def quartic_distance(x: float, y: float, a: float, b: float) -> float:
     """Signed distance to (x/a)^4 + (y/b)^4 = 1."""
     u, v = max(abs(x / a), LEAST), max(abs(y / b), LEAST)
@@ -57,7 +58,7 @@ def quartic_distance(x: float, y: float, a: float, b: float) -> float:
     return (f - 1.0) * f * f * f / math.sqrt(p * p + q * q)
 
 
-@nb.njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def _cap(side: float, along: float) -> float:
     """Distance to a straight cylinder from the distances to its side and to its ends."""
     if side > 0.0 and along > 0.0:
@@ -65,7 +66,7 @@ def _cap(side: float, along: float) -> float:
     return max(side, along)
 
 
-@nb.njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def solid_distance(solid: FloatArray, s: int, x: float, y: float, z: float, enough: float) -> float:
     """Signed distance to solid `s` of a point in its frame, mm; at `enough`, that or more."""
     shape = int(solid[s, SHAPE])
@@ -101,7 +102,7 @@ def solid_distance(solid: FloatArray, s: int, x: float, y: float, z: float, enou
     return _cap(side, along)
 
 
-@nb.njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def box_gap(box: FloatArray, row: int, column: int, x: float, y: float, z: float) -> float:
     """Largest distance along an axis from a point to the box at a place of a table.
 
@@ -113,7 +114,7 @@ def box_gap(box: FloatArray, row: int, column: int, x: float, y: float, z: float
     return max(across, ahead, up)
 
 
-@nb.njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def to_frame(solid: FloatArray, s: int, x: float, y: float, z: float) -> tuple[float, float, float]:
     """World point in the frame of solid `s`."""
     x, y, z = x - solid[s, ORIGIN], y - solid[s, ORIGIN + 1], z - solid[s, ORIGIN + 2]
@@ -124,7 +125,7 @@ def to_frame(solid: FloatArray, s: int, x: float, y: float, z: float) -> tuple[f
     )
 
 
-@nb.njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def distance_at(
     solid: FloatArray,
     frame_start: IntArray,
@@ -146,7 +147,7 @@ def distance_at(
     return best
 
 
-@nb.njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def distances(bodies: Bodies, xyz: FloatArray, near: float) -> FloatArray:
     """Signed distance (k,) of world points (k, 3) to the nearest solid, mm, at most `near`."""
     solid, frame_start, frame_box = bodies.solid, bodies.frame_start, bodies.frame_box
@@ -157,7 +158,7 @@ def distances(bodies: Bodies, xyz: FloatArray, near: float) -> FloatArray:
     return result
 
 
-@nb.njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def may_be_near(
     solid: FloatArray, which: IntArray, centre: FloatArray, radius: float, reach: float
 ) -> BoolArray:

@@ -3,10 +3,10 @@
 import math
 from typing import NamedTuple
 
-import numba as nb
 import numpy as np
 from numpy.typing import NDArray
 
+from geometry.kernels.compiling import kernel
 from geometry.kernels.solids import Bodies, distance_at
 
 FloatArray = NDArray[np.float64]
@@ -38,7 +38,7 @@ class Laid(NamedTuple):
     length: FloatArray  # (b,) mm
 
 
-@nb.njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def _slopes(knots: FloatArray, values: FloatArray) -> FloatArray:
     """Slopes (k, d) at the knots of the twice differentiable cubic, by elimination."""
     n = len(knots)
@@ -72,7 +72,7 @@ def _slopes(knots: FloatArray, values: FloatArray) -> FloatArray:
     return slope
 
 
-@nb.njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def spline(knots: FloatArray, values: FloatArray, at: FloatArray) -> FloatArray:
     """Twice differentiable cubic through `values` (k, d) at `knots` (k,), k > 1; `at` rises."""
     slope, result = _slopes(knots, values), np.empty((len(at), values.shape[1]))
@@ -89,7 +89,7 @@ def spline(knots: FloatArray, values: FloatArray, at: FloatArray) -> FloatArray:
     return result
 
 
-@nb.njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def _push(bodies: Bodies, points: FloatArray, radius: FloatArray, pinned: BoolArray) -> bool:
     """Move those points that are too near to bone once, but for pinned ones; False if none is."""
     solid, start, box = bodies.solid, bodies.frame_start, bodies.frame_box
@@ -120,7 +120,7 @@ def _push(bodies: Bodies, points: FloatArray, radius: FloatArray, pinned: BoolAr
     return pushed
 
 
-@nb.njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def clear_of_bone(
     bodies: Bodies, points: FloatArray, radius: FloatArray, pinned: BoolArray
 ) -> None:
@@ -138,7 +138,7 @@ def clear_of_bone(
                         points[k, c] = start[k, c] + around / 4
 
 
-@nb.njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def _pieces(xyz: FloatArray, i: int) -> tuple[float, int]:
     """Chord from waypoint `i` to the next, mm, and the steps that it is cut into."""
     dx, dy, dz = xyz[i + 1, 0] - xyz[i, 0], xyz[i + 1, 1] - xyz[i, 1], xyz[i + 1, 2] - xyz[i, 2]
@@ -146,7 +146,7 @@ def _pieces(xyz: FloatArray, i: int) -> tuple[float, int]:
     return chord, max(math.ceil(chord / STEP_MM), 2)
 
 
-@nb.njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def _lay_one(
     bodies: Bodies,
     xyz: FloatArray,
@@ -185,7 +185,7 @@ def _lay_one(
     return points, major, minor, first
 
 
-@nb.njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def lay(
     bodies: Bodies,
     first_waypoint: IntArray,

@@ -6,10 +6,10 @@ guess to either side, for as long as one could still be nearer.
 
 import math
 
-import numba as nb
 import numpy as np
 from numpy.typing import NDArray
 
+from geometry.kernels.compiling import kernel
 from geometry.kernels.solids import box_gap, ellipse_distance
 
 FloatArray = NDArray[np.float64]
@@ -30,7 +30,7 @@ FIRST, AFTER, RADIUS, AXIS_BOX = 0, 1, 2, 3
 corner of its axis (mm). Along each sleeve x rises or falls all the way."""
 
 
-@nb.njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def nearest_centre(sweep: FloatArray, guess: int, y: float, z: float) -> int:
     """Index of the centre that is nearest in the median plane."""
     nearest, best = guess, (sweep[guess, Y] - y) ** 2 + (sweep[guess, Z] - z) ** 2
@@ -47,7 +47,7 @@ def nearest_centre(sweep: FloatArray, guess: int, y: float, z: float) -> int:
     return nearest
 
 
-@nb.njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def descend_to_centre(sweep: FloatArray, guess: int, y: float, z: float) -> int:
     """As :func:`nearest_centre`, for points nearer to the curve than it is bent."""
     nearest, best = guess, (sweep[guess, Y] - y) ** 2 + (sweep[guess, Z] - z) ** 2
@@ -64,7 +64,7 @@ def descend_to_centre(sweep: FloatArray, guess: int, y: float, z: float) -> int:
     return nearest
 
 
-@nb.njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def sweep_distance(sweep: FloatArray, k: int, x: float, y: float, z: float) -> float:
     """Signed distance of a world point to swept ellipses, mm, whose centre `k` is nearest.
 
@@ -81,7 +81,7 @@ def sweep_distance(sweep: FloatArray, k: int, x: float, y: float, z: float) -> f
     return distance
 
 
-@nb.njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def distances(sweep: FloatArray, xyz: FloatArray) -> FloatArray:
     """Signed distance (k,) of world points (k, 3) to swept ellipses, mm."""
     result = np.empty(len(xyz))
@@ -93,7 +93,7 @@ def distances(sweep: FloatArray, xyz: FloatArray) -> FloatArray:
     return result
 
 
-@nb.njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def nearest_on_sleeves(
     axis: FloatArray,
     sleeve: FloatArray,

@@ -1,4 +1,4 @@
-"""How every kernel is compiled."""
+"""How every kernel is compiled, here and in `castsim.kernels`."""
 
 import numba as nb
 
