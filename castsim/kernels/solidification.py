@@ -180,6 +180,7 @@ def age_gates(
 
     The diffusivity of a skin is that of its far side: blood sweeps the solvent away where it renews
     the cell faster than the solvent crosses its lumen; where blood is trapped the solvent stays.
+    Of a gate with several fronts the one that loses solvent the fastest counts.
     """
     gates, broken, age, skin = work.gates, state.broken, state.age, state.skin
     moved, window, full, flow = state.moved, state.window, state.full, state.flow
@@ -189,7 +190,7 @@ def age_gates(
     n = len(full)
     for k in range(work.size[GATES]):
         g = gates[k]
-        blood = -1
+        fronts = 0
         volume = 0.0
         for e in range(gate_first[g], gate_first[g + 1]):
             f = gate_faces[e]
@@ -198,9 +199,9 @@ def age_gates(
             j_full = j < n and full[j] == 1
             if (full[i] == 1) == j_full:
                 continue
-            blood = i if j_full else j
+            fronts += 1
             volume += abs(flow[f]) * scale * dt
-        if blood < 0:
+        if fronts == 0:
             continue
         if broken[g] == 1:
             moved[g] += volume / (math.pi * gate_radius[g] ** 2)
@@ -216,14 +217,25 @@ def age_gates(
         older = age[g] + dt
         growing = min(dt, max(0.0, older - agent.onset))
         if growing > 0.0:
-            factor = 1.0
-            if blood < n and drains[blood] == 0:
-                factor = agent.enclosed_factor
-            elif (
-                blood >= n
-                or renewal(first, around, owner, neighbour, flow, full, cell_volume, blood)
-                > agent.diffusivity / gel_radius[blood] ** 2
-            ):
-                factor = agent.swept_factor
+            factor = 0.0
+            for e in range(gate_first[g], gate_first[g + 1]):
+                f = gate_faces[e]
+                i = owner[f]
+                j = neighbour[f]
+                j_full = j < n and full[j] == 1
+                if (full[i] == 1) == j_full:
+                    continue
+                blood = i if j_full else j
+                if blood < n and drains[blood] == 0:
+                    own = agent.enclosed_factor
+                elif (
+                    blood >= n
+                    or renewal(first, around, owner, neighbour, flow, full, cell_volume, blood)
+                    > agent.diffusivity / gel_radius[blood] ** 2
+                ):
+                    own = agent.swept_factor
+                else:
+                    own = 1.0
+                factor = max(factor, own)
             skin[g] += agent.diffusivity * factor * growing
         age[g] = older

@@ -13,7 +13,7 @@ COMPILING = Path(__file__).with_name("compiling.py")
 
 
 def forget_stale(folder: Path, *more: Path) -> bool:
-    """Drop the machine code that numba keeps for `folder` when a source in it or `more` has changed.
+    """Drop the machine code that numba keeps for a folder when a source in it or `more` changed.
 
     Numba looks at the file of the cached function only, not at those of the functions it calls:
     without this, an edit of ``solids.py`` would leave the old distances in use. A folder that
