@@ -168,11 +168,6 @@ def test_relabelling_changes_no_gel_number():
         np.testing.assert_allclose(one.state.gel, other.run().state.gel[cells], rtol=1e-9)
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="a gate's skin grows as the blood beyond the last of its fronts tells, by face number: "
-    "twice as fast as unswept if that is swept, a third as fast if that is enclosed",
-)
 def test_the_skin_of_a_gate_does_not_hang_on_which_of_its_fronts_is_listed_last():
     """Cell 0 is full; beyond one gate lie the swept cell 1 (a way out) and the blind cell 2."""
     ends = np.array([[0, 1], [0, 2]])
