@@ -138,15 +138,15 @@ FAULTS = (
     fault(
         "skin where blood sweeps grows as elsewhere",
         SOLIDIFICATION,
-        "factor = agent.swept_factor",
-        "factor = 1.0",
+        "own = agent.swept_factor",
+        "own = 1.0",
         GATES,
     ),
     fault(
         "skin on enclosed blood grows as elsewhere",
         SOLIDIFICATION,
-        "factor = agent.enclosed_factor",
-        "factor = 1.0",
+        "own = agent.enclosed_factor",
+        "own = 1.0",
         GATES,
     ),
     fault(
