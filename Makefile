@@ -56,8 +56,8 @@ mutants: $(DEV)
 
 bench: $(DEV)
 	@mkdir -p .benchmarks
-	$(BIN)/python -m pytest benchmarks $(BENCH) --benchmark-columns=min,median,rounds --benchmark-json=.benchmarks/raw.json
-	$(BIN)/python -m benchmarks.report .benchmarks/raw.json
+	@$(BIN)/python -m pytest benchmarks $(BENCH) --benchmark-columns=min,median,rounds --benchmark-json=.benchmarks/raw.json; \
+	  status=$$?; $(BIN)/python -m benchmarks.report .benchmarks/raw.json && exit $$status
 
 # The codes that castsim is compared with, one by one: docrep, which OpenPNM needs, comes as source only, and scikit-sparse
 # is compiled (a C compiler and libsuitesparse-dev). What cannot be installed here is left out, and says so.

@@ -1,7 +1,7 @@
 """Geometry: a new patient, the way of a catheter in it, and the arcs of a root, with warm kernels.
 
 Run with ``make bench``. Nothing is kept from patient to patient but what all share: the skeleton,
-the tables and the obstacles. The aims are promises about a quiet machine.
+the tables and the obstacles. Times are aims on a quiet machine: one that is missed is shown, and is no error.
 """
 
 from collections.abc import Iterator
@@ -19,9 +19,6 @@ from geometry.catheter_route import find_route
 from geometry.centerline_mesh import centreline_mesh
 from geometry.levels import Level, Side
 
-DRAW_AIM_S = 0.045
-ROUTE_AIM_S = 0.005
-COVERAGE_AIM_S = 0.005
 ROUNDS = 15
 CELL_MM = 0.5
 
@@ -37,6 +34,9 @@ def seeds() -> Iterator[int]:
     return count(1000)
 
 
+@pytest.mark.measures(
+    "geometry of a new random anatomy", "castsim", bar="≤ 0.045 s (aim)", at_most_s=0.045
+)
 def test_draw(benchmark: BenchmarkFixture, typical: Anatomy, seeds: Iterator[int]) -> None:
     """A new random patient."""
 
@@ -45,16 +45,23 @@ def test_draw(benchmark: BenchmarkFixture, typical: Anatomy, seeds: Iterator[int
 
     drawn = benchmark.pedantic(Anatomy.draw, setup=generator, rounds=ROUNDS)
     assert drawn.network.n_branches > typical.network.n_branches // 2
-    assert benchmark.stats.stats.median <= DRAW_AIM_S
 
 
+@pytest.mark.measures(
+    "geometry of the typical anatomy, new strands",
+    "castsim",
+    bar="≤ 0.045 s (aim)",
+    at_most_s=0.045,
+)
 def test_typical(benchmark: BenchmarkFixture) -> None:
     """The commonest anatomy, with new strands in its plexuses."""
     strands = count()
     benchmark.pedantic(lambda: Anatomy.typical(next(strands)), rounds=ROUNDS, warmup_rounds=1)
-    assert benchmark.stats.stats.median <= DRAW_AIM_S
 
 
+@pytest.mark.measures(
+    "way of the catheter from tip to heart", "castsim", bar="≤ 0.005 s (aim)", at_most_s=0.005
+)
 def test_route(benchmark: BenchmarkFixture, typical: Anatomy) -> None:
     """The way of a catheter from its tip to the heart."""
     scenario = load_scenario("right-t9").resolved()
@@ -63,9 +70,14 @@ def test_route(benchmark: BenchmarkFixture, typical: Anatomy) -> None:
         find_route, (typical.network, tip), {"diameter_mm": 1.0}, rounds=ROUNDS, warmup_rounds=1
     )
     assert route.path
-    assert benchmark.stats.stats.median <= ROUTE_AIM_S
 
 
+@pytest.mark.measures(
+    "arcs of a root that its foramen's veins can cover",
+    "castsim",
+    bar="≤ 0.005 s (aim)",
+    at_most_s=0.005,
+)
 def test_coverage(benchmark: BenchmarkFixture, typical: Anatomy) -> None:
     """The arcs that the foraminal cells of one root would cover."""
     mesh = centreline_mesh(typical.network, CELL_MM)
@@ -73,4 +85,3 @@ def test_coverage(benchmark: BenchmarkFixture, typical: Anatomy) -> None:
         foramen_coverage, (typical, mesh, Level.T9, Side.RIGHT), rounds=ROUNDS, warmup_rounds=1
     )
     assert len(cover.cell)
-    assert benchmark.stats.stats.median <= COVERAGE_AIM_S

@@ -270,7 +270,7 @@ def _told(
         nonlocal waits
         if waits and stage == "injection":
             waits = False
-            talk().print("castsim: compiling the kernels, once on this machine (about 40 s)")
+            talk().print("castsim: compiling the kernels, once on this machine (a minute or two)")
         if progress is not None:
             progress(heading or stage, done)
 

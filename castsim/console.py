@@ -128,7 +128,7 @@ def print_benchmark(comparisons: Sequence["Comparison"], *, written: str | None)
         origins = ", ".join(dict.fromkeys(_origin(one) for one in comparisons))
         count = f"{len(comparisons)} scenario{'s' if len(comparisons) > 1 else ''}"
         console.print(
-            f"{count}, {len(changed)} changed. {_closest(comparisons)}",
+            f"{count}, {len(changed)} changed beyond tolerance. {_closest(comparisons)}",
             f"Baselines set by {origins}.",
             sep="\n",
             soft_wrap=True,
@@ -177,12 +177,12 @@ def _closest(comparisons: Sequence["Comparison"]) -> str:
     """Say how far the numbers moved that count as unchanged."""
     small = [d for one in comparisons for d in one.differences if not d.beyond]
     if not small:
-        return "All other numbers are the same."
+        return "All numbers within tolerance are the same as stored."
     largest = max(small, key=lambda moved: moved.excess)
     whose, many = ("its", "") if len(small) == 1 else ("their", "s")
     return (
-        f"{len(small)} other number{many} moved, by at most {100 * largest.excess:.0f} % of "
-        f"{whose} tolerance ({largest.quantity})."
+        f"{len(small)} number{many} moved within tolerance, by at most "
+        f"{100 * largest.excess:.0f} % of {whose} own ({largest.quantity.replace('_', ' ')})."
     )
 
 

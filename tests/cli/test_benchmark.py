@@ -78,7 +78,9 @@ def test_nothing_has_changed(folder: Path, capsys: pytest.CaptureFixture[str]) -
     assert sorted(path.stem for path in folder.iterdir()) == list(bundled_names())
     assert bench(folder) == 0
     out, err = capsys.readouterr()
-    assert out.startswith("13 scenarios, 0 changed. All other numbers are the same.\nBaselines set")
+    assert out.startswith(
+        "13 scenarios, 0 changed beyond tolerance. All numbers within tolerance are the same as stored.\nBaselines set"
+    )
     assert err == ""
 
 
@@ -225,7 +227,7 @@ def test_a_change_of_physics_is_seen(
     given = Scenario.agent_model
     assert bench(tmp_path, *ONE, "--update", "--quiet") == 0
     assert bench(tmp_path, *ONE) == 0
-    assert "All other numbers are the same." in capsys.readouterr().out
+    assert "All numbers within tolerance are the same as stored." in capsys.readouterr().out
 
     def light(self: Scenario) -> Any:
         return replace(given(self), density=1.06e-3)
