@@ -1,7 +1,8 @@
 """Geometry: a new patient, the way of a catheter in it, and the arcs of a root, with warm kernels.
 
 Run with ``make bench``. Nothing is kept from patient to patient but what all share: the skeleton,
-the tables and the obstacles. Times are aims on a quiet machine: one that is missed is shown, and is no error.
+the tables and the obstacles. Times are aims on a quiet machine: one that is missed is shown, and is
+no error.
 """
 
 from collections.abc import Iterator

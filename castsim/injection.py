@@ -16,7 +16,7 @@ from castsim.errors import SolverError
 from castsim.kernels.arrays import Graph, State
 from castsim.kernels.connectivity import find_drains
 from castsim.kernels.filling import tally
-from castsim.kernels.line import Hub, Line, Lookout, Moment, Stretch, follow
+from castsim.kernels.line import Hub, Line, Lookout, Moment, catheter_reflux, follow
 from castsim.kernels.pressure import TORN, scratch
 from castsim.kernels.region import eliminate_rest, include_valves, new_region, reveal_all
 from castsim.protocol import Protocol, Rule, RuleAction, RuleKind, Step
@@ -368,9 +368,10 @@ class _Run:
             raise SolverError("the fronts' diodes did not settle; please report this scenario")
         if self.steps > MOST_STEPS:
             raise SolverError(f"more than {MOST_STEPS} steps; please report this scenario")
-        if not self.rows:
-            self._first_row(stretch)
-        self.rows.append(self.log[: stretch.steps].copy())
+        if not self.rows and stretch.steps > 0:
+            self._first_row(stretch.first_pressure)
+        if stretch.steps > 0:
+            self.rows.append(self.log[: stretch.steps].copy())
         self.injected, self.pushed, self.time, self.elapsed, self.hub = stretch.moment
         self.steps += stretch.steps
         self.solves += stretch.solves
@@ -380,10 +381,10 @@ class _Run:
             self._note_tear()
         return stretch.ended, stretch.stalled, stretch.met
 
-    def _first_row(self, stretch: Stretch) -> None:
+    def _first_row(self, tip_pressure: float) -> None:
         """The log begins before the first step, with the pressure that starts it."""
         row = np.zeros((1, len(LOG_COLUMNS)))
-        row[0, 1:4] = self.time, stretch.first_pressure, self.hub
+        row[0, 1:4] = self.time, tip_pressure, self.hub
         self.rows.append(row)
 
     def _note_tear(self) -> None:
@@ -396,7 +397,8 @@ class _Run:
 
     def catheter_reflux(self) -> float:
         """Length of catheter that agent surrounds, mm, by whatever way it came."""
-        return float(self.watch.route_length[self.state.full[self.watch.route] == 1].sum())
+        # the kernel's own sum: another order of adding up could miss a threshold by round-off
+        return float(catheter_reflux(self.state, self.lookout.route, self.lookout.route_length))
 
     def _visible(self, rule: Rule) -> NDArray[np.uint8]:
         """Flags of the azygos system's veins that are wide enough for the rule."""
@@ -440,6 +442,8 @@ class _Run:
     def _result(self) -> Injection:
         rows = np.concatenate(self.rows)
         log = {name: rows[:, k].copy() for k, name in enumerate(LOG_COLUMNS)}
+        if not self.rows:
+            self._first_row(0.0)
         reveal_all(self.graph, self.state, self.plan, self.region)
         cut = self.mesh.terminal_kind == TerminalKind.CUT
         edge = np.concatenate([self.mesh.terminal_cell[cut], self.watch.ports])

@@ -9,7 +9,7 @@ from castsim.agents import AgentModel
 from castsim.assembly import build_graph, empty_state
 from castsim.disorder import gate_disorder
 from castsim.errors import SolverError
-from castsim.injection import LOG_COLUMNS, Injection, TipSource, Watch
+from castsim.injection import BALANCE_BOUND, LOG_COLUMNS, Injection, TipSource, Watch
 from castsim.kernels.arrays import Graph, State
 from castsim.kernels.connectivity import find_drains
 from castsim.kernels.heap import WAY
@@ -307,10 +307,17 @@ def inject_quasistatic(
     log = {name: np.zeros(len(volume)) for name in LOG_COLUMNS}
     log["volume"] = volume
     log["time"] = start + volume / rate
-    log["azygos"] = np.append(inside, inside[-1])
+    part = run.part_volume * watch.azygos[run.part_cell] if run.part_cell >= 0 else 0.0
+    gone = lost if leaves and watch.azygos[mesh.terminal_cell[run.terminal]] else 0.0
+    log["azygos"] = np.append(inside, inside[-1] + part + gone)
     log["terminal"] = out
     log["hazard"] = out * hazard
     cut = mesh.terminal_kind == TerminalKind.CUT
+    stop_reason = "protocol complete"
+    if leaves:
+        stop_reason = "agent found a way out"
+    elif injected < protocol.volume * (1.0 - BALANCE_BOUND):
+        stop_reason = "stalled: nothing is left to invade"
     return Injection(
         state=state,
         graph=graph,
@@ -324,7 +331,7 @@ def inject_quasistatic(
         terminal=lost,
         hazard=lost * hazard,
         duration=float(log["time"][-1]),
-        stop_reason="agent found a way out" if leaves else "protocol complete",
+        stop_reason=stop_reason,
         truncated=bool(
             state.agent_volume[np.concatenate([mesh.terminal_cell[cut], watch.ports])].sum() > 0.0
         ),

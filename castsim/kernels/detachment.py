@@ -225,6 +225,20 @@ def tear_cell(graph: Graph, state: State, work: Work, cell: int) -> float:
 
 
 @kernel
+def open_gates(graph: Graph, state: State, cell: int, after: int) -> None:
+    """Break the gates of all faces that join two cells."""
+    for e in range(graph.first[cell], graph.first[cell + 1]):
+        f = graph.around[e]
+        g = graph.gate[f]
+        if g >= 0 and other_end(graph, f, cell) == after:
+            state.broken[g] = 1
+            state.age[g] = 0.0
+            state.skin[g] = 0.0
+            state.moved[g] = 0.0
+            state.window[g] = 0.0
+
+
+@kernel
 def slip_plug(
     graph: Graph, agent: Agent, state: State, length: FloatArray, route: IntArray, pressure: float
 ) -> bool:
@@ -255,11 +269,6 @@ def slip_plug(
                 return False
             for j in range(k + 1):
                 state.gel[route[j]] = 0.0
-            g = graph.gate[f]
-            state.broken[g] = 1
-            state.age[g] = 0.0
-            state.skin[g] = 0.0
-            state.moved[g] = 0.0
-            state.window[g] = 0.0
+            open_gates(graph, state, cell, after)
             return True
     return False

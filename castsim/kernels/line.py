@@ -78,6 +78,16 @@ class Stretch(NamedTuple):
 
 
 @kernel
+def catheter_reflux(state: State, route: IntArray, route_length: FloatArray) -> float:
+    """Length of catheter that agent surrounds, mm, by whatever way it came."""
+    length = 0.0
+    for r in range(len(route)):
+        if state.full[route[r]] == 1:
+            length += route_length[r]
+    return length
+
+
+@kernel
 def may_be_met(
     graph: Graph,
     state: State,
@@ -98,9 +108,7 @@ def may_be_met(
                 graph, state, work, lookout.cells[k], lookout.azygos_fraction, lookout.hazard
             )[0]
         elif kind == CATHETER_REFLUX:
-            for r in range(len(lookout.route)):
-                if state.full[lookout.route[r]] == 1:
-                    value += lookout.route_length[r]
+            value = catheter_reflux(state, lookout.route, lookout.route_length)
         elif kind == TIP_PRESSURE:
             value = tip_pressure
         elif kind == HUB_PRESSURE:

@@ -387,21 +387,24 @@ def balance_fixed_ends(
     first, around, owner, neighbour = graph.first, graph.around, graph.owner, graph.neighbour
     conductance, role, direction = work.conductance, work.role, work.direction
     flow, diode, fixed = state.flow, state.diode, graph.terminal_fixed
+    n = len(state.pressure)
     first_end = len(owner) - len(fixed)
     for t in range(len(fixed)):
-        f = first_end + t
-        c = owner[f]
+        c = owner[first_end + t]
         # all flows around the cell are known where the region goes on beyond it
-        if fixed[t] == 0 or region.ring[c] < 1 or conductance[f] == 0.0:
-            continue
-        if role[f] == HELD or (role[f] == 1 and diode[f] == 0):
+        if fixed[t] == 0 or region.ring[c] < 1:
             continue
         net = inflow if c == tip else 0.0
+        ends = 0
         for e in range(first[c], first[c + 1]):
-            other = around[e]
-            if other != f:
-                net += flow[other] if neighbour[other] == c else -flow[other]
-        flow[f] = net if role[f] == 0 or net * direction[f] > 0.0 else 0.0
+            f = around[e]
+            if neighbour[f] < n or fixed[neighbour[f] - n] == 0:
+                net += flow[f] if neighbour[f] == c else -flow[f]
+            elif conductance[f] > 0.0 and (role[f] == 0 or (role[f] == 1 and diode[f] == 1)):
+                ends += 1
+        f = first_end + t
+        if conductance[f] > 0.0 and (role[f] == 0 or (role[f] == 1 and diode[f] == 1)):
+            flow[f] = net / ends if role[f] == 0 or net * direction[f] > 0.0 else 0.0
 
 
 @kernel

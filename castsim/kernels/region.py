@@ -362,6 +362,29 @@ def reveal(state: State, plan: Elimination, region: Region, cell: int) -> None:
 
 
 @kernel
+def balance_rest(graph: Graph, state: State, region: Region, cell: int) -> None:
+    """Let the ends of fixed pressure of a cell without agent carry what it gets from elsewhere.
+
+    Their own drop of pressure is lost in the round-off of the pressures.
+    """
+    first, around, neighbour = graph.first, graph.around, graph.neighbour
+    flow, fixed, rest = state.flow, graph.terminal_fixed, region.rest_conductance
+    n = len(state.pressure)
+    net = 0.0
+    ends = 0
+    for e in range(first[cell], first[cell + 1]):
+        f = around[e]
+        if neighbour[f] >= n and fixed[neighbour[f] - n] == 1:
+            ends += rest[f] > 0.0
+        else:
+            net += flow[f] if neighbour[f] == cell else -flow[f]
+    for e in range(first[cell], first[cell + 1]):
+        f = around[e]
+        if neighbour[f] >= n and fixed[neighbour[f] - n] == 1 and rest[f] > 0.0:
+            flow[f] = net / ends
+
+
+@kernel
 def reveal_flows(graph: Graph, state: State, plan: Elimination, region: Region, cell: int) -> None:
     """Make sure of the flows around `cell` and of the pressures at their far ends."""
     if region.ring[cell] >= 1:
@@ -379,6 +402,7 @@ def reveal_flows(graph: Graph, state: State, plan: Elimination, region: Region, 
             reveal(state, plan, region, far)
         end = state.pressure[j] if j < n else graph.terminal_pressure[j - n]
         state.flow[f] = region.rest_conductance[f] * (state.pressure[i] - end)
+    balance_rest(graph, state, region, cell)
 
 
 @kernel
@@ -404,6 +428,9 @@ def reveal_all(graph: Graph, state: State, plan: Elimination, region: Region) ->
             continue
         end = pressure[j] if j < n else terminal_pressure[j - n]
         flow[f] = rest[f] * (pressure[i] - end)
+    for f in range(len(owner) - len(terminal_pressure), len(owner)):
+        if region.ring[owner[f]] < 1:
+            balance_rest(graph, state, region, owner[f])
 
 
 def new_region(m: int, plan: Elimination) -> Region:

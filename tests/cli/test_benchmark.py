@@ -79,7 +79,8 @@ def test_nothing_has_changed(folder: Path, capsys: pytest.CaptureFixture[str]) -
     assert bench(folder) == 0
     out, err = capsys.readouterr()
     assert out.startswith(
-        "13 scenarios, 0 changed beyond tolerance. All numbers within tolerance are the same as stored.\nBaselines set"
+        "13 scenarios, 0 changed beyond tolerance. "
+        "All numbers within tolerance are the same as stored.\nBaselines set"
     )
     assert err == ""
 
@@ -169,7 +170,7 @@ def test_a_small_movement_is_told_and_is_no_change(
 ) -> None:
     plant(cast_mL=0.75001)
     assert bench(folder, *ONE) == 0
-    assert "0 changed. 1 other number moved, by at most 11 % of its tolerance" in " ".join(
+    assert "1 number moved within tolerance, by at most 11 % of its own" in " ".join(
         capsys.readouterr().out.split()
     )
 

@@ -499,6 +499,28 @@ FAULTS = (
         GATES,
         REGION_TEST,
     ),
+    fault(
+        "flows beyond the region are those of an earlier solve",
+        REGION,
+        "if region.ring[cell] >= 1:",
+        "if region.ring[cell] >= -1:",
+        REGION_TEST,
+    ),
+    fault(
+        "blood that is cut off stays in the equations",
+        "castsim/kernels/step.py",
+        "include(plan, region, work.trapped[k])",
+        "pass",
+        REGION_TEST,
+    ),
+    fault(
+        "ways out are not looked for anew after a tear",
+        "castsim/kernels/step.py",
+        "follow_blood(graph, state, work, torn > 0.0)",
+        "follow_blood(graph, state, work, False)",
+        REGION_TEST,
+        SWEEPING,
+    ),
     # --- invasion percolation
     Fault(
         "quasi-static: trapping off",
