@@ -507,13 +507,6 @@ FAULTS = (
         REGION_TEST,
     ),
     fault(
-        "blood that is cut off stays in the equations",
-        "castsim/kernels/step.py",
-        "include(plan, region, work.trapped[k])",
-        "pass",
-        REGION_TEST,
-    ),
-    fault(
         "ways out are not looked for anew after a tear",
         "castsim/kernels/step.py",
         "follow_blood(graph, state, work, torn > 0.0)",
