@@ -92,7 +92,7 @@ def test_solve(benchmark: BenchmarkFixture, problem: Problem) -> None:
 @pytest.mark.measures(SOLVE, "OpenPNM StokesFlow", package="openpnm")
 def test_solve_by_openpnm(benchmark: BenchmarkFixture, problem: Problem) -> None:
     """With the solver that it takes by itself: PARDISO where that is installed."""
-    openpnm = pytest.importorskip("openpnm")
+    openpnm = pytest.importorskip("openpnm", reason="openpnm is not installed: `make peers`")
     mesh = problem.mesh
     behind = np.flatnonzero(mesh.terminal_resistance > 0)
     held = np.flatnonzero(mesh.terminal_resistance == 0)
@@ -121,7 +121,7 @@ def test_solve_by_openpnm(benchmark: BenchmarkFixture, problem: Problem) -> None
 
 @pytest.mark.measures(SOLVE, CHOLMOD, package="scikit-sparse")
 def test_solve_by_cholmod(benchmark: BenchmarkFixture, problem: Problem) -> None:
-    cholmod = pytest.importorskip("sksparse.cholmod")
+    cholmod = pytest.importorskip("sksparse.cholmod", reason="not installed: `make peers`")
 
     def solve() -> FloatArray:
         return np.asarray(cholmod.cholesky(problem.matrix)(problem.load))
@@ -140,7 +140,7 @@ def test_solve_by_superlu(benchmark: BenchmarkFixture, problem: Problem) -> None
 
 @pytest.mark.measures(SOLVE, "PyAMG set-up + CG", package="pyamg")
 def test_solve_by_pyamg(benchmark: BenchmarkFixture, problem: Problem) -> None:
-    pyamg = pytest.importorskip("pyamg")
+    pyamg = pytest.importorskip("pyamg", reason="pyamg is not installed: `make peers`")
     matrix = problem.matrix.tocsr()
 
     def solve() -> FloatArray:
@@ -162,7 +162,7 @@ def test_solve_again(benchmark: BenchmarkFixture, problem: Problem) -> None:
 
 @pytest.mark.measures(REFACTOR, "CHOLMOD factor + solve, scikit-sparse", package="scikit-sparse")
 def test_solve_again_by_cholmod(benchmark: BenchmarkFixture, problem: Problem) -> None:
-    cholmod = pytest.importorskip("sksparse.cholmod")
+    cholmod = pytest.importorskip("sksparse.cholmod", reason="not installed: `make peers`")
     factor = cholmod.analyze(problem.matrix)
 
     def solve() -> FloatArray:

@@ -185,7 +185,7 @@ def test_solve_by_cholmod(
     record_value: Callable[..., None],
 ) -> None:
     """Numbers of the matrix have changed, its pattern has not: re-factor, and solve once."""
-    cholmod = pytest.importorskip("sksparse.cholmod")
+    cholmod = pytest.importorskip("sksparse.cholmod", reason="not installed: `make peers`")
     run = prepared(1.0)
     if whole:
         mesh, viscosity = run.cast.rest.mesh, run.cast.rest.viscosity

@@ -112,7 +112,7 @@ def elimination_plan(graph: Graph) -> Elimination:
     n = len(graph.volume)
     inner = len(graph.owner) - len(graph.terminal_pressure)
     stays = np.zeros(n, dtype=np.bool_)
-    return analyse(n, graph.owner[:inner], graph.neighbour[:inner], stays, False)
+    return analyse(n, graph.owner[:inner], graph.neighbour[:inner], stays)
 
 
 def kernel_agent(agent: AgentModel) -> Agent:

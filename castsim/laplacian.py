@@ -24,7 +24,7 @@ class Laplacian:
     def __init__(self, n: int, owner: IntArray, neighbour: IntArray) -> None:
         self.n = n
         self.owner, self.neighbour = owner, neighbour
-        self._plan = analyse(n, owner, neighbour, np.zeros(n, dtype=bool), False)
+        self._plan = analyse(n, owner, neighbour, np.zeros(n, dtype=bool))
         self._inverse = np.zeros(n)
         self._shares: FloatArray | None = None
 

@@ -56,7 +56,7 @@ class Reduction:
     """
 
     def __init__(self, n: int, owner: IntArray, neighbour: IntArray, stays: BoolArray) -> None:
-        self._plan = plan = analyse(n, owner, neighbour, stays, False)
+        self._plan = plan = analyse(n, owner, neighbour, stays)
         head, entry = plan.head, plan.column[plan.head]
         self.cells = plan.order[head:].astype(np.int64)
         self.first = np.repeat(np.arange(len(self.cells)), np.diff(plan.column[head:]))

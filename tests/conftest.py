@@ -14,7 +14,7 @@ from hypothesis import settings
 from castsim.agents import AgentModel, load_agent
 from castsim.injection import Injection, TipSource, inject
 from castsim.kernels.arrays import Graph, State
-from castsim.kernels.pressure import Work, scratch, take_stock
+from castsim.kernels.pressure import GATES, TOUCHED, Work, scratch
 from castsim.protocol import Pause, Protocol, Step
 from geometry.flowmesh import FlowMesh
 
@@ -57,7 +57,10 @@ def stocked() -> Callable[[Graph, State], Work]:
 
     def make(graph: Graph, state: State) -> Work:
         work = scratch(graph)
-        take_stock(state, work)
+        touched, gates = np.flatnonzero(state.agent_volume), np.flatnonzero(state.reached)
+        work.known[touched] = 1
+        work.touched[: len(touched)], work.gates[: len(gates)] = touched, gates
+        work.size[TOUCHED], work.size[GATES] = len(touched), len(gates)
         return work
 
     return make

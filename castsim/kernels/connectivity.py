@@ -85,12 +85,12 @@ def find_drains(graph: Graph, state: State, stack: IntArray) -> None:
 
 
 @kernel
-def cut_off(graph: Graph, state: State, cell: int, stack: IntArray, queue: IntArray) -> int:
-    """Bring `state.drains` up to date after `cell` has filled; return how many cells it cut off.
+def cut_off(graph: Graph, state: State, cell: int, stack: IntArray, queue: IntArray) -> None:
+    """Bring `state.drains` up to date after `cell` has filled.
 
     In doubt are only the cells whose ways out led through it: a tree, since every cell keeps one
     way. Each hangs on again by any neighbour not in doubt, and takes those behind it along; what
-    is left at last is trapped. `stack` then begins with the trapped cells.
+    is left at last is trapped.
     """
     first, around, owner, neighbour = graph.first, graph.around, graph.owner, graph.neighbour
     drains, valve, way = state.drains, graph.valve, state.way
@@ -138,13 +138,9 @@ def cut_off(graph: Graph, state: State, cell: int, stack: IntArray, queue: IntAr
                     way[far] = f
                     queue[count] = far
                     count += 1
-    trapped = 0
     for s in range(1, doubtful):
         if drains[stack[s]] == 2:
             drains[stack[s]] = 0
-            stack[trapped] = stack[s]
-            trapped += 1
-    return trapped
 
 
 @law

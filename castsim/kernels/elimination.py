@@ -332,14 +332,8 @@ def _sort_columns(rank: IndexArray, column: IndexArray, row: IndexArray) -> None
 
 
 @kernel
-def analyse(
-    n: int, owner: IntArray, neighbour: IntArray, stays: BoolArray, junctions_stay: bool
-) -> Elimination:
-    """Order and pattern for cells 0..n-1, of which those that `stays` (n,) marks are kept.
-
-    With `junctions_stay` so is every cell that has more than two neighbours when chains and
-    twigs are gone.
-    """
+def analyse(n: int, owner: IntArray, neighbour: IntArray, stays: BoolArray) -> Elimination:
+    """Order and pattern for cells 0..n-1, of which those that `stays` (n,) marks are kept."""
     m = len(owner)
     start, length, around = _adjacency(n, owner, neighbour)
     order = np.empty(n, dtype=np.int32)
@@ -350,14 +344,11 @@ def analyse(
     for k in range(head):
         rank[order[k]] = k
     left = np.flatnonzero(rank < 0).astype(np.int32)
-    if junctions_stay:
-        first, number, pool = _compact(left, n, start, length, around)
-    else:
-        head, row, first, number, pool = _eliminate_least(
-            left, stays, n, start, length, around, order, head, column, row
-        )
-        for k in range(head):
-            rank[order[k]] = k
+    head, row, first, number, pool = _eliminate_least(
+        left, stays, n, start, length, around, order, head, column, row
+    )
+    for k in range(head):
+        rank[order[k]] = k
     entries = column[head]
     last = head
     for i in range(len(left)):

@@ -82,7 +82,7 @@ def gives_way(graph: Graph, agent: Agent, state: State, cell: int, face: int, fa
 
 
 @kernel
-def pass_on(
+def hand_over(
     graph: Graph,
     agent: Agent,
     state: State,
@@ -235,7 +235,7 @@ def fill(
         work.size[FILLED] += 1
         state.full_volume[filled] = injected + done
         touch_gates(graph, state, work, filled, done)
-        count, again = pass_on(graph, agent, state, work, plan, region, filled, inflow, count)
+        count, again = hand_over(graph, agent, state, work, plan, region, filled, inflow, count)
     for r in range(count):
         work.rate[work.receivers[r]] = 0.0
         work.receives[work.receivers[r]] = 0

@@ -16,14 +16,13 @@ from castsim.kernels.elimination import Elimination
 from castsim.kernels.laws import burst_pressure
 from castsim.kernels.region import (
     CELLS,
-    DENSE,
     FACES,
     SOLVE,
     Region,
     bring_up_to_date,
-    pass_on,
-    reduce_network,
-    spread,
+    eliminate_region,
+    hand_down,
+    spread_both,
 )
 from geometry.kernels.compiling import kernel
 
@@ -42,7 +41,7 @@ HELD = 2
 """Role of a front face whose gate is unbroken."""
 
 
-TOUCHED, GATES, FILLED, TRAPPED, TORN = range(5)
+TOUCHED, GATES, FILLED, TORN = range(4)
 """Places of `Work.size`: how long the lists of that name are."""
 
 
@@ -56,7 +55,7 @@ class Work(NamedTuple):
     front: IntArray  # (m,) +1 owner is full, -1 neighbour is, 0 no front
     special: IntArray  # (m,) list of the faces with a role
     hold: FloatArray  # (n,) of the region's cells by number, as the next three
-    total: FloatArray  # (n,)
+    inverse: FloatArray  # (n,)
     base: FloatArray  # (n,) pressures with the hub at zero
     unit: FloatArray  # (n,) pressures for one Pa at the hub
     entries: FloatArray  # (nnz,) of the region
@@ -78,10 +77,9 @@ class Work(NamedTuple):
     known: FlagArray  # (n,) 1: in that list
     gates: IntArray  # (g,) gates that agent has touched
     filled: IntArray  # (n,) cells that became full in this step, in order
-    trapped: IntArray  # (n,) cells whose blood the last step cut off
     torn: IntArray  # (n,) cells that gave way in the last step
     torn_full: FloatArray  # (n,) mm3 injected when each of them had filled
-    size: IntArray  # (5,) see TOUCHED, GATES, FILLED, TRAPPED, TORN
+    size: IntArray  # (4,) see TOUCHED, GATES, FILLED, TORN
 
 
 class Solution(NamedTuple):
@@ -189,9 +187,10 @@ def linear_solve(
     `tip` is the number of the tip's cell in the region.
     """
     faces, face_owner, face_neighbour = region.faces, region.face_owner, region.face_neighbour
-    face_entry, column, row, target = region.face_entry, region.column, region.row, region.target
+    face_entry, column, row = region.face_entry, region.column, region.row
     conductance, drive, role, diode = work.conductance, work.drive, work.role, state.diode
-    hold, total, entries, base, unit = work.hold, work.total, work.entries, work.base, work.unit
+    hold, inverse, entries = work.hold, work.inverse, work.entries
+    base, unit = work.base, work.unit
     neighbour, terminal_pressure, leak = graph.neighbour, graph.terminal_pressure, graph.leak
     cells = region.size[CELLS]
     n = len(hold)
@@ -224,10 +223,10 @@ def linear_solve(
         admittance = max(admittance * CLOSED_LEAK, HELD_PIVOT * around_tip)
     hold[tip] += admittance
     unit[tip] = admittance
-    reduce_network(cells, region.size[DENSE], column, row, target, entries, hold, total)
-    pass_on(0, cells, column, row, entries, base)
-    pass_on(tip, cells, column, row, entries, unit)
-    spread(cells, column, row, entries, total, base, unit)
+    eliminate_region(region, entries, hold, inverse)
+    hand_down(0, cells, column, row, entries, base)
+    hand_down(tip, cells, column, row, entries, unit)
+    spread_both(cells, column, row, entries, inverse, base, unit)
     return -base[tip] * admittance, max(0.0, admittance * (1.0 - unit[tip]))
 
 
@@ -501,7 +500,7 @@ def scratch(graph: Graph, plan: Elimination | None = None) -> Work:
         front=ints(m),
         special=ints(m),
         hold=floats(n),
-        total=floats(n),
+        inverse=floats(n),
         base=floats(n),
         unit=floats(n),
         entries=floats(0 if plan is None else len(plan.row)),
@@ -523,27 +522,7 @@ def scratch(graph: Graph, plan: Elimination | None = None) -> Work:
         known=flags(n),
         gates=ints(g),
         filled=ints(n),
-        trapped=ints(n),
         torn=ints(n),
         torn_full=floats(n),
-        size=ints(5),
+        size=ints(4),
     )
-
-
-@kernel
-def take_stock(state: State, work: Work) -> None:
-    """List the cells that hold agent and the gates that it touches, from the state alone."""
-    count = 0
-    for c in range(len(state.full)):
-        work.known[c] = state.agent_volume[c] > 0.0
-        if work.known[c] == 1:
-            work.touched[count] = c
-            count += 1
-    work.size[TOUCHED] = count
-    count = 0
-    for g in range(len(state.reached)):
-        if state.reached[g] != 0:
-            work.gates[count] = g
-            count += 1
-    work.size[GATES] = count
-    work.size[GATES + 1 :] = 0

@@ -18,7 +18,7 @@ from typing import NamedTuple
 import numpy as np
 
 from castsim.kernels.arrays import FlagArray, FloatArray, Graph, IntArray, State
-from castsim.kernels.elimination import Elimination, IndexArray
+from castsim.kernels.elimination import Elimination, IndexArray, eliminate, pass_on
 from geometry.kernels.compiling import kernel
 
 NEEDED_RINGS = 2
@@ -51,7 +51,7 @@ class Region(NamedTuple):
     rest_conductance: FloatArray  # (m,) at rest, 0 where blood is enclosed
     rest_share: FloatArray  # (nnz,) elimination at rest: shares,
     rest_hold: FloatArray  # (n,) by rank, holds,
-    rest_total: FloatArray  # (n,) by rank, sums of conductances,
+    rest_inverse: FloatArray  # (n,) by rank, 1 / sum of conductances, 0 where that is 0,
     rest_right: FloatArray  # (n,) by rank, right side
     product: IndexArray  # (n+1,) first product of each column of the whole network
     ending: IndexArray  # (n+1,) first entry of each rank in `ends`
@@ -62,30 +62,26 @@ class Region(NamedTuple):
 
 
 @kernel
-def reduce_network(
-    cells: int,
-    dense: int,
-    column: IndexArray,
-    row: IndexArray,
-    target: IndexArray,
-    entries: FloatArray,
-    hold: FloatArray,
-    total: FloatArray,
+def eliminate_region(
+    region: Region, entries: FloatArray, hold: FloatArray, inverse: FloatArray
 ) -> None:
-    """Eliminate all cells, in place: conductances become shares, `total` their sums.
+    """Eliminate the region's cells, in place, as `elimination.eliminate` does.
 
-    From column `dense` on, each column has all the rows below it, and lies next to the following.
+    The last columns have all the rows below them and lie next to each other, so that their
+    products need no list of targets.
     """
+    column, row, target = region.column, region.row, region.target
+    dense = region.size[DENSE]
     position = 0
-    for k in range(cells):
+    for k in range(region.size[CELLS]):
         start = column[k]
         stop = column[k + 1]
         held = hold[k]
         whole = held
         for a in range(start, stop):
             whole += entries[a]
-        total[k] = whole
         scale = 1.0 / whole if whole > 0.0 else 0.0
+        inverse[k] = scale
         if k < dense:
             for a in range(start, stop):
                 share = entries[a] * scale
@@ -107,7 +103,7 @@ def reduce_network(
 
 
 @kernel
-def pass_on(
+def hand_down(
     first: int,
     cells: int,
     column: IndexArray,
@@ -124,20 +120,19 @@ def pass_on(
 
 
 @kernel
-def spread(
+def spread_both(
     cells: int,
     column: IndexArray,
     row: IndexArray,
     share: FloatArray,
-    total: FloatArray,
+    inverse: FloatArray,
     right: FloatArray,
     other: FloatArray,
 ) -> None:
-    """Turn two right sides, passed on, into pressures, in place; a part without hold gets 0."""
+    """Turn two right sides, handed down, into pressures, in place; a part without hold gets 0."""
     for k in range(cells - 1, -1, -1):
-        inverse = 1.0 / total[k] if total[k] > 0.0 else 0.0
-        x = right[k] * inverse
-        y = other[k] * inverse
+        x = right[k] * inverse[k]
+        y = other[k] * inverse[k]
         for a in range(column[k], column[k + 1]):
             x += share[a] * right[row[a]]
             y += share[a] * other[row[a]]
@@ -169,9 +164,8 @@ def eliminate_rest(graph: Graph, state: State, plan: Elimination, region: Region
         else:
             hold[rank[i]] += g
             right[rank[i]] += g * terminal_pressure[j - n]
-    column, row = plan.column, plan.row
-    reduce_network(n, n, column, row, plan.target, share, hold, region.rest_total)
-    pass_on(0, n, column, row, share, right)
+    eliminate(plan, share, hold, region.rest_inverse)
+    pass_on(plan, share, right)
 
 
 @kernel
@@ -295,7 +289,7 @@ def gather(plan: Elimination, region: Region) -> None:
     """
     column, row, product, target = plan.column, plan.row, region.product, plan.target
     inside, number, entry_number = region.inside, region.number, region.entry_number
-    share, total = region.rest_share, region.rest_total
+    share, inverse = region.rest_share, region.rest_inverse
     rest_hold, rest_right = region.rest_hold, region.rest_right
     entries, hold, right = region.entries, region.hold, region.right
     cells = region.size[CELLS]
@@ -319,7 +313,7 @@ def gather(plan: Elimination, region: Region) -> None:
                 i = number[row[p]]
                 hold[i] += share[p] * rest_hold[k]
                 right[i] += share[p] * rest_right[k]
-                conductance = share[p] * total[k]
+                conductance = share[p] / inverse[k]
                 place = p - start
                 position = product[k] + place * (length - 1) - place * (place - 1) // 2
                 for q in range(p + 1, stop):
@@ -341,7 +335,7 @@ def reveal(state: State, plan: Elimination, region: Region, cell: int) -> None:
     """Work out the pressure of a cell outside, unless this solve's is known already."""
     column, row, order, inside = plan.column, plan.row, plan.order, region.inside
     seen, queue, pressure = region.seen, region.queue, state.pressure
-    share, total, right = region.rest_share, region.rest_total, region.rest_right
+    share, inverse, right = region.rest_share, region.rest_inverse, region.rest_right
     solve = region.size[SOLVE]
     r = plan.rank[cell]
     depth = 0
@@ -354,7 +348,7 @@ def reveal(state: State, plan: Elimination, region: Region, cell: int) -> None:
     while depth > 0:
         depth -= 1
         r = queue[depth]
-        p = right[r] / total[r] if total[r] > 0.0 else 0.0
+        p = right[r] * inverse[r]
         for a in range(column[r], column[r + 1]):
             p += share[a] * pressure[order[row[a]]]
         pressure[order[r]] = p
@@ -409,7 +403,7 @@ def reveal_flows(graph: Graph, state: State, plan: Elimination, region: Region, 
 def reveal_all(graph: Graph, state: State, plan: Elimination, region: Region) -> None:
     """Pressures and flows everywhere, of the last solve."""
     column, row, order, rank = plan.column, plan.row, plan.order, plan.rank
-    share, total, right = region.rest_share, region.rest_total, region.rest_right
+    share, inverse, right = region.rest_share, region.rest_inverse, region.rest_right
     inside, rest = region.inside, region.rest_conductance
     pressure, flow = state.pressure, state.flow
     owner, neighbour, terminal_pressure = graph.owner, graph.neighbour, graph.terminal_pressure
@@ -417,7 +411,7 @@ def reveal_all(graph: Graph, state: State, plan: Elimination, region: Region) ->
     for r in range(n - 1, -1, -1):
         if inside[r] == 1:
             continue
-        p = right[r] / total[r] if total[r] > 0.0 else 0.0
+        p = right[r] * inverse[r]
         for a in range(column[r], column[r + 1]):
             p += share[a] * pressure[order[row[a]]]
         pressure[order[r]] = p
@@ -467,7 +461,7 @@ def new_region(m: int, plan: Elimination) -> Region:
         rest_conductance=floats(m),
         rest_share=floats(entries),
         rest_hold=floats(n),
-        rest_total=floats(n),
+        rest_inverse=floats(n),
         rest_right=floats(n),
         product=product.astype(np.int32),
         ending=ending.astype(np.int32),

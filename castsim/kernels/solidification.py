@@ -190,8 +190,11 @@ def age_gates(
     n = len(full)
     for k in range(work.size[GATES]):
         g = gates[k]
+        older = age[g] + dt
+        growing = min(dt, max(0.0, older - agent.onset)) if broken[g] == 0 else 0.0
         fronts = 0
         volume = 0.0
+        factor = 0.0
         for e in range(gate_first[g], gate_first[g + 1]):
             f = gate_faces[e]
             i = owner[f]
@@ -201,6 +204,20 @@ def age_gates(
                 continue
             fronts += 1
             volume += abs(flow[f]) * scale * dt
+            if growing == 0.0:
+                continue
+            blood = i if j_full else j
+            if blood < n and drains[blood] == 0:
+                own = agent.enclosed_factor
+            elif (
+                blood >= n
+                or renewal(first, around, owner, neighbour, flow, full, cell_volume, blood)
+                > agent.diffusivity / gel_radius[blood] ** 2
+            ):
+                own = agent.swept_factor
+            else:
+                own = 1.0
+            factor = max(factor, own)
         if fronts == 0:
             continue
         if broken[g] == 1:
@@ -214,28 +231,5 @@ def age_gates(
                 moved[g] = 0.0
                 window[g] = 0.0
             continue
-        older = age[g] + dt
-        growing = min(dt, max(0.0, older - agent.onset))
-        if growing > 0.0:
-            factor = 0.0
-            for e in range(gate_first[g], gate_first[g + 1]):
-                f = gate_faces[e]
-                i = owner[f]
-                j = neighbour[f]
-                j_full = j < n and full[j] == 1
-                if (full[i] == 1) == j_full:
-                    continue
-                blood = i if j_full else j
-                if blood < n and drains[blood] == 0:
-                    own = agent.enclosed_factor
-                elif (
-                    blood >= n
-                    or renewal(first, around, owner, neighbour, flow, full, cell_volume, blood)
-                    > agent.diffusivity / gel_radius[blood] ** 2
-                ):
-                    own = agent.swept_factor
-                else:
-                    own = 1.0
-                factor = max(factor, own)
-            skin[g] += agent.diffusivity * factor * growing
+        skin[g] += agent.diffusivity * factor * growing
         age[g] = older

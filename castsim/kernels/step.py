@@ -8,8 +8,8 @@ from castsim.kernels.connectivity import cut_off, find_drains, find_fed
 from castsim.kernels.detachment import slip_plug, tear_off
 from castsim.kernels.elimination import Elimination
 from castsim.kernels.filling import fill, stamp_times
-from castsim.kernels.pressure import FILLED, TOUCHED, TRAPPED, Solution, Work, solve
-from castsim.kernels.region import NEEDED_RINGS, Region, include, widen
+from castsim.kernels.pressure import FILLED, TOUCHED, Solution, Work, solve
+from castsim.kernels.region import NEEDED_RINGS, Region, widen
 from castsim.kernels.solidification import age_gates, age_gel
 from geometry.kernels.compiling import kernel, law
 
@@ -128,37 +128,26 @@ def pace(drive: Drive, found: Solution, inflow: float) -> tuple[float, float, fl
 
 @kernel
 def enclose(graph: Graph, work: Work, plan: Elimination, region: Region, tip: int) -> None:
-    """Let the region hold all that agent and the loss of ways out have changed."""
+    """Let the region hold all that agent has changed.
+
+    Blood that is cut off beyond it needs no place: without a terminal it has pressure 0 anyway.
+    """
     touched, ring = work.touched, region.ring
     widen(graph, plan, region, tip)
     for k in range(work.size[TOUCHED]):
         if ring[touched[k]] < NEEDED_RINGS:
             widen(graph, plan, region, touched[k])
-    for k in range(work.size[TRAPPED]):
-        include(plan, region, work.trapped[k])
-    work.size[TRAPPED] = 0
 
 
 @kernel
 def follow_blood(graph: Graph, state: State, work: Work, torn: bool) -> None:
-    """Bring `state.drains` up to date after a step; list what lost or found its way out."""
-    trapped, drains = work.trapped, state.drains
-    listed = 0
+    """Bring `state.drains` up to date after a step."""
     if torn:
         # blood has come back: search anew
-        before = work.current
-        before[:] = drains
         find_drains(graph, state, work.stack)
-        for c in range(len(drains)):
-            if drains[c] != before[c]:
-                trapped[listed] = c
-                listed += 1
     else:
         for r in range(work.size[FILLED]):
-            for k in range(cut_off(graph, state, work.filled[r], work.stack, work.queue)):
-                trapped[listed] = work.stack[k]
-                listed += 1
-    work.size[TRAPPED] = listed
+            cut_off(graph, state, work.filled[r], work.stack, work.queue)
 
 
 @kernel

@@ -353,7 +353,10 @@ def test_scaling_by_a_power_of_two_changes_no_bit(case, power, by_density):
     case=cases(exact=True), cuts=st.lists(st.sampled_from([0.5, 0.25, 0.1]), min_size=5, max_size=5)
 )
 def test_pushes_and_pauses_may_be_cut_in_two(case, cuts):
-    """Two steps of equal rate without a pause between them are one; so are two pauses."""
+    """Two steps of equal rate without a pause between them are one; so are two pauses.
+
+    `Protocol` joins them before the kernel sees them: this holds it to that.
+    """
     steps = []
     for step, cut in zip(case.steps, cuts, strict=False):
         name = "volume" if isinstance(step, Step) else "duration"
