@@ -9,6 +9,7 @@ import json
 import platform
 import subprocess
 import sys
+import textwrap
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict
@@ -185,6 +186,10 @@ def renew_mutants() -> None:
     PAGE.write_text(head + "\n".join(mutants()) + "\n", encoding="utf-8")
 
 
+LABEL_WIDTH = 38
+"""Letters that fit along the height of a plot."""
+
+
 def draw(curves: list[Curve]) -> None:
     """One SVG for each curve; the same bytes for the same numbers."""
     import matplotlib as mpl
@@ -204,9 +209,13 @@ def draw(curves: list[Curve]) -> None:
             axes.plot(x, computed, "o", ms=4, mfc="none", color="C3", label="computed")
             if curve.log:
                 axes.set(xscale="log", yscale="log")
+                # less than a decade: ticks at the points, so that values can be read
+                axes.set_xticks(x, [f"{value:g}" for value in x], minor=False)
+                axes.set_yticks(computed, [f"{value:.2g}" for value in computed], minor=False)
                 axes.xaxis.set_minor_formatter("")
                 axes.yaxis.set_minor_formatter("")
-            axes.set(xlabel=curve.x_label, ylabel=curve.y_label)
+            label = textwrap.fill(curve.y_label, LABEL_WIDTH)
+            axes.set(xlabel=curve.x_label, ylabel=label)
             axes.legend(frameon=False)
             figure.savefig(PLOTS / f"{curve.name}.svg", metadata={"Date": None})
 
