@@ -14,6 +14,7 @@ from geometry.neck import build_neck
 from geometry.network import NetworkBuilder, VesselNetwork
 from geometry.plexus import build_plexuses
 from geometry.skeleton import Skeleton
+from geometry.traits import Traits
 from geometry.trunk import Trunks
 from geometry.variants import Variant
 
@@ -56,11 +57,16 @@ class Anatomy:
         return _assemble(Calibres.typical(), Variant.modal(), seed)
 
     @classmethod
-    def draw(cls, rng: np.random.Generator) -> "Anatomy":
-        """A random patient: calibres, variants, missing strands and missing links."""
+    def draw(cls, rng: np.random.Generator, traits: Traits | None = None) -> "Anatomy":
+        """A random patient: calibres, variants, missing strands and missing links.
+
+        `traits` take the place of what is drawn; all else about the patient stays the same.
+        """
+        given = traits or Traits()
         seed = int(rng.integers(2**32))
-        calibres, choices = np.random.default_rng(seed).spawn(2)
-        return _assemble(Calibres.draw(calibres), Variant.draw(choices), seed)
+        calibres, choices, leaks = np.random.default_rng(seed).spawn(3)
+        variant = Variant.draw(choices, given).leaking(given.valve_incompetence or 0.0, leaks)
+        return _assemble(Calibres.draw(calibres, given.calibre_factor), variant, seed)
 
 
 def _assemble(calibres: Calibres, variant: Variant, seed: int) -> Anatomy:

@@ -94,11 +94,14 @@ class Calibres:
         return cls._scaled(np.ones(len(vein_kinds().row)))
 
     @classmethod
-    def draw(cls, rng: np.random.Generator) -> "Calibres":
-        """Lognormal calibres of mean 1: one factor for the patient, one for each vein."""
+    def draw(cls, rng: np.random.Generator, shared: float | None = None) -> "Calibres":
+        """Lognormal calibres of mean 1: one factor for the patient, one for each vein.
+
+        `shared` takes the place of the patient's factor; those of the veins stay the same.
+        """
         sd = np.concatenate([[PATIENT_SD_LN], vein_kinds().own_sd])
         factor = np.exp(sd * rng.standard_normal(len(sd)) - sd * sd / 2)
-        return cls._scaled(factor[0] * factor[1:])
+        return cls._scaled((factor[0] if shared is None else shared) * factor[1:])
 
     @classmethod
     def _scaled(cls, factor: FloatArray) -> "Calibres":

@@ -18,7 +18,7 @@ from geometry.paraspinal import draw_anterior_external, draw_posterior_external
 from geometry.segmental import draw_segmental
 from geometry.skeleton import Skeleton
 from geometry.sketch import VeinSketch
-from geometry.variants import Variant
+from geometry.variants import Variant, prevalence
 from geometry.vertebral_body import draw_vertebral_bodies
 
 
@@ -44,5 +44,5 @@ def build_plexuses(
     draw_anterior_external(sketch, skeleton, builder, joins, external)
     draw_posterior_external(sketch, skeleton, builder, joins, external)
     draw_vertebral_bodies(sketch, skeleton, variant, bodies)
-    sketch.thin(1.0 - variant.strand_probability, thinning)
+    sketch.thin(1.0 - variant.strand_probability, thinning, usual=1.0 - prevalence("strand"))
     finish(sketch, obstacles_of(skeleton), builder, joins)

@@ -131,6 +131,7 @@ def draw_segmental(
         label = Label(Structure.INTERSEGMENTAL, level, side, firm=True)
         ends = anastomosis[level, side], anastomosis[Level(level + 1), side]
         sketch.link(label, *ends, bow=(side * 1.5, 0.5, 0.0))
+    sketch.count_as(len(variant.intersegmental), variant.usual_links)
 
 
 @cache

@@ -59,6 +59,7 @@ class VeinSketch:
         self._anchored: dict[int, int] = {}
         self._veins = array("d")
         self._curves = Points()
+        self._counted_after, self._counted_more = 0, 0
 
     def node(self, xyz: ArrayLike) -> int:
         """Add a node."""
@@ -161,21 +162,32 @@ class VeinSketch:
             rows[:, i] = column
         self._veins.frombytes(rows.tobytes())
 
+    def count_as(self, drawn: int, usual: int) -> None:
+        """Let the last `drawn` veins, which are firm, count as `usual` ones in :meth:`thin`.
+
+        Which of the others are missing then does not hang on how many of these there are.
+        """
+        self._counted_after, self._counted_more = len(self.veins), usual - drawn
+
     @property
     def veins(self) -> FloatArray:
         """All veins so far, (v, COLUMNS)."""
         return np.array(self._veins).reshape(-1, COLUMNS)
 
-    def thin(self, probability: float, rng: np.random.Generator) -> None:
+    def thin(self, probability: float, rng: np.random.Generator, *, usual: float) -> None:
         """Leave out veins at random, cutting nothing off, then what has become a dead end.
 
-        Each vein that is not firm is missing with `probability`, unless it is the only way left
-        from its one end to its other. Dead ends stay where they are terminals or nodes of the
-        network.
+        Each vein that is not firm is missing with `probability`, unless it belongs to the ways that
+        are kept open: a tree through all nodes, taken from the firm veins, then from those that are
+        there at the `usual` probability, the luckiest first, then at random. The tree does not
+        hang on `probability`, so that what is missing at one is missing at every higher one.
+        Dead ends stay where they are terminals or nodes of the network.
         """
         veins, count = self.veins, len(self.node_xyz)
-        missing = (rng.random(len(veins)) < probability) & (veins[:, kernels.FIRM] == 0)
-        order = rng.permutation(len(veins))
+        firm, (luck, turn) = veins[:, kernels.FIRM] > 0, self._luck(rng)
+        missing = (luck < probability) & ~firm
+        worth = np.where(firm, 1.0, np.where(luck < usual, 0.0, luck))
+        order = np.lexsort((turn, -worth))
         anchored = np.zeros(count, dtype=bool)
         anchored[list(self.node_anchor)] = True
         kept_end = anchored.copy()
@@ -185,6 +197,14 @@ class VeinSketch:
         self._veins = array("d", veins[stays].tobytes())
         degree = self.degree()
         self.terminals = [t for t in self.terminals if degree[t[0]] > 0]
+
+    def _luck(self, rng: np.random.Generator) -> tuple[FloatArray, IntArray]:
+        """Number from 0 to 1, and place in a random order, of every vein (v,)."""
+        seat = np.arange(len(self.veins))
+        # firm veins have no use for theirs, so that it does not matter whose they share
+        seat[self._counted_after :] += self._counted_more
+        seats = len(seat) + self._counted_more
+        return rng.random(seats)[seat], np.argsort(rng.permutation(seats))[seat]
 
     def degree(self) -> IntArray:
         """Number of veins at every node."""

@@ -4,16 +4,18 @@ To add a variant: a field here, its row in ``data/variants.csv``, and the room t
 """
 
 import csv
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Hashable, Iterable, Sequence
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import cache
 from importlib.resources import files
+from typing import TypeVar
 
 import numpy as np
 
 from geometry.errors import GeometryError
 from geometry.levels import SIDES, VERTEBRAE, Level, Side
+from geometry.traits import Traits
 
 LevelSide = tuple[Level, Side]
 
@@ -21,6 +23,10 @@ AZYGOS_SHIFT_SD_MM = 5.0
 """Spread of the azygos about its modal path, from the landmark table (estimate)."""
 
 _SEGMENTAL = tuple(level for level in Level if Level.T1 <= level <= Level.L5)
+_SEGMENTS = tuple((level, side) for level in _SEGMENTAL for side in SIDES)
+_PAIRS = tuple((level, side) for level, side in _SEGMENTS if level < Level.L5)
+"""Upper of two segmental veins that may be joined, and its side."""
+_Place = TypeVar("_Place", bound=Hashable)
 
 
 class AzygosCourse(StrEnum):
@@ -55,6 +61,8 @@ class Variant:
     ascending_lumbar_interrupted : sides where it is missing at L3 (else thin there)
     strand_probability : of each plexus strand to be there (bond dilution by the rooms)
     intersegmental : levels n and sides whose segmental veins n and n+1 are joined
+    usual_links : how many the prevalence in the table joins: the strands that are missing are
+        drawn as if there were so many
     segmental_valves : segmental veins with a valve at their mouth
     basivertebral_count : (vertebra, number of basivertebral veins)
     great_radiculomedullary : root and side of the great anterior radiculomedullary vein
@@ -78,6 +86,7 @@ class Variant:
     ascending_lumbar_interrupted: frozenset[Side]
     strand_probability: float
     intersegmental: frozenset[LevelSide]
+    usual_links: int
     segmental_valves: frozenset[LevelSide]
     basivertebral_count: tuple[tuple[Level, int], ...]
     great_radiculomedullary: LevelSide
@@ -88,20 +97,60 @@ class Variant:
 
         Every strand is there.
         """
-        return _compose(_modal_choice, lambda name: _presence(name) > 0.5, 0.0, 1.0)
+        return _compose(_modal_choice, lambda name: prevalence(name) > 0.5, 0.0, 1.0)
 
     @classmethod
-    def draw(cls, rng: np.random.Generator) -> "Variant":
-        """Every choice by its prevalence, independently."""
+    def draw(cls, rng: np.random.Generator, traits: Traits | None = None) -> "Variant":
+        """Every choice by its prevalence, independently.
+
+        `traits` (all but calibres and leaks) then take the place of what was drawn, so that every
+        other choice stays the same. A pair of segmental veins joined at one probability is joined
+        at every higher one.
+        """
+        luck: dict[str, list[float]] = {}
 
         def choose(name: str) -> str:
             choices = _choices(name)
             weights = np.array([weight for _, weight in choices])
             return choices[int(rng.choice(len(choices), p=weights / weights.sum()))][0]
 
+        def present(name: str) -> bool:
+            luck.setdefault(name, []).append(rng.random())
+            return luck[name][-1] < prevalence(name)
+
         shift = float(rng.normal(0.0, AZYGOS_SHIFT_SD_MM))
-        return _compose(
-            choose, lambda name: bool(rng.random() < _presence(name)), shift, _presence("strand")
+        drawn = _compose(choose, present, shift, prevalence("strand"))
+        return drawn if traits is None else drawn._with(traits, luck["intersegmental"])
+
+    def _with(self, traits: Traits, link_luck: Sequence[float]) -> "Variant":
+        """Put traits in the place of what was drawn; `link_luck` is that of :data:`_PAIRS`."""
+        variant, probability = self, traits.intersegmental_probability
+        if traits.azygos_shift_mm is not None:
+            variant = replace(variant, azygos_shift_mm=traits.azygos_shift_mm)
+        if traits.strand_probability is not None:
+            variant = replace(variant, strand_probability=traits.strand_probability)
+        if probability is not None:
+            joined = (luck < probability for luck in link_luck)
+            variant = replace(variant, intersegmental=_chosen(_PAIRS, joined))
+        return variant
+
+    def leaking(self, probability: float, rng: np.random.Generator) -> "Variant":
+        """Leave out every valve with this probability: it leaks, and so stops nothing.
+
+        One number is drawn for each place that can have a valve, whether it has one or not: a valve
+        that leaks at one probability leaks at every higher one, and no other valve hangs on it.
+        """
+
+        def tight(valves: frozenset[_Place], places: Sequence[_Place]) -> frozenset[_Place]:
+            holds = rng.random(len(places)) >= probability
+            return valves & _chosen(places, holds)
+
+        return replace(
+            self,
+            arch_valve=bool(rng.random() >= probability) and self.arch_valve,
+            vertebral_valves=tight(self.vertebral_valves, SIDES),
+            jugular_valves=tight(self.jugular_valves, SIDES),
+            segmental_valves=tight(self.segmental_valves, _SEGMENTS),
         )
 
     def supreme_intercostal(self, side: Side) -> SupremeEnd:
@@ -129,8 +178,8 @@ def _compose(
     def sides(name: str) -> frozenset[Side]:
         return frozenset(side for side in SIDES if present(f"{name}_{side.name.lower()}"))
 
-    def bonds(name: str, levels: Sequence[Level]) -> frozenset[LevelSide]:
-        return frozenset((at, side) for at in levels for side in SIDES if present(name))
+    def bonds(name: str, places: Sequence[LevelSide]) -> frozenset[LevelSide]:
+        return _chosen(places, (present(name) for _ in places))
 
     return Variant(
         azygos_course=AzygosCourse(choose("azygos_course")),
@@ -150,8 +199,9 @@ def _compose(
         lumbar_roots=sides("lumbar_root"),
         ascending_lumbar_interrupted=sides("ascending_lumbar_interrupted"),
         strand_probability=strand_probability,
-        intersegmental=bonds("intersegmental", _SEGMENTAL[:-1]),
-        segmental_valves=bonds("segmental_valve", _SEGMENTAL),
+        intersegmental=(links := bonds("intersegmental", _PAIRS)),
+        usual_links=len(links),
+        segmental_valves=bonds("segmental_valve", _SEGMENTS),
         basivertebral_count=tuple(
             (at, int(choose("basivertebral_count"))) for at in VERTEBRAE if at is not Level.C1
         ),
@@ -160,6 +210,15 @@ def _compose(
             Side[choose("great_radiculomedullary_side").upper()],
         ),
     )
+
+
+def _chosen(places: Sequence[_Place], are: Iterable[bool]) -> frozenset[_Place]:
+    return frozenset(place for place, is_there in zip(places, are, strict=True) if is_there)
+
+
+def prevalence(name: str) -> float:
+    """Share of patients that have this variant (or of strands that are there)."""
+    return dict(_choices(name))["present"]
 
 
 @cache
@@ -175,10 +234,6 @@ def _choices(name: str) -> tuple[tuple[str, float], ...]:
     if name not in _table():
         raise GeometryError(f"variants.csv: no variant {name!r}")
     return _table()[name]
-
-
-def _presence(name: str) -> float:
-    return dict(_choices(name))["present"]
 
 
 def _modal_choice(name: str) -> str:

@@ -142,12 +142,12 @@ def thin(
     anchored: BoolArray,
     kept_end: BoolArray,
 ) -> BoolArray:
-    """Veins (v,) that stay when those `missing` (v,) are left out, unless they are the only way.
+    """Veins (v,) that stay: those not `missing` (v,), and a tree through all nodes they join.
 
     Parameters
     ----------
     start, end : (v,) nodes
-    order : (v,) veins in the order in which missing ones are given another chance
+    order : (v,) veins in the order in which they are asked to join the tree
     anchored : (n,) nodes that are joined outside
     kept_end : (n,) nodes at which a vein may end: dead ends elsewhere go too
     """
@@ -157,13 +157,11 @@ def thin(
         if anchored[node]:
             group[node] = outside
     stays = ~missing
-    for chance in range(2):
-        for v in order:
-            if missing[v] == (chance == 1):
-                one, two = _root(group, start[v]), _root(group, end[v])
-                if one != two:
-                    group[one] = two
-                    stays[v] = True
+    for v in order:
+        one, two = _root(group, start[v]), _root(group, end[v])
+        if one != two:
+            group[one] = two
+            stays[v] = True
     degree = np.zeros(outside, np.int64)
     for v in range(len(start)):
         if stays[v]:
