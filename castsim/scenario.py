@@ -13,6 +13,7 @@ from pydantic import Field, model_validator
 
 from castsim.agents import AgentModel, load_agent
 from castsim.catheters import Catheter, load_catheter
+from castsim.errors import ScenarioError
 from castsim.physiology import Physiology
 from castsim.scenario_sections import (
     DEFAULT_RATE_ML_MIN,
@@ -131,6 +132,20 @@ class Scenario(Section):
                     )
         return self
 
+    @model_validator(mode="after")
+    def _tributaries_bring_blood(self) -> "Scenario":
+        upstream = self.patient.upstream_mmHg
+        if upstream is not None:
+            try:
+                self.physiology()
+            except ScenarioError as error:
+                raise ValueError(
+                    f"patient.upstream_mmHg = {upstream}: must exceed the pressure of the right "
+                    "atrium and of the iliac veins at rest; raise it or lower "
+                    "patient.right_atrium_mmHg"
+                ) from error
+        return self
+
     def agent_model(self) -> AgentModel:
         """Return the agent with the overrides of ``[model]``, in mm, s, g."""
         given: dict[str, Any] = {
@@ -162,6 +177,10 @@ class Scenario(Section):
             given["azygos_outflow_uL_s"] = uL_s_from_mL_min(patient.azygos_outflow_mL_min)
         if patient.csf_pressure_mmHg is not None:
             given["csf_pressure_Pa"] = Pa_from_mmHg(patient.csf_pressure_mmHg)
+        if patient.upstream_mmHg is not None:
+            given["upstream_Pa"] = Pa_from_mmHg(patient.upstream_mmHg)
+        if patient.blood_viscosity_mPa_s is not None:
+            given["blood_viscosity_Pa_s"] = Pa_s_from_mPa_s(patient.blood_viscosity_mPa_s)
         return replace(
             Physiology.default(),
             blood_model=patient.blood,
@@ -187,6 +206,8 @@ class Scenario(Section):
             "right_atrium_mmHg": _short(mmHg_from_Pa(rest.right_atrium_Pa)),
             "azygos_outflow_mL_min": _short(mL_min_from_uL_s(rest.azygos_outflow_uL_s)),
             "csf_pressure_mmHg": _short(mmHg_from_Pa(rest.csf_pressure_Pa)),
+            "upstream_mmHg": _short(mmHg_from_Pa(rest.upstream_Pa)),
+            "blood_viscosity_mPa_s": _short(mPa_s_from_Pa_s(rest.blood_viscosity_Pa_s)),
         }
         hub: dict[str, object] = {
             "hub_compliance_uL_kPa": _short(catheter.hub_compliance * Pa_from_kPa(1.0)),

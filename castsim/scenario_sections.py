@@ -6,6 +6,7 @@ the reference page are printed from them. A value of None means "take the tabula
 """
 
 from collections.abc import Mapping
+from dataclasses import fields
 from typing import Annotated, Any, Literal
 
 import numpy as np
@@ -17,7 +18,9 @@ from pydantic import (
     Discriminator,
     Field,
     Tag,
+    ValidationInfo,
     WithJsonSchema,
+    field_validator,
     model_validator,
 )
 
@@ -35,6 +38,7 @@ from castsim.units import (
 )
 from geometry.levels import ROOTS, Level, Side
 from geometry.structures import Compartment, Structure
+from geometry.traits import Traits
 
 _RULE_DEFAULT = {
     (row["rule"], row["parameter"]): number(row, "value", table="operator_rules")
@@ -136,6 +140,14 @@ class Tip(Waypoint):
         "middle",
         description="third of the vein in which the tip lies: medial, middle or lateral; "
         "lower, middle or upper in veins that run up and down",
+    )
+    # held at the end of the branch: which way it would take at a fork is not for a number to say
+    offset_mm: float = Field(
+        0.0,
+        ge=-50.0,
+        le=50.0,
+        description="how far the tip lies from there: advanced along its vein, at most to the end "
+        "of that branch (+), or withdrawn along the catheter, across junctions (-)",
     )
 
 
@@ -344,6 +356,9 @@ DEFAULT_VOLUME_ML = 1.0
 DEFAULT_RATE_ML_MIN = 0.1
 
 
+_TRAITS = tuple(trait.name for trait in fields(Traits))
+
+
 class Patient(Section):
     """The patient on the table."""
 
@@ -371,6 +386,49 @@ class Patient(Section):
     csf_pressure_mmHg: float | None = Field(
         None, ge=-30.0, le=60.0, description="pressure of the cerebrospinal fluid"
     )
+    upstream_mmHg: float | None = Field(
+        None, gt=0.0, le=60.0, description="pressure that drives blood into every tributary"
+    )
+    blood_viscosity_mPa_s: float | None = Field(
+        None, ge=0.5, le=50.0, description="nominal viscosity of blood"
+    )
+    calibre_factor: float | None = Field(
+        None, gt=0.2, lt=5.0, description="factor that all veins of a drawn patient share"
+    )
+    strand_probability: float | None = Field(
+        None,
+        ge=0.3,
+        le=1.0,
+        description="of each strand of a drawn patient's plexuses to be there",
+    )
+    intersegmental_probability: float | None = Field(
+        None,
+        ge=0.0,
+        le=1.0,
+        description="of two neighbouring segmental veins of a drawn patient to be joined",
+    )
+    azygos_shift_mm: float | None = Field(
+        None, ge=-30.0, le=30.0, description="shift of a drawn patient's azygos, + to the right"
+    )
+    valve_incompetence: float | None = Field(
+        None,
+        ge=0.0,
+        le=1.0,
+        description="probability that a valve of a drawn patient leaks and stops nothing; else 0",
+    )
+
+    @field_validator(*_TRAITS)
+    @classmethod
+    def _only_a_drawn_patient(cls, value: float | None, info: ValidationInfo) -> float | None:
+        if value is not None and info.data.get("anatomy") == "typical":
+            raise ValueError(
+                'only a drawn patient has it; set patient.anatomy = "drawn" or leave it out'
+            )
+        return value
+
+    def traits(self) -> Traits:
+        """Traits of a drawn patient; none given: all as drawn."""
+        return Traits(**{name: getattr(self, name) for name in _TRAITS})
 
     def gravity(self) -> NDArray[np.float64]:
         """Gravity in patient RAS (+x right, +y anterior, +z cranial), (3,) mm/s²."""

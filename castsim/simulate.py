@@ -24,11 +24,12 @@ from castsim.scenario_file import load_scenario
 from castsim.tip import find_vein, locate_tip
 from castsim.venous_flow import AZYGOS_SYSTEM, VenousFlow, resting_flow
 from geometry.anatomy import Anatomy
-from geometry.catheter_route import CatheterRoute, find_route
+from geometry.catheter_route import CatheterRoute, find_route, move_tip
 from geometry.centerline_mesh import CentrelineMesh, centreline_mesh
 from geometry.errors import GeometryError
 from geometry.flowmesh import NO_GATE, FloatArray, FlowMesh, IntArray
 from geometry.levels import Level
+from geometry.traits import Traits
 
 Progress = Callable[[str, float], None]
 """Called with the name of the stage and the share of it that is done."""
@@ -72,7 +73,8 @@ def run(
 
     with clock.stage("geometry"):
         if anatomy is None:
-            anatomy = build_anatomy(planned.patient.anatomy, planned.patient.seed)
+            patient = planned.patient
+            anatomy = build_anatomy(patient.anatomy, patient.seed, patient.traits())
         route = catheter_route(anatomy, planned)
     with clock.stage("mesh"):
         mesh = centreline_mesh(anatomy.network, planned.mesh.cell_mm, route)
@@ -80,31 +82,42 @@ def run(
     with clock.stage("flow"):
         rest = resting_flow(mesh.flow, planned.physiology())
         tip = np.arange(mesh.flow.n_cells) == mesh.tip_cell
-        part = window(rest.mesh, rest, levels_near(planned), keep_cells=tip)
+        tip_level = Level(anatomy.network.branch_level[route.path[0][0]])
+        part = window(rest.mesh, rest, levels_near(planned, tip_level), keep_cells=tip)
     with clock.stage("injection"):
         injection = _inject(planned, anatomy, mesh, rest, part, clock)
     return _cast(planned, anatomy, mesh, rest, part, injection, clock.seconds)
 
 
 @lru_cache(maxsize=KEPT_PATIENTS)
-def build_anatomy(kind: str, seed: int) -> Anatomy:
-    """Return the commonest anatomy (``typical``) or a random patient (``drawn``).
+def build_anatomy(kind: str, seed: int, traits: Traits | None = None) -> Anatomy:
+    """Return the commonest anatomy (``typical``) or a random patient (``drawn``) with `traits`.
 
     The last few are kept: one patient is often injected more than once.
     """
     if kind == "typical":
         return Anatomy.typical(seed)
-    return Anatomy.draw(np.random.default_rng(seed))
+    return Anatomy.draw(np.random.default_rng(seed), traits)
 
 
 def catheter_route(anatomy: Anatomy, scenario: Scenario) -> CatheterRoute:
     """Find the catheter's way from the tip to the heart, through the veins of ``via``.
 
+    It is found for the planned tip, which then moves along it by ``tip.offset_mm``.
+
     Raises
     ------
     ScenarioError
-        If tip or waypoint do not exist, or there is no way.
+        If tip or waypoint do not exist, there is no way, or the tip is withdrawn out of it.
     """
+    route, offset = _planned_route(anatomy, scenario), scenario.tip.offset_mm
+    try:
+        return move_tip(anatomy.network, route, offset)
+    except GeometryError as error:
+        raise ScenarioError(f"{scenario.name}: tip.offset_mm = {offset}: {error}") from error
+
+
+def _planned_route(anatomy: Anatomy, scenario: Scenario) -> CatheterRoute:
     section = scenario.catheter
     tip = locate_tip(anatomy, scenario.tip, source=scenario.name)
     for number, waypoint in enumerate(section.via):
@@ -170,10 +183,10 @@ def route_length(mesh: CentrelineMesh) -> FloatArray:
     return np.asarray(np.concatenate([half, [0.0]]) + np.concatenate([[0.0], half]))
 
 
-def levels_near(scenario: Scenario) -> tuple[Level, ...]:
-    """Return the levels that agent can reach: those about target and tip."""
+def levels_near(scenario: Scenario, *tips: Level) -> tuple[Level, ...]:
+    """Return the levels that agent can reach: those about target, planned tip and `tips`."""
     reach = scenario.mesh.window_levels
-    ends = (scenario.target.root, Level[scenario.tip.level])
+    ends = (scenario.target.root, Level[scenario.tip.level], *tips)
     first, last = max(min(ends) - reach, Level.C1), min(max(ends) + reach, Level.S1)
     return tuple(Level(code) for code in range(first, last + 1))
 

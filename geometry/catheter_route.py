@@ -1,7 +1,8 @@
 """The way a catheter lies in the network, from its tip to the great veins."""
 
+import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.sparse import csr_array
@@ -11,6 +12,9 @@ from geometry.errors import GeometryError
 from geometry.levels import Level, Side
 from geometry.network import FloatArray, IntArray, TerminalKind, VesselNetwork
 from geometry.structures import Compartment, Structure
+
+TIP_MARGIN_MM = 0.1
+"""An advanced tip stays this far inside its vein: the end belongs to the junction."""
 
 Leg = tuple[int, float, float]
 """Branch, and mm from its start where the leg begins and ends."""
@@ -105,6 +109,45 @@ def find_route(
     if len({leg[0] for leg in path}) != len(path):
         raise GeometryError("catheter route: it would run through one vein twice; change `via`")
     return CatheterRoute(path=path, diameter_mm=diameter_mm)
+
+
+def move_tip(network: VesselNetwork, route: CatheterRoute, offset_mm: float) -> CatheterRoute:
+    """Advance the tip along its vein (`offset_mm` > 0), or withdraw it along the catheter (< 0).
+
+    An advanced tip goes away from where the catheter comes, at most to the end of its branch. A
+    withdrawn one crosses junctions.
+
+    Raises
+    ------
+    GeometryError
+        If it is withdrawn by more than the length of the route.
+    """
+    if offset_mm == 0.0:
+        return route
+    if offset_mm > 0.0:
+        return replace(route, path=_advanced(network, route.path, offset_mm))
+    return replace(route, path=_withdrawn(route.path, -offset_mm))
+
+
+def _advanced(network: VesselNetwork, path: tuple[Leg, ...], way: float) -> tuple[Leg, ...]:
+    branch, tip, near = path[0]
+    length = float(network.branch_length()[branch])
+    margin = min(TIP_MARGIN_MM, length / 2)
+    # the catheter comes from the branch's start, or from its end
+    ahead, far = (1.0, length - margin) if near == 0.0 else (-1.0, margin)
+    room = max(ahead * (far - tip), 0.0)
+    return ((branch, tip + ahead * min(way, room), near), *path[1:])
+
+
+def _withdrawn(path: tuple[Leg, ...], way: float) -> tuple[Leg, ...]:
+    left = way
+    for number, (branch, begin, end) in enumerate(path):
+        length = abs(end - begin)
+        if left < length:
+            tip = begin + math.copysign(left, end - begin)
+            return ((branch, tip, end), *path[number + 1 :])
+        left -= length
+    raise GeometryError(f"withdrawn out of the veins: the catheter lies in {way - left:.1f} mm")
 
 
 def _branch_cost(network: VesselNetwork) -> FloatArray:

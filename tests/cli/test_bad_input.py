@@ -33,6 +33,9 @@ def complaint(capsys: pytest.CaptureFixture[str], arguments: list[str]) -> str:
         ("injection.volume_mL=nan", "right-t9: injection.volume_mL = nan: must be a finite number"),
         ("tip.structure=jugular", "tip.structure = 'jugular': unknown vein 'jugular'"),
         ("injection.volumn_mL=1", "injection.volumn_mL: unknown key; did you mean 'volume_mL'?"),
+        ("patient.calibre_factor=1.1", "patient.calibre_factor = 1.1: only a drawn patient has it"),
+        ("patient.upstream_mmHg=3", "patient.upstream_mmHg = 3.0: must exceed the pressure"),
+        ("tip.offset_mm=-60", "tip.offset_mm = -60: must be greater than or equal to -50"),
         # veins that there are, but not there
         (
             "tip.structure=hemiazygos",

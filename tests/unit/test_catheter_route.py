@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from geometry.catheter_route import Via, find_route
+from geometry.catheter_route import TIP_MARGIN_MM, Via, find_route, move_tip
 from geometry.errors import GeometryError
 from geometry.levels import Level, Side
 from geometry.network import NetworkBuilder, TerminalKind, VesselNetwork
@@ -120,3 +120,61 @@ def test_one_clear_error(tip: tuple[int, float], changes: dict[str, object], mes
     network, _ = loop()
     with pytest.raises(GeometryError, match=message):
         find_route(network, tip, **({"diameter_mm": 0.5} | changes))  # type: ignore[arg-type]
+
+
+def test_a_tip_that_does_not_move_keeps_its_route() -> None:
+    network, branch = loop()
+    route = find_route(network, (branch["tip"], 1.0), diameter_mm=0.5)
+    assert move_tip(network, route, 0.0) is route
+
+
+@pytest.mark.parametrize(
+    ("offset", "arc"),
+    [(0.4, 0.6), (1.0 - TIP_MARGIN_MM, TIP_MARGIN_MM), (30.0, TIP_MARGIN_MM), (-2.5, 3.5)],
+)
+def test_a_tip_moves_in_its_own_vein(offset: float, arc: float) -> None:
+    """The catheter comes from the vein's end, so that the start is ahead of it."""
+    network, branch = loop()
+    route = find_route(network, (branch["tip"], 1.0), diameter_mm=0.5)
+    moved = move_tip(network, route, offset)
+    assert moved.path[0] == (branch["tip"], pytest.approx(arc), 4.0)
+    assert moved.path[1:] == route.path[1:]
+
+
+def test_a_tip_at_the_end_of_its_vein_does_not_go_back() -> None:
+    network, branch = loop()
+    route = find_route(network, (branch["tip"], TIP_MARGIN_MM / 2), diameter_mm=0.5)
+    assert move_tip(network, route, 1.0) == route
+
+
+@pytest.mark.parametrize(
+    ("withdrawn", "vein", "arc"),
+    [
+        (3.0, "wide_1", 0.0),
+        (3.5, "wide_1", 0.5),
+        (15.0, "wide_2", 9.0),
+        (17.0, "wide_2", 7.0),  # drawn backwards
+    ],
+)
+def test_a_withdrawn_tip_crosses_junctions(withdrawn: float, vein: str, arc: float) -> None:
+    network, branch = loop()
+    route = find_route(network, (branch["tip"], 1.0), diameter_mm=0.5)
+    moved = move_tip(network, route, -withdrawn)
+    assert moved.path[0][:2] == (branch[vein], pytest.approx(arc))
+    assert moved.path[1:] == route.path[len(route.path) - len(moved.path) + 1 :]
+
+
+def test_withdrawing_undoes_advancing() -> None:
+    network, branch = loop()
+    route = find_route(network, (branch["wide_2"], 4.0), diameter_mm=0.5)
+    there = move_tip(network, route, 2.0)
+    # towards the heart, which is its start, is out
+    assert there.path == ((branch["wide_2"], pytest.approx(6.0), 0.0),)
+    assert move_tip(network, there, -2.0).path == ((branch["wide_2"], pytest.approx(4.0), 0.0),)
+
+
+def test_a_tip_withdrawn_out_of_the_veins() -> None:
+    network, branch = loop()
+    route = find_route(network, (branch["tip"], 1.0), diameter_mm=0.5)
+    with pytest.raises(GeometryError, match=r"the catheter lies in 24\.0 mm"):
+        move_tip(network, route, -24.5)

@@ -3,6 +3,7 @@
 import json
 import tomllib
 from collections.abc import Callable
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from castsim.scenario import Scenario
 from castsim.scenario_file import bundled_names, load_scenario, scenario_from
 from castsim.scenario_text import scenario_text
 from castsim.schema import json_schema
+from geometry.traits import Traits
 
 NAMES = (
     *("right-t9", "right-t9-segmental", "right-t5", "right-l1", "left-t10", "left-t7"),
@@ -70,7 +72,9 @@ def test_resolved_has_no_gaps_but_steps_or_one_push() -> None:
         for key, value in values.items()
         if value is None
     }
-    assert empty == {"catheter.balloon"}
+    # these are the drawn patient's own, which no table holds
+    traits = {f"patient.{trait.name}" for trait in fields(Traits)}
+    assert empty == {"catheter.balloon"} | traits
 
 
 def test_only_target_and_tip_are_needed() -> None:
@@ -103,7 +107,10 @@ def test_values_in_inner_units() -> None:
                 ],
             },
             model={"viscosity_mPa_s": 40, "wall_strength_kPa": 20},
-            patient={"abdominal_pressure_mmHg": 20.0, "right_atrium_mmHg": 5, "blood": "shear"},
+            patient={
+                **{"abdominal_pressure_mmHg": 20.0, "right_atrium_mmHg": 5, "blood": "shear"},
+                **{"upstream_mmHg": 15, "blood_viscosity_mPa_s": 4.2},
+            },
             catheter={"hub_pressure_limit_mmHg": 750, "hub_compliance_uL_kPa": 0.1},
         )
     )
@@ -120,6 +127,8 @@ def test_values_in_inner_units() -> None:
     assert rest.abdominal_pressure_Pa == pytest.approx(2666.4, rel=1e-4)
     assert rest.right_atrium_Pa == pytest.approx(666.6, rel=1e-4)
     assert rest.blood_model == "shear"
+    assert rest.upstream_Pa == pytest.approx(1999.8, rel=1e-4)
+    assert rest.blood_viscosity_Pa_s == pytest.approx(0.0042)
     catheter = scenario.catheter_model()
     assert catheter.hub_pressure_limit == pytest.approx(1e5, rel=1e-3)
     assert catheter.hub_compliance == pytest.approx(1e-4)
@@ -138,6 +147,30 @@ def test_gravity_points_to_the_side_lain_on(position: str, down: list[float]) ->
     """RAS: supine pulls backwards (-y), the right side is +x."""
     patient = scenario_from(changed(patient={"position": position})).patient
     assert np.allclose(patient.gravity(), np.array(down) * 9806.65)
+
+
+def test_traits_of_a_drawn_patient() -> None:
+    given = {
+        "calibre_factor": 1.2,
+        "strand_probability": 0.8,
+        "intersegmental_probability": 0,
+        "azygos_shift_mm": -4.0,
+        "valve_incompetence": 0.25,
+    }
+    patient = scenario_from(changed(patient={"anatomy": "drawn", **given})).patient
+    assert patient.traits() == Traits(**given)
+    assert scenario_from(changed(patient={"anatomy": "drawn"})).patient.traits() == Traits()
+    assert scenario_from(LEAST).patient.traits() == Traits()
+
+
+@pytest.mark.parametrize("trait", [trait.name for trait in fields(Traits)])
+def test_a_typical_patient_has_no_traits(trait: str) -> None:
+    with pytest.raises(ScenarioError) as caught:
+        load_scenario("right-t9", [f"patient.{trait}=0.5"])
+    assert str(caught.value) == (
+        f"right-t9: patient.{trait} = 0.5: only a drawn patient has it; "
+        'set patient.anatomy = "drawn" or leave it out'
+    )
 
 
 @pytest.mark.parametrize(
@@ -173,6 +206,14 @@ def test_gravity_points_to_the_side_lain_on(position: str, down: list[float]) ->
         ("patient=3", "patient = 3: must be a table"),
         ("patient.seed=-1", "patient.seed = -1: must be greater than or equal to 0"),
         ("patient.seed=0.5", "patient.seed = 0.5: must be a valid integer"),
+        ("patient.calibre_factor=0.2", "calibre_factor = 0.2: must be greater than 0.2"),
+        ("patient.strand_probability=0.2", "must be greater than or equal to 0.3"),
+        ("patient.intersegmental_probability=1.1", "must be less than or equal to 1"),
+        ("patient.azygos_shift_mm=31", "must be less than or equal to 30"),
+        ("patient.valve_incompetence=nan", "must be a finite number"),
+        ("patient.upstream_mmHg=4", "patient.upstream_mmHg = 4.0: must exceed the pressure of"),
+        ("patient.blood_viscosity_mPa_s=0", "must be greater than or equal to 0.5"),
+        ("tip.offset_mm=51", "tip.offset_mm = 51: must be less than or equal to 50"),
         ("name=../../etc", "name = '../../etc': must match pattern"),
         ("injection.volume_mL.x=1", "volume_mL is a value, not a table"),
         ("injection", "must read field=value"),

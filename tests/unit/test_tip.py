@@ -130,6 +130,76 @@ def test_a_tip_that_is_nowhere(anatomy: Anatomy, override: str, line: str) -> No
         locate_tip(anatomy, load_scenario("right-t9", [override]).tip)
 
 
+def tip_of(anatomy: Anatomy, scenario: Scenario) -> tuple[int, float, np.ndarray]:
+    """Branch, arc and world point of the tip where the catheter really ends."""
+    branch, arc, _ = catheter_route(anatomy, scenario).path[0]
+    points = anatomy.network.points(branch)
+    at = np.concatenate([[0.0], np.cumsum(np.linalg.norm(np.diff(points, axis=0), axis=1))])
+    return branch, arc, np.array([np.interp(arc, at, points[:, k]) for k in range(3)])
+
+
+def catheter_mm(anatomy: Anatomy, scenario: Scenario) -> float:
+    """Length of catheter in the veins."""
+    return sum(abs(end - begin) for _, begin, end in catheter_route(anatomy, scenario).path)
+
+
+@pytest.mark.parametrize("name", ["right-t9-segmental", "left-t7"])
+def test_an_offset_moves_the_tip_along_its_vein(anatomy: Anatomy, name: str) -> None:
+    paraspinal = ["tip.structure=paraspinal", "tip.station=lateral"]
+    planned = load_scenario(name, paraspinal)
+    branch, arc, here = tip_of(anatomy, planned)
+    assert (branch, arc) == locate_tip(anatomy, planned.tip)
+    for offset in (1.5, -1.5):
+        scenario = load_scenario(name, [*paraspinal, f"tip.offset_mm={offset}"])
+        moved = tip_of(anatomy, scenario)
+        assert moved[0] == branch
+        assert np.linalg.norm(moved[2] - here) == pytest.approx(1.5, rel=0.01)
+        longer = catheter_mm(anatomy, scenario) - catheter_mm(anatomy, planned)
+        assert longer == pytest.approx(offset)
+
+
+def test_left_mirrors_right(anatomy: Anatomy) -> None:
+    network = anatomy.network
+    flip = np.array([-1.0, 1.0, 1.0])
+    mirrored = replace(
+        anatomy,
+        network=replace(
+            network,
+            node_xyz=network.node_xyz * flip,
+            point_xyz=network.point_xyz * flip,
+            branch_side=-network.branch_side,
+        ),
+    )
+    segmental = "tip.structure=paraspinal"
+    for offset in (-20.0, -2.0, 2.0):
+        moved = f"tip.offset_mm={offset}"
+        right = tip_of(anatomy, load_scenario("right-t9", [segmental, moved]))
+        left = tip_of(mirrored, load_scenario("right-t9", [segmental, moved, "tip.side=left"]))
+        assert left[:2] == right[:2]
+        assert np.allclose(left[2], right[2] * flip)
+
+
+def test_a_withdrawn_tip_lies_in_the_trunk(anatomy: Anatomy) -> None:
+    scenario = load_scenario("right-t9-segmental", ["tip.offset_mm=-50"])
+    planned = catheter_route(anatomy, load_scenario("right-t9-segmental"))
+    route = catheter_route(anatomy, scenario)
+    structure = anatomy.network.branch_structure[route.path[0][0]]
+    assert Structure(structure).compartment is Compartment.AZYGOS
+    assert route.path[1:] == planned.path[len(planned.path) - len(route.path) + 1 :]
+    withdrawn = catheter_mm(anatomy, load_scenario("right-t9-segmental")) - catheter_mm(
+        anatomy, scenario
+    )
+    assert withdrawn == pytest.approx(50.0)
+
+
+def test_a_tip_withdrawn_out_of_the_body(anatomy: Anatomy) -> None:
+    network = anatomy.network
+    lowest = int(network.branch_level[network.branches(Structure.SVC)].max())
+    svc = ["tip.structure=svc", f"tip.level={Level(lowest).name}", "tip.side=midline"]
+    with pytest.raises(ScenarioError, match=r"tip\.offset_mm = -50\.0: withdrawn out of the veins"):
+        catheter_route(anatomy, load_scenario("right-t9", [*svc, "tip.offset_mm=-50"]))
+
+
 def meshed(anatomy: Anatomy, scenario: Scenario) -> CentrelineMesh:
     return centreline_mesh(anatomy.network, 1.0, catheter_route(anatomy, scenario))
 
@@ -172,4 +242,5 @@ def test_the_window_is_about_target_and_tip() -> None:
     scenario = load_scenario("right-t1-via-t2", ["mesh.window_levels=2"])
     assert levels_near(scenario)[0] is Level.C7
     assert levels_near(scenario)[-1] is Level.T3
+    assert levels_near(scenario, Level.T5)[-1] is Level.T7
     assert levels_near(load_scenario("c6", ["mesh.window_levels=26"])) == tuple(Level)
