@@ -14,6 +14,9 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from castsim.cast import Cast as Cast
+    from castsim.ensembles.planning import Plan as Plan
+    from castsim.ensembles.plans import compare as compare
+    from castsim.ensembles.plans import plan as plan
     from castsim.metrics import summarise as summarise
     from castsim.results import write_cast as write_cast
     from castsim.scenario import Scenario as Scenario
@@ -22,14 +25,28 @@ if TYPE_CHECKING:
 
 _WHERE = {
     "Cast": "cast",
+    "Plan": "ensembles.planning",
     "Scenario": "scenario",
+    "compare": "ensembles.plans",
     "load_scenario": "scenario_file",
+    "plan": "ensembles.plans",
     "run": "simulate",
     "summarise": "metrics",
     "write_cast": "results",
 }
 
-__all__ = ["Cast", "Scenario", "__version__", "load_scenario", "run", "summarise", "write_cast"]
+__all__ = [
+    "Cast",
+    "Plan",
+    "Scenario",
+    "__version__",
+    "compare",
+    "load_scenario",
+    "plan",
+    "run",
+    "summarise",
+    "write_cast",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -147,3 +147,27 @@ def load_agent(name: str) -> AgentModel:
         dmso_max_rate=uL_s_from_mL_min(maker("dmso_max_rate")),
         dmso_max_dose=uL_from_mL(maker("dmso_max_dose")),
     )
+
+
+def agent_prior(name: str, quantity: str) -> tuple[float, float, float]:
+    """Median, low and high (95 %) of one property of an agent, in the unit of its table.
+
+    Parameters
+    ----------
+    name : of the agent
+    quantity : field of :class:`AgentModel` that has a row with a range
+
+    Raises
+    ------
+    ScenarioError
+        As :func:`agent_name`.
+    """
+    rows = _ROWS[agent_name(name)]
+    if quantity in rows:
+        low, middle, high = (
+            number(rows[quantity], column, table="embolic_agents")
+            for column in ("low", "value", "high")
+        )
+        return middle, low, high
+    prior = read_priors(rows["family"]["value"])[quantity]
+    return prior.median, prior.low, prior.high

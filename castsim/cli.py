@@ -22,8 +22,10 @@ from geometry.errors import GeometryError
 
 if TYPE_CHECKING:
     from castsim.console import StageProgress
+    from castsim.ensembles.targets import Targets
 
 DEFAULT_FOLDER = Path("casts")
+PLAN_FOLDER = Path("plans")
 _GEOMETRY_EXIT_CODE = 2
 _SIGNAL_EXIT_CODE = 128
 
@@ -61,6 +63,50 @@ NoRenderOption = Annotated[
 ]
 QuietOption = Annotated[
     bool, typer.Option("--quiet", help="Print no table and no progress; errors are still told.")
+]
+
+DrawsOption = Annotated[
+    int, typer.Option("--draws", metavar="N", help="Random patients to inject into.")
+]
+StudySeedOption = Annotated[
+    int,
+    typer.Option("--seed", metavar="N", min=0, max=2**63 - 1, help="Seed of all random draws."),
+]
+PriorsOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--priors", metavar="FILE", help="TOML with [[prior]] entries that replace bundled ones."
+    ),
+]
+LargestOption = Annotated[
+    float | None,
+    typer.Option(
+        "--up-to-ml", metavar="ML", min=0.1, max=20.0, help="Inject every draw so far; 2.0."
+    ),
+]
+CoverageOption = Annotated[
+    float | None,
+    typer.Option(
+        "--coverage-deg", metavar="DEG", min=1.0, max=360.0, help="What counts as covered; 330."
+    ),
+]
+AzygosOption = Annotated[
+    float | None,
+    typer.Option(
+        "--azygos-ml", metavar="ML", min=0.0, max=20.0, help="Reflux that is not tolerated; 0.01."
+    ),
+]
+SchedulerOption = Annotated[
+    str | None,
+    typer.Option(
+        "--scheduler",
+        metavar="ADDRESS",
+        help="A Dask scheduler, such as tcp://host:8786; this machine's cores.",
+    ),
+]
+WorkersOption = Annotated[
+    int | None,
+    typer.Option("--workers", metavar="N", min=1, help="Processes on this machine; its cores."),
 ]
 
 
@@ -205,6 +251,71 @@ def anatomy(
         from castsim.console import print_inventory
 
         print_inventory(totals, f"Veins of the {kind} anatomy, seed {seed}")
+
+
+@app.command()
+def plan(
+    scenario: ScenarioArgument,
+    draws: DrawsOption = 1000,
+    output: Annotated[
+        Path | None,
+        typer.Option("-o", "--output", metavar="DIR", help="Result folder; plans/SCENARIO."),
+    ] = None,
+    seed: StudySeedOption = 0,
+    overrides: SetOption = None,
+    priors: PriorsOption = None,
+    largest_mL: LargestOption = None,
+    coverage_deg: CoverageOption = None,
+    azygos_mL: AzygosOption = None,
+    scheduler: SchedulerOption = None,
+    workers: WorkersOption = None,
+    as_json: JsonOption = False,
+    no_render: NoRenderOption = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Inject into many random patients: which volume covers, and what it risks.
+
+    The same command takes an interrupted run up again, and more draws add to those that are there.
+    """
+    gc.enable()  # this process lives long
+    from castsim.ensembles.plans import plan as make
+    from castsim.ensembles.priors import priors_with
+    from castsim.scenario_file import load_scenario
+
+    planned = load_scenario(scenario, overrides or ())
+    name = Path(scenario).stem if Path(scenario).is_file() else planned.name
+    folder = output if output is not None else PLAN_FOLDER / name
+    from castsim.console import draws_bar, print_plan
+
+    with draws_bar(not quiet) as progress:
+        result = make(
+            planned,
+            draws=draws,
+            seed=seed,
+            folder=folder,
+            targets=_targets(coverage_deg, azygos_mL),
+            largest_mL=largest_mL,
+            priors=priors_with(priors),
+            scheduler=scheduler,
+            workers=workers,
+            progress=progress,
+        )
+    if not quiet:
+        print_plan(result, str(folder))
+
+
+def _targets(coverage_deg: float | None, azygos_mL: float | None) -> "Targets":
+    """What counts as covered and safe, as the options say."""
+    from dataclasses import replace
+
+    from castsim.ensembles.targets import Targets
+
+    targets = Targets.default()
+    if coverage_deg is not None:
+        targets = replace(targets, coverage_deg=coverage_deg)
+    if azygos_mL is not None:
+        targets = replace(targets, azygos_mL=azygos_mL)
+    return targets
 
 
 @app.command()

@@ -6,7 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeRemainingColumn,
+)
 from rich.table import Table
 
 from castsim.inventory import StructureTotal
@@ -16,6 +22,7 @@ from geometry.levels import Level
 
 if TYPE_CHECKING:
     from castsim.benchmark import Comparison, Difference
+    from castsim.ensembles.planning import Plan
 
 StageProgress = Callable[[str, float], None]
 
@@ -61,6 +68,41 @@ def progress_bar(shown: bool) -> Iterator[StageProgress | None]:
             bar.update(task, completed=min(max(done, 0.0), 1.0))
 
         yield update
+
+
+@contextmanager
+def draws_bar(shown: bool) -> Iterator[Callable[[int, int], None] | None]:
+    """Show draws done, their rate and the time left, when stderr is a terminal."""
+    console = talk()
+    if not (shown and console.is_terminal):
+        yield None
+        return
+    columns = (
+        TextColumn("draws"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[rate]}"),
+        TimeRemainingColumn(compact=True),
+    )
+    with Progress(*columns, console=console, transient=True) as bar:
+        task = bar.add_task("", total=None, rate="")
+
+        def update(done: int, wanted: int) -> None:
+            bar.update(task, completed=done, total=wanted)
+            speed = bar.tasks[0].speed
+            bar.update(task, rate=f"{speed:.1f}/s" if speed else "")
+
+        yield update
+
+
+def print_plan(plan: "Plan", folder: str) -> None:
+    """Print what a clinician reads first, and where the rest lies."""
+    from castsim.ensembles.planning import sentence
+
+    console = out()
+    console.print(sentence(plan), soft_wrap=True)
+    console.print(f"Wrote {escape(folder)}", soft_wrap=True)
+    console.print(DISCLAIMER)
 
 
 def print_cast(report: Mapping[str, Any], files: Sequence[str], folder: str) -> None:

@@ -150,7 +150,7 @@ class Scenario(Section):
         """Return the agent with the overrides of ``[model]``, in mm, s, g."""
         given: dict[str, Any] = {
             name: convert(value)
-            for key, (name, convert, _) in _MODEL_FIELDS.items()
+            for key, (name, convert, _) in MODEL_FIELDS.items()
             if (value := getattr(self.model, key)) is not None
         }
         return replace(load_agent(self.agent), **given)
@@ -198,8 +198,7 @@ class Scenario(Section):
         catheter = self.catheter_model()
         one_push = {"volume_mL": DEFAULT_VOLUME_ML, "rate_mL_min": DEFAULT_RATE_ML_MIN}
         model = {
-            key: _short(back(getattr(agent, name)))
-            for key, (name, _, back) in _MODEL_FIELDS.items()
+            key: _short(back(getattr(agent, name))) for key, (name, _, back) in MODEL_FIELDS.items()
         }
         rest = self.physiology()
         patient = {
@@ -232,7 +231,7 @@ class Scenario(Section):
 
 _Convert = Callable[[float], float]
 
-_MODEL_FIELDS: dict[str, tuple[str, _Convert, _Convert]] = {
+MODEL_FIELDS: dict[str, tuple[str, _Convert, _Convert]] = {
     "viscosity_mPa_s": ("viscosity", Pa_s_from_mPa_s, mPa_s_from_Pa_s),
     "density_g_mL": ("density", g_mm3_from_g_mL, g_mL_from_g_mm3),
     "diffusivity_mm2_s": ("diffusivity", float, float),

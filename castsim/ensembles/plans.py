@@ -1,0 +1,101 @@
+"""Plan and compare: from a scenario to what an ensemble says about it, in one call each."""
+
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+
+from castsim.ensembles.engine import Progress, run_study
+from castsim.ensembles.planning import Plan, make_plan
+from castsim.ensembles.priors import Prior, bundled_priors
+from castsim.ensembles.store import Store
+from castsim.ensembles.study import Study
+from castsim.ensembles.targets import Targets, plan_number
+from castsim.errors import ScenarioError
+from castsim.scenario import Scenario
+from castsim.scenario_file import load_scenario
+
+
+def plan(
+    scenario: Scenario | str | Path,
+    *,
+    draws: int = 1000,
+    seed: int = 0,
+    folder: str | Path | None = None,
+    targets: Targets | None = None,
+    largest_mL: float | None = None,
+    priors: tuple[Prior, ...] | None = None,
+    scheduler: str | None = None,
+    workers: int | None = None,
+    progress: Progress | None = None,
+) -> Plan:
+    """Inject into many random patients, and read the volume to inject from it.
+
+    Parameters
+    ----------
+    scenario : or its name, or the path of its file
+    draws : random patients, each under random conditions
+    seed : of all of them
+    folder : where finished draws are kept, and taken up again; None: nowhere after this process
+    targets : what counts as covered and safe; None: those of ``plan_targets.csv``
+    largest_mL : volume up to which every draw is injected
+    priors : of what is drawn; None: those of ``priors.toml``
+    scheduler : address of a Dask scheduler; None: one on this machine, for as long as it takes
+    workers : processes on this machine; None: one a core
+    progress : told the draws done and asked for
+
+    Raises
+    ------
+    ScenarioError
+        If `draws` is below 1, or the scenario cannot be used.
+    ResultError
+        If the folder holds another study, or cannot be written.
+    MissingError
+        If the scheduler cannot be reached.
+    """
+    given = scenario if isinstance(scenario, Scenario) else load_scenario(scenario)
+    plans = compare(
+        {given.name: given},
+        draws=draws,
+        seed=seed,
+        folder=folder,
+        targets=targets,
+        largest_mL=largest_mL,
+        priors=priors,
+        scheduler=scheduler,
+        workers=workers,
+        progress=progress,
+    )
+    return plans[given.name]
+
+
+def compare(
+    arms: Mapping[str, Scenario],
+    *,
+    draws: int = 1000,
+    seed: int = 0,
+    folder: str | Path | None = None,
+    targets: Targets | None = None,
+    largest_mL: float | None = None,
+    priors: tuple[Prior, ...] | None = None,
+    scheduler: str | None = None,
+    workers: int | None = None,
+    progress: Progress | None = None,
+) -> dict[str, Plan]:
+    """Inject in several ways into the same random patients; a plan for each label of `arms`.
+
+    Parameters and errors as for :func:`plan`.
+    """
+    if draws < 1:
+        raise ScenarioError(f"--draws {draws}: must be 1 or more")
+    study = Study(
+        arms=arms,
+        priors=bundled_priors() if priors is None else priors,
+        seed=seed,
+        largest_mL=plan_number("largest_mL") if largest_mL is None else largest_mL,
+    )
+    # kept until the process ends: the plan reads its draws from there
+    place = Path(tempfile.mkdtemp(prefix="castsim-")) if folder is None else Path(folder)
+    store = Store(place, study)
+    run_study(store, draws, scheduler=scheduler, workers=workers, progress=progress)
+    wanted = Targets.default() if targets is None else targets
+    return {label: make_plan(store, label, draws, wanted) for label in arms}
