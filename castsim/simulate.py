@@ -291,7 +291,9 @@ def _cast(
         return spread
 
     saturation = state.agent_volume / graph.volume
-    solid = np.where(saturation > 0.0, solid_share(state.gel, graph.annular == 1), 0.0)
+    some = np.flatnonzero(saturation > 0.0)
+    solid = np.zeros(len(saturation))
+    solid[some] = solid_share(state.gel[some], graph.annular[some] == 1)
     return Cast(
         scenario=scenario,
         seed=scenario.seed,
