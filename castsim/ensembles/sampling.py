@@ -135,7 +135,8 @@ def _to_the_end(arm: Scenario, largest_mL: float) -> dict[str, Any]:
     if missing > 0.0:
         last = pushes[-1]
         # what follows the last push is a pause, after which it goes on
-        section["steps"].append({"volume_mL": missing, "rate_mL_min": last["rate_mL_min"]})
+        further = {"volume_mL": missing, "rate_mL_min": last["rate_mL_min"]}
+        section["steps"] = [*section["steps"], further]
     return section
 
 
