@@ -141,13 +141,12 @@ class Tip(Waypoint):
         description="third of the vein in which the tip lies: medial, middle or lateral; "
         "lower, middle or upper in veins that run up and down",
     )
-    # held at the end of the branch: which way it would take at a fork is not for a number to say
     offset_mm: float = Field(
         0.0,
         ge=-50.0,
         le=50.0,
-        description="how far the tip lies from there: advanced along its vein, at most to the end "
-        "of that branch (+), or withdrawn along the catheter, across junctions (-)",
+        description="how far the tip lies from there: advanced along its vein's widest strands, at "
+        "most to the vein's end (+), or withdrawn along the catheter, across junctions (-)",
     )
 
 

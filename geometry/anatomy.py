@@ -64,7 +64,9 @@ class Anatomy:
         """
         given = traits or Traits()
         seed = int(rng.integers(2**32))
-        calibres, choices, leaks = np.random.default_rng(seed).spawn(3)
+        # the first streams are the rooms' own (see _assemble)
+        streams = np.random.default_rng(seed).spawn(len(ROOMS) + 3)
+        calibres, choices, leaks = streams[len(ROOMS) :]
         variant = Variant.draw(choices, given).leaking(given.valve_incompetence or 0.0, leaks)
         return _assemble(Calibres.draw(calibres, given.calibre_factor), variant, seed)
 

@@ -114,8 +114,8 @@ def find_route(
 def move_tip(network: VesselNetwork, route: CatheterRoute, offset_mm: float) -> CatheterRoute:
     """Advance the tip along its vein (`offset_mm` > 0), or withdraw it along the catheter (< 0).
 
-    An advanced tip goes away from where the catheter comes, at most to the end of its branch. A
-    withdrawn one crosses junctions.
+    An advanced tip goes on from where the catheter comes, by the widest strands of its vein (one
+    structure, level and side), at most to the end of that. A withdrawn one crosses any junction.
 
     Raises
     ------
@@ -132,11 +132,34 @@ def move_tip(network: VesselNetwork, route: CatheterRoute, offset_mm: float) -> 
 def _advanced(network: VesselNetwork, path: tuple[Leg, ...], way: float) -> tuple[Leg, ...]:
     branch, tip, near = path[0]
     length = float(network.branch_length()[branch])
-    margin = min(TIP_MARGIN_MM, length / 2)
     # the catheter comes from the branch's start, or from its end
-    ahead, far = (1.0, length - margin) if near == 0.0 else (-1.0, margin)
-    room = max(ahead * (far - tip), 0.0)
-    return ((branch, tip + ahead * min(way, room), near), *path[1:])
+    far, ahead = (length, 1.0) if near == 0.0 else (0.0, -1.0)
+    room = abs(far - tip)
+    onward = _same_vein_beyond(network, path) if way > room - TIP_MARGIN_MM else None
+    if onward is None:
+        held = max(room - min(TIP_MARGIN_MM, length / 2), 0.0)
+        return ((branch, tip + ahead * min(way, held), near), *path[1:])
+    begin = 0.0 if onward[1] else float(network.branch_length()[onward[0]])
+    longer = ((onward[0], begin, begin), (branch, far, near), *path[1:])
+    return _advanced(network, longer, max(way - room, TIP_MARGIN_MM))
+
+
+def _same_vein_beyond(network: VesselNetwork, path: tuple[Leg, ...]) -> tuple[int, bool] | None:
+    """Widest branch of the tip's vein that goes on beyond it, and whether it starts there."""
+    branch, _, near = path[0]
+    node = (network.branch_end if near == 0.0 else network.branch_start)[branch]
+    used = {leg[0] for leg in path}
+    vein = network.branches(
+        Structure(network.branch_structure[branch]),
+        Level(network.branch_level[branch]),
+        Side(network.branch_side[branch]),
+    )
+    ends = {int(b): (network.branch_start[b], network.branch_end[b]) for b in vein}
+    beyond = [b for b, pair in ends.items() if node in pair and b not in used]
+    if not beyond:
+        return None
+    widest = max(beyond, key=lambda b: float(network.point_radius[network.point_offset[b] + 1]))
+    return widest, bool(ends[widest][0] == node)
 
 
 def _withdrawn(path: tuple[Leg, ...], way: float) -> tuple[Leg, ...]:

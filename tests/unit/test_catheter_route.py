@@ -147,6 +147,55 @@ def test_a_tip_at_the_end_of_its_vein_does_not_go_back() -> None:
     assert move_tip(network, route, 1.0) == route
 
 
+def forked() -> tuple[VesselNetwork, dict[str, int]]:
+    """A foraminal vein that forks beyond the tip; its wider strand is drawn backwards.
+
+    ::
+
+        heart --trunk (10 mm)-- a --near (4 mm)-- b --narrow (5 mm)-- c
+                                                  b --wide   (3 mm)-- d --other vein-- e
+    """
+    builder = NetworkBuilder()
+    places = {"heart": -10, "a": 0, "b": 4}
+    heart, a, b = (builder.node((0.0, 0.0, float(z))) for z in places.values())
+    c, d, e = (builder.node(p) for p in ([5.0, 0, 4], [0, 3.0, 4], [0, 3.0, 9]))
+    wanted = {
+        "trunk": (heart, a, S.AZYGOS, 2.0),
+        "near": (a, b, S.FORAMINAL, 0.5),
+        "narrow": (b, c, S.FORAMINAL, 0.3),
+        "wide": (d, b, S.FORAMINAL, 0.6),
+        "other": (d, e, S.ANTERIOR_EPIDURAL, 1.0),
+    }
+    branch = {
+        name: builder.branch(start, end, structure, Level.T9, Side.RIGHT, radius=radius)
+        for name, (start, end, structure, radius) in wanted.items()
+    }
+    builder.terminal(heart, TerminalKind.OUTLET, "right_atrium")
+    return builder.build(), branch
+
+
+@pytest.mark.parametrize(
+    ("offset", "vein", "arc"),
+    [
+        (2.0, "near", 3.0),
+        (3.0 - TIP_MARGIN_MM / 2, "wide", 3.0 - TIP_MARGIN_MM),  # never on the node itself
+        (4.0, "wide", 2.0),
+        (30.0, "wide", TIP_MARGIN_MM),
+    ],
+)
+def test_an_advanced_tip_takes_the_widest_strand_of_its_vein(
+    offset: float, vein: str, arc: float
+) -> None:
+    network, branch = forked()
+    route = find_route(network, (branch["near"], 1.0), diameter_mm=0.5)
+    moved = move_tip(network, route, offset)
+    assert moved.path[0][:2] == (branch[vein], pytest.approx(arc))
+    assert moved.path[-1] == route.path[-1]
+    back = move_tip(network, moved, -1.5)
+    total = [sum(abs(end - begin) for _, begin, end in one.path) for one in (moved, back)]
+    assert total[0] - total[1] == pytest.approx(1.5)
+
+
 @pytest.mark.parametrize(
     ("withdrawn", "vein", "arc"),
     [
