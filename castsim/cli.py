@@ -280,9 +280,9 @@ def plan(
     gc.enable()  # this process lives long
     from castsim.ensembles.plans import plan as make
     from castsim.ensembles.priors import priors_with
-    from castsim.scenario_file import load_scenario
+    from castsim.ensembles.study import load_arm
 
-    planned = load_scenario(scenario, overrides or ())
+    planned = load_arm(scenario, overrides or ())
     name = Path(scenario).stem if Path(scenario).is_file() else planned.name
     folder = output if output is not None else PLAN_FOLDER / name
     from castsim.console import draws_bar, print_plan

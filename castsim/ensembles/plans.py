@@ -8,11 +8,10 @@ from castsim.ensembles.engine import Progress, run_study
 from castsim.ensembles.planning import Plan, make_plan
 from castsim.ensembles.priors import Prior, bundled_priors
 from castsim.ensembles.store import Store
-from castsim.ensembles.study import Study
+from castsim.ensembles.study import Study, load_arm
 from castsim.ensembles.targets import Targets, plan_number
 from castsim.errors import ScenarioError
 from castsim.scenario import Scenario
-from castsim.scenario_file import load_scenario
 
 
 def plan(
@@ -52,7 +51,7 @@ def plan(
     MissingError
         If the scheduler cannot be reached.
     """
-    given = scenario if isinstance(scenario, Scenario) else load_scenario(scenario)
+    given = scenario if isinstance(scenario, Scenario) else load_arm(scenario)
     plans = compare(
         {given.name: given},
         draws=draws,

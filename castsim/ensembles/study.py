@@ -4,6 +4,7 @@ import itertools
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -73,6 +74,14 @@ class Study:
         )
 
 
+def load_arm(scenario: str | Path, overrides: Sequence[str] = ()) -> Scenario:
+    """Load a scenario for an ensemble: of drawn patients, so that `overrides` may set their traits.
+
+    Errors as :func:`castsim.scenario_file.load_scenario`.
+    """
+    return load_scenario(scenario, ('patient.anatomy="drawn"', *overrides))
+
+
 def vary(scenario: str, overrides: Sequence[str], variations: Sequence[str]) -> dict[str, Scenario]:
     """Return the arms of ``field=value,value`` variations: every combination of them.
 
@@ -98,7 +107,7 @@ def vary(scenario: str, overrides: Sequence[str], variations: Sequence[str]) -> 
             else:
                 donor = load_scenario(value)
                 base[section] = getattr(donor, section)
-        arm = load_scenario(scenario, texts)
+        arm = load_arm(scenario, texts)
         if base:
             values = {**arm.model_dump(exclude_unset=True)}
             for section, given in base.items():

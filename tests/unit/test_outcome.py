@@ -1,0 +1,110 @@
+"""What is kept of one run is what the run says, and a failing arm stops no other."""
+
+import numpy as np
+import pytest
+
+import castsim
+from castsim.cast import Cast
+from castsim.ensembles.outcome import CURVES, FOUND, Outcome, curves, simulate
+from castsim.ensembles.priors import bundled_priors
+from castsim.ensembles.sampling import drawn_priors, drawn_scenario, draws
+from castsim.ensembles.study import Study, load_arm
+from castsim.metrics import summarise
+from geometry.structures import Structure
+
+LARGEST_ML = 0.3
+
+
+@pytest.fixture(scope="module")
+def study() -> Study:
+    arms = {
+        "as planned": load_arm("right-t9"),
+        # a vein that these patients do not have
+        "impossible": load_arm(
+            "right-t9", ["tip.structure=intersegmental", "patient.intersegmental_probability=0.0"]
+        ),
+        "other agent": load_arm("right-t9", ['agent="PHIL 25"']),
+    }
+    return Study(arms, bundled_priors(), largest_mL=LARGEST_ML)
+
+
+@pytest.fixture(scope="module")
+def outcomes(study: Study) -> list[Outcome]:
+    return simulate(study, draws(study, 1, 2)[0])
+
+
+@pytest.fixture(scope="module")
+def cast(study: Study) -> Cast:
+    """The run of the first arm, by hand."""
+    arm = study.arms["as planned"]
+    draw = draws(study, 1, 2)[0]
+    scenario, _ = drawn_scenario(arm, drawn_priors(arm, study.priors), draw, LARGEST_ML)
+    return castsim.run(scenario)
+
+
+def test_a_failing_arm_says_why_and_stops_no_other(outcomes: list[Outcome]) -> None:
+    assert [one.arm for one in outcomes] == ["as planned", "impossible", "other agent"]
+    assert [bool(one.error) for one in outcomes] == [False, True, False]
+    assert outcomes[1].error.startswith("ScenarioError: right-t9: tip: no intersegmental T9 right")
+    assert outcomes[1].patient_seed == outcomes[0].patient_seed
+    assert not outcomes[1].curves
+
+
+def test_arms_share_the_patient(outcomes: list[Outcome]) -> None:
+    planned, _, other = outcomes
+    assert planned.found == other.found
+    assert planned.coverable_deg == other.coverable_deg
+    assert not np.array_equal(planned.curves["coverage_deg"], other.curves["coverage_deg"])
+
+
+def test_numbers_are_those_of_the_run(outcomes: list[Outcome], cast: Cast) -> None:
+    kept, report = outcomes[0], summarise(cast)
+    assert kept.injected_mL == report["injected_mL"]
+    assert kept.coverable_deg == report["coverage"]["coverable_deg"]  # type: ignore[index]
+    assert kept.volume_balance_error == report["volume_balance_error"]
+    assert kept.max_tip_pressure_mmHg == report["tip_pressure_mmHg"]["max"]  # type: ignore[index]
+    assert kept.volume_balance_error <= 1e-9
+
+
+def test_curves_are_those_of_the_cast(outcomes: list[Outcome], cast: Cast, study: Study) -> None:
+    kept = outcomes[0].curves
+    assert set(kept) == set(CURVES)
+    flow = cast.mesh.flow
+    foraminal = flow.cell_structure == Structure.FORAMINAL
+    for k, volume in enumerate(study.volumes_mL() * 1000.0):
+        share = cast.saturation_at(float(volume))
+        held = float((share * flow.cell_volume)[foraminal].sum()) / 1000.0
+        assert kept["foraminal_mL"][k] == pytest.approx(held, rel=1e-6)
+        assert kept["coverage_deg"][k] == pytest.approx(cast.coverage_at(float(volume)), rel=1e-6)
+    azygos = cast.log_at("azygos", study.volumes_mL() * 1000.0) / 1000.0
+    assert kept["azygos_mL"] == pytest.approx(azygos, rel=1e-6)
+
+
+def test_curves_stay_as_they_are_after_the_end(cast: Cast) -> None:
+    end = cast.injected
+    beyond = curves(cast, np.array([end, 1.5 * end, 10.0 * end]))
+    for name, values in beyond.items():
+        assert (values == values[0]).all(), name
+
+
+def test_what_was_found_is_of_the_target(outcomes: list[Outcome], cast: Cast) -> None:
+    found = outcomes[0].found
+    assert set(found) == set(FOUND)
+    flow = cast.mesh.flow
+    here = (
+        (flow.cell_structure == Structure.FORAMINAL)
+        & (flow.cell_level == cast.scenario.target.root)
+        & (flow.cell_side == cast.scenario.target.side_code)
+    )
+    calibre = 2.0 * np.sqrt(flow.cell_radius * flow.cell_radius_minor)[here]
+    assert found["foraminal_calibre_mm"] == pytest.approx(calibre.mean())
+    assert calibre.min() < found["foraminal_calibre_mm"] < calibre.max()
+    assert found["intersegmental_links"] in (0.0, 1.0, 2.0)
+    assert 0.0 < found["segmental_flow_mL_min"] < 30.0
+
+
+def test_the_same_draw_is_the_same_outcome(study: Study, outcomes: list[Outcome]) -> None:
+    (again,) = [one for one in simulate(study, draws(study, 0, 3)[1]) if one.arm == "as planned"]
+    assert again.inputs == outcomes[0].inputs
+    for name in CURVES:
+        assert np.array_equal(again.curves[name], outcomes[0].curves[name])
