@@ -97,10 +97,11 @@ def draws_bar(shown: bool) -> Iterator[Callable[[int, int], None] | None]:
 
 def print_plan(plan: "Plan", folder: str) -> None:
     """Print what a clinician reads first, and where the rest lies."""
-    from castsim.ensembles.planning import sentence
+    from castsim.ensembles.summary import summarise
 
     console = out()
-    console.print(sentence(plan), soft_wrap=True)
+    for line in summarise(plan).lines:
+        console.print(escape(line), soft_wrap=True, highlight=False)
     console.print(f"Wrote {escape(folder)}", soft_wrap=True)
     console.print(DISCLAIMER)
 

@@ -1,6 +1,6 @@
 """Curves: how often a thing has happened by each injected volume, with 95 % intervals."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -8,6 +8,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 from scipy.special import ndtri
 
+from castsim.ensembles.outcome import CURVES
 from castsim.ensembles.targets import Targets
 
 FloatArray = NDArray[np.float64]
@@ -21,14 +22,18 @@ EVENTS = {
     "over_pressure": "the tip's pressure has exceeded what the vein bears",
     "covered_and_safe": "covered, and none of the other four",
     "adjacent": "agent is seen at another level",
-    "stopped": "the injection has stalled",
+    "stopped": "the injection has come to an end, nothing more goes in",
 }
 """What may have happened by a volume."""
+ONE_WAY = ("azygos_reflux", "embolised", "hazard", "over_pressure", "stopped")
+"""What cannot be undone by more volume; coverage can, where blood tears a filled vein open."""
 COLUMNS = (
     "arm",
     "error",
     "stalled",
+    "truncated",
     "injected_mL",
+    "coverable_deg",
     "over_pressure_mL",
     "coverage_deg",
     "azygos_mL",
@@ -36,12 +41,16 @@ COLUMNS = (
     "hazard_mL",
     "adjacent_mL",
 )
-"""What of the store :func:`events` reads."""
+"""What of the store a plan reads, besides inputs."""
 
 
 @dataclass(frozen=True)
 class Chance:
     """Share of draws in which an event has happened by each volume, with its 95 % interval.
+
+    The interval is Wilson's for independent draws. Points of a scrambled Sobol sequence spread more
+    evenly than independent ones (Owen 1997, SIAM J Numer Anal 34:1884), the seeds are independent:
+    the interval errs on the wide side.
 
     Attributes
     ----------
@@ -53,6 +62,28 @@ class Chance:
     high: FloatArray
 
 
+@dataclass(frozen=True)
+class Mark:
+    """Volume by which the chance of an event has first reached a share.
+
+    Attributes
+    ----------
+    event : of `EVENTS`
+    share : 0 to 1
+    volume_mL : None: not by the largest volume tried
+    low_mL, high_mL : 95 % interval, where the upper and the lower end of the chance's own interval
+        reach the share; None: not by the largest volume tried
+    first : whether `volume_mL` is the least volume tried, so that it may as well lie below
+    """
+
+    event: str
+    share: float
+    volume_mL: float | None
+    low_mL: float | None
+    high_mL: float | None
+    first: bool
+
+
 def events(table: pa.Table, volumes_mL: FloatArray, targets: Targets) -> dict[str, BoolArray]:
     """Which of `EVENTS` has happened by each volume, (draws, volumes) each.
 
@@ -60,22 +91,24 @@ def events(table: pa.Table, volumes_mL: FloatArray, targets: Targets) -> dict[st
     ----------
     table : rows of one arm without errors, with `COLUMNS`
     """
-    curve = {name: _matrix(table, name, len(volumes_mL)) for name in COLUMNS[5:]}
+    curve = {name: matrix(table, name, len(volumes_mL)) for name in COLUMNS if name in CURVES}
     covered = curve["coverage_deg"] >= targets.coverage_deg
     happened = {
         "azygos_reflux": curve["azygos_mL"] >= targets.azygos_mL,
         "embolised": curve["embolised_mL"] >= targets.embolised_mL,
         "hazard": curve["hazard_mL"] >= targets.hazard_mL,
-        "over_pressure": _column(table, "over_pressure_mL")[:, None] <= volumes_mL,
+        "over_pressure": column(table, "over_pressure_mL")[:, None] <= volumes_mL,
     }
     unsafe = np.logical_or.reduce(list(happened.values()))
-    stalled = table["stalled"].to_numpy()
+    injected = column(table, "injected_mL")
+    # what the catheter's slack holds back at the end is less than a step of the grid
+    ended = table["stalled"].to_numpy() | (injected < volumes_mL[-1] - volumes_mL[0])
     return {
         "covered": covered,
         **happened,
         "covered_and_safe": covered & ~unsafe,
         "adjacent": curve["adjacent_mL"] >= targets.adjacent_mL,
-        "stopped": stalled[:, None] & (_column(table, "injected_mL")[:, None] < volumes_mL),
+        "stopped": ended[:, None] & (injected[:, None] < volumes_mL),
     }
 
 
@@ -99,18 +132,32 @@ def wilson(count: NDArray[np.int64], total: int) -> Chance:
     return Chance(share, np.maximum(middle - half, 0.0), np.minimum(middle + half, 1.0))
 
 
+def mark(event: str, one: Chance, volumes_mL: FloatArray, share: float) -> Mark:
+    """Least volume by which the chance of `event` is at least `share`, with its interval."""
+    low, volume, high = (
+        _first(curve, volumes_mL, share) for curve in (one.high, one.estimate, one.low)
+    )
+    return Mark(event, share, volume, low, high, first=volume == volumes_mL[0])
+
+
+def _first(curve: FloatArray, volumes_mL: FloatArray, share: float) -> float | None:
+    reached = np.flatnonzero(curve >= share)
+    return float(volumes_mL[reached[0]]) if len(reached) else None
+
+
 def bands(
-    table: pa.Table, names: Mapping[str, str], points: int, shares: tuple[float, ...]
+    table: pa.Table, names: Iterable[str], points: int, shares: tuple[float, ...]
 ) -> dict[str, FloatArray]:
     """Quantiles of curves over the draws, (shares, volumes) each."""
-    return {name: np.quantile(_matrix(table, name, points), shares, axis=0) for name in names}
+    return {name: np.quantile(matrix(table, name, points), shares, axis=0) for name in names}
 
 
-def _matrix(table: pa.Table, name: str, points: int) -> NDArray[np.float32]:
+def matrix(table: pa.Table, name: str, points: int) -> NDArray[np.float32]:
     """A column of curves as (draws, volumes)."""
     values = table[name].combine_chunks().flatten().to_numpy()
     return np.asarray(values).reshape(-1, points)
 
 
-def _column(table: pa.Table, name: str) -> FloatArray:
+def column(table: pa.Table, name: str) -> FloatArray:
+    """A column of numbers; NaN where there is none."""
     return np.asarray(table[name].to_numpy(), dtype=float)

@@ -20,7 +20,8 @@ def dose_response(plan: "Plan") -> "Figure":
         one = plan.chances[event]
         (line,) = axes.plot(plan.volumes_mL, one.estimate, label=event.replace("_", " "))
         axes.fill_between(plan.volumes_mL, one.low, one.high, color=line.get_color(), alpha=0.2)
-    axes.axvspan(*plan.window_mL, color="0.9", zorder=0)
+    if plan.window_mL is not None:
+        axes.axvspan(*plan.window_mL, color="0.9", zorder=0)
     axes.set(xlabel="injected volume (mL)", ylabel="share of simulated patients", ylim=(0.0, 1.0))
     axes.legend()
     figure.supxlabel(DISCLAIMER, fontsize="small")

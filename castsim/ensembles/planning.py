@@ -8,7 +8,21 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from castsim.ensembles.curves import COLUMNS, Chance, chance, events
+from castsim.ensembles.curves import (
+    COLUMNS,
+    EVENTS,
+    Chance,
+    Mark,
+    chance,
+    column,
+    events,
+    mark,
+    matrix,
+    wilson,
+)
+from castsim.ensembles.drivers import OUTCOMES, Drivers, find_drivers
+from castsim.ensembles.outcome import CURVES, FOUND
+from castsim.ensembles.recommending import Interval, Recommendation, recommend
 from castsim.ensembles.store import Store, table_schema
 from castsim.ensembles.study import Study
 from castsim.ensembles.targets import Targets, plan_number
@@ -20,31 +34,25 @@ if TYPE_CHECKING:
 FloatArray = NDArray[np.float64]
 BoolArray = NDArray[np.bool_]
 
-RESAMPLES = 1000
-"""Bootstrap samples: 25 on each side of a 95 % interval."""
-_BOOTSTRAP_STREAM = 2
-"""Spawn key of the bootstrap's random numbers; points and seeds have 0 and 1."""
-
 
 @dataclass(frozen=True)
 class Plan:
     """What an ensemble says about one way to inject. Research and education only.
 
-    Volumes in mL out of the tip.
+    Volumes in mL out of the tip. Draws that failed count nowhere but in `errors`.
 
     Attributes
     ----------
     study, arm : what was asked, and which of its arms this is
     targets : what counts as covered and safe
     draws : asked for
-    errors : draw → what went wrong in those that failed; they count nowhere else
+    errors : draw → what went wrong in those that failed
+    truncated : draws in which agent reached the edge of what is simulated
     volumes_mL : (v,) grid of the curves
     chances : event → its chance by each volume
-    recommended_mL : where the chance to be covered and safe is largest (the least such volume)
-    recommended_interval_mL : 95 % of bootstrap samples recommend a volume inside it
-    window_mL : where that chance stays within 90 % of its largest
-    optimism : by how much the chance at the recommended volume is too high because the volume was
-        chosen by it (mean over the bootstrap)
+    coverable : share of draws in which filling every vein would cover the root, and its interval
+    recommendation : volume with the largest chance to be covered and safe; None: none ever was
+    drivers : outcome → what it hangs on, at `decided_mL`
     """
 
     study: Study
@@ -52,12 +60,12 @@ class Plan:
     targets: Targets
     draws: int
     errors: Mapping[int, str]
+    truncated: int
     volumes_mL: FloatArray
     chances: Mapping[str, Chance]
-    recommended_mL: float
-    recommended_interval_mL: tuple[float, float]
-    window_mL: tuple[float, float]
-    optimism: float
+    coverable: tuple[float, float, float]
+    recommendation: Recommendation | None
+    drivers: Mapping[str, Drivers]
     store: Store = field(repr=False, compare=False)
 
     @property
@@ -65,26 +73,86 @@ class Plan:
         """Draws that came to their end."""
         return self.draws - len(self.errors)
 
+    @property
+    def failures_told_first(self) -> bool:
+        """Whether so many draws failed that the rest may not stand for all."""
+        return len(self.errors) > plan_number("failures_told_first") * self.draws
+
+    @property
+    def recommended_mL(self) -> float | None:
+        """Volume with the largest chance to be covered and safe; None: none ever was."""
+        return None if self.recommendation is None else self.recommendation.volume
+
+    @property
+    def recommended_interval_mL(self) -> Interval | None:
+        """95 % bootstrap interval of the recommended volume; None: too few successes to say."""
+        return None if self.recommendation is None else self.recommendation.interval
+
+    @property
+    def window_mL(self) -> Interval | None:
+        """Where the chance to be covered and safe stays within 90 % of its largest."""
+        return None if self.recommendation is None else self.recommendation.window
+
+    @property
+    def decided_mL(self) -> float:
+        """The recommended volume, or the largest tried where none can be recommended."""
+        return float(self.volumes_mL[-1]) if self.recommended_mL is None else self.recommended_mL
+
     def at(self, event: str, volume_mL: float | None = None) -> tuple[float, float, float]:
-        """Chance of an event by a volume (the recommended one), and its 95 % interval."""
-        volume = self.recommended_mL if volume_mL is None else volume_mL
-        k = int(np.abs(self.volumes_mL - volume).argmin())
+        """Chance of an event by a volume (None: `decided_mL`), and its 95 % interval."""
+        volume = self.decided_mL if volume_mL is None else volume_mL
+        k = _place(self.volumes_mL, volume)
         one = self.chances[event]
         return float(one.estimate[k]), float(one.low[k]), float(one.high[k])
 
-    def to_dataframe(self) -> "pd.DataFrame":
-        """One row a draw: seeds, inputs (``in.``), what the patient has (``found.``), numbers.
+    def mark(self, event: str, share: float | None = None) -> Mark:
+        """Least volume by which the chance of `event` is at least `share`, with its interval.
 
-        Curves are columns of arrays along `volumes_mL`.
+        None: ``unlikely`` of ``plan_targets.csv``. Below the mark of ``covered`` coverage is
+        unlikely; from the mark of ``azygos_reflux`` on, reflux no longer is.
         """
-        table = self.store.read(table_schema(self.study).names[1:], self.draws)
-        frame: pd.DataFrame = table.to_pandas()
-        return frame[frame["arm"] == self.arm].reset_index(drop=True)
+        wanted = plan_number("unlikely") if share is None else share
+        return mark(event, self.chances[event], self.volumes_mL, wanted)
 
-    def first_volume(self, event: str, share: float) -> float | None:
-        """Least volume by which the chance of `event` is at least `share`; None: never."""
-        reached = np.flatnonzero(self.chances[event].estimate >= share)
-        return float(self.volumes_mL[reached[0]]) if len(reached) else None
+    def to_dataframe(self, volume_mL: float | None = None) -> "pd.DataFrame":
+        """One row a draw, failed ones too, in order.
+
+        ======================  ==============================================================
+        columns                 meaning
+        ======================  ==============================================================
+        draw                    number of the draw
+        arm, error              way to inject; what went wrong, empty if nothing
+        patient_seed, gate_seed seeds of the anatomy and of the disorder of the fronts
+        stalled, truncated      nothing would open any more; agent reached the simulated edge
+        injected_mL …           numbers of the whole run, as in the store
+        in.FIELD                value drawn for a field of the scenario; NaN: not drawn
+        found.NAME              what the patient turned out to have
+        volume_mL               volume at which the columns that follow are read
+        coverage_deg …          each of ``outcome.CURVES`` by that volume
+        covered …               each of ``curves.EVENTS`` by that volume; <NA> in failed draws
+        ======================  ==============================================================
+
+        Parameters
+        ----------
+        volume_mL : a volume of the grid is taken, the nearest; None: `decided_mL`
+        """
+        import pandas as pd
+
+        k = _place(self.volumes_mL, self.decided_mL if volume_mL is None else volume_mL)
+        names = [name for name in table_schema(self.study).names[1:] if name not in CURVES]
+        frame: pd.DataFrame = _rows(self.store, names, self.draws, self.arm).to_pandas()
+        frame["volume_mL"] = float(self.volumes_mL[k])
+        table = _rows(self.store, COLUMNS, self.draws, self.arm)
+        good = _succeeded(table)
+        came = good.to_numpy()
+        kept = table.filter(good)
+        for name in CURVES:
+            values = _rows(self.store, [name, *COLUMNS[:2]], self.draws, self.arm).filter(good)
+            frame.loc[came, name] = matrix(values, name, len(self.volumes_mL))[:, k].astype(float)
+        for name, rows in events(kept, self.volumes_mL, self.targets).items():
+            frame[name] = pd.array([pd.NA] * len(frame), dtype="boolean")
+            frame.loc[came, name] = rows[:, k]
+        return frame
 
 
 def make_plan(store: Store, arm: str, n_draws: int, targets: Targets) -> Plan:
@@ -96,81 +164,66 @@ def make_plan(store: Store, arm: str, n_draws: int, targets: Targets) -> Plan:
         If every draw failed.
     """
     study = store.study
-    table = store.read(COLUMNS, n_draws)
-    table = table.filter(pa.compute.equal(table["arm"], arm))
-    failed = pa.compute.not_equal(table["error"], "")
-    bad = table.filter(failed)
+    inputs = [f"in.{prior.field}" for prior in study.priors] + [f"found.{name}" for name in FOUND]
+    table = _rows(store, [*COLUMNS, *inputs], n_draws, arm)
+    good = _succeeded(table)
+    bad = table.filter(pa.compute.invert(good))
     errors = dict(zip(bad["draw"].to_pylist(), bad["error"].to_pylist(), strict=True))
     if len(errors) == n_draws:
         raise ResultError(
             f"all {n_draws} draws failed, the first with: {next(iter(errors.values()))}"
         )
-    volumes = study.volumes_mL()
-    happened = events(table.filter(pa.compute.invert(failed)), volumes, targets)
-    success = happened["covered_and_safe"]
-    best, interval, optimism = _recommend(success, study.seed)
-    share = success.mean(axis=0)
+    kept, volumes = table.filter(good), study.volumes_mL()
+    happened = events(kept, volumes, targets)
+    recommendation = recommend(happened["covered_and_safe"], volumes, study.seed)
+    k = len(volumes) - 1 if recommendation is None else _place(volumes, recommendation.volume)
     return Plan(
         study=study,
         arm=arm,
         targets=targets,
         draws=n_draws,
         errors=errors,
+        truncated=int(kept["truncated"].to_numpy().sum()),
         volumes_mL=volumes,
         chances={name: chance(rows) for name, rows in happened.items()},
-        recommended_mL=float(volumes[best]),
-        recommended_interval_mL=(float(volumes[interval[0]]), float(volumes[interval[1]])),
-        window_mL=_window(share, best, volumes),
-        optimism=optimism,
+        coverable=_share(column(kept, "coverable_deg") >= targets.coverage_deg),
+        recommendation=recommendation,
+        drivers=find_drivers(
+            {name: column(kept, name) for name in inputs},
+            outcomes_at(kept, happened, k, len(volumes)),
+            float(volumes[k]),
+        ),
         store=store,
     )
 
 
-def _window(share: FloatArray, best: int, volumes: FloatArray) -> tuple[float, float]:
-    """Stretch about the best volume on which the share stays high."""
-    low = share < plan_number("window_share") * share[best]
-    below, above = np.flatnonzero(low[:best]), np.flatnonzero(low[best:])
-    first = below[-1] + 1 if len(below) else 0
-    last = best + above[0] - 1 if len(above) else len(share) - 1
-    return float(volumes[first]), float(volumes[last])
+def outcomes_at(
+    table: pa.Table, happened: Mapping[str, BoolArray], place: int, points: int
+) -> dict[str, FloatArray]:
+    """Values of `drivers.OUTCOMES` in each draw, by the volume at `place` of the grid."""
+    return {
+        name: (happened[name] if name in EVENTS else matrix(table, name, points))[:, place].astype(
+            float
+        )
+        for name in OUTCOMES
+    }
 
 
-def _recommend(success: BoolArray, seed: int) -> tuple[int, tuple[int, int], float]:
-    """Column with most successes; 95 % bootstrap interval of it; optimism of its share."""
-    stream = np.random.SeedSequence(seed, spawn_key=(_BOOTSTRAP_STREAM,))
-    rng = np.random.default_rng(stream)
-    draws = success.shape[0]
-    weights = success.astype(np.float32)
-    share = success.mean(axis=0)
-    chosen = np.empty(RESAMPLES, dtype=np.int64)
-    gain = np.empty(RESAMPLES)
-    for k in range(RESAMPLES):
-        count = np.bincount(rng.integers(draws, size=draws), minlength=draws).astype(np.float32)
-        resampled = count @ weights / draws
-        chosen[k] = int(resampled.argmax())
-        gain[k] = resampled[chosen[k]] - share[chosen[k]]
-    low, high = np.quantile(chosen, [0.025, 0.975], method="nearest")
-    return int(share.argmax()), (int(low), int(high)), float(gain.mean())
+def _rows(store: Store, columns: list[str] | tuple[str, ...], n_draws: int, arm: str) -> pa.Table:
+    """Rows of one arm."""
+    table = store.read(columns, n_draws)
+    return table.filter(pa.compute.equal(table["arm"], arm))
 
 
-def sentence(plan: Plan) -> str:
-    """What a clinician reads first: volume, window, chance and risks, none without its interval."""
-    low, high = plan.window_mL
-    lines = [
-        f"Inject {plan.recommended_mL:.2f} mL (window {low:.2f}–{high:.2f} mL): "
-        f"covered and safe in {_percent(plan.at('covered_and_safe'))} of simulated patients; "
-        f"azygos reflux {_percent(plan.at('azygos_reflux'))}; "
-        f"embolised {_percent(plan.at('embolised'))}."
-    ]
-    return " ".join(lines)
+def _succeeded(table: pa.Table) -> pa.ChunkedArray:
+    return pa.compute.equal(table["error"], "")
 
 
-def _percent(shares: tuple[float, float, float]) -> str:
-    """``12 % [10–14 %]``; intervals keep a digit where they would round to 0 or 100."""
-    share, low, high = (100 * one for one in shares)
-    return f"{_short(share)} % [{_short(low)}–{_short(high)} %]"
+def _place(volumes_mL: FloatArray, volume_mL: float) -> int:
+    """Place of the nearest volume of the grid."""
+    return int(np.abs(volumes_mL - volume_mL).argmin())
 
 
-def _short(percent: float) -> str:
-    near_end = 0.0 < percent < 1.0 or 99.0 < percent < 100.0
-    return f"{percent:.1f}" if near_end else f"{percent:.0f}"
+def _share(happened: BoolArray) -> tuple[float, float, float]:
+    one = wilson(np.array([happened.sum()]), len(happened))
+    return float(one.estimate[0]), float(one.low[0]), float(one.high[0])

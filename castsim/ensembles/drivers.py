@@ -1,0 +1,166 @@
+"""Drivers: which inputs the outcome hangs on, by rank correlation."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import ndtri
+from scipy.stats import norm, spearmanr
+
+from castsim.ensembles.outcome import FOUND
+from castsim.ensembles.priors import Prior
+from castsim.ensembles.targets import plan_number
+
+FloatArray = NDArray[np.float64]
+
+OUTCOMES = {
+    "covered_and_safe": "covered and safe",
+    "coverage_deg": "coverage",
+    "azygos_mL": "azygos reflux",
+    "embolised_mL": "embolisation",
+}
+"""What drivers are sought of, and what it is called."""
+LEVEL = 0.05
+_SECTIONS = {"model": "agent ", "patient": "", "tip": "tip ", "injection": "injection "}
+
+
+@dataclass(frozen=True)
+class Driver:
+    """Rank correlation of one input with one outcome.
+
+    Attributes
+    ----------
+    name : column, ``in.`` what was drawn, ``found.`` what the patient turned out to have
+    rho : Spearman's, -1 to 1
+    low, high : its 95 % interval
+    p : chance of a correlation as strong as this without any dependence, by the normal
+        approximation of Fisher's z, after Holm's correction for the number of inputs looked at
+    draws : in which the input has a value
+    """
+
+    name: str
+    rho: float
+    low: float
+    high: float
+    p: float
+    draws: int
+
+    @property
+    def excludes_zero(self) -> bool:
+        """Whether the interval leaves 0 out; one in twenty does without any dependence."""
+        return self.low > 0.0 or self.high < 0.0
+
+    @property
+    def clear(self) -> bool:
+        """Whether it stands out among all inputs looked at."""
+        return self.p < LEVEL
+
+
+@dataclass(frozen=True)
+class Drivers:
+    """All inputs' rank correlations with one outcome, the strongest first.
+
+    Attributes
+    ----------
+    outcome : of `OUTCOMES`
+    volume_mL : at which the outcome is read
+    rows : none where the outcome is the same in all draws, or the draws are too few
+    """
+
+    outcome: str
+    volume_mL: float
+    rows: tuple[Driver, ...]
+
+    @property
+    def clear(self) -> tuple[Driver, ...]:
+        """Those that stand out after the correction for looking at many."""
+        return tuple(row for row in self.rows if row.clear)
+
+    @property
+    def expected_by_chance(self) -> float:
+        """How many intervals would leave 0 out if nothing depended on anything."""
+        return LEVEL * len(self.rows)
+
+
+def find_drivers(
+    inputs: Mapping[str, FloatArray], outcomes: Mapping[str, FloatArray], volume_mL: float
+) -> dict[str, Drivers]:
+    """Drivers of each outcome.
+
+    Parameters
+    ----------
+    inputs : column → (draws,) values, NaN where there is none
+    outcomes : of `OUTCOMES` → (draws,) values at `volume_mL`
+    """
+    return {
+        name: Drivers(name, volume_mL, correlate(inputs, values))
+        for name, values in outcomes.items()
+    }
+
+
+def correlate(inputs: Mapping[str, FloatArray], outcome: FloatArray) -> tuple[Driver, ...]:
+    """Rank correlation of every input that varies with `outcome`, the strongest first.
+
+    Notes
+    -----
+    Interval of Bonett and Wright (2000, Psychometrika 65:23): Fisher's z = atanh(rho) with the
+    variance (1 + rho² / 2) / (n - 3); p by the variance 1 / (n - 3) that it has at rho = 0.
+    Correction of Holm (1979, Scand J Stat 6:65): the chance that any input without influence is
+    called clear is below one in twenty for each outcome.
+    """
+    found = []
+    for name, values in inputs.items():
+        there = np.isfinite(values)
+        x, y = values[there], outcome[there]
+        if len(x) >= plan_number("driver_draws") and np.ptp(x) > 0.0 and np.ptp(y) > 0.0:
+            found.append((name, float(spearmanr(x, y).statistic), len(x)))
+    rho = np.array([one[1] for one in found])
+    draws = np.array([one[2] for one in found])
+    low, high = bonett_wright(rho, draws)
+    p = holm(2.0 * norm.sf(np.abs(_z(rho)) * np.sqrt(draws - 3.0)))
+    order = np.argsort(-np.abs(rho), kind="stable")
+    return tuple(
+        Driver(found[k][0], found[k][1], float(low[k]), float(high[k]), float(p[k]), found[k][2])
+        for k in order
+    )
+
+
+def bonett_wright(rho: FloatArray, draws: NDArray[np.int64]) -> tuple[FloatArray, FloatArray]:
+    """95 % interval of Spearman's correlation.
+
+    >>> low, high = bonett_wright(np.array([0.5]), np.array([103]))
+    >>> low.round(3).tolist(), high.round(3).tolist()
+    ([0.328], [0.64])
+    """
+    half = float(ndtri(0.975)) * np.sqrt((1.0 + rho**2 / 2.0) / (draws - 3.0))
+    return np.tanh(_z(rho) - half), np.tanh(_z(rho) + half)
+
+
+def input_label(name: str, priors: Sequence[Prior]) -> str:
+    """Words for a column: ``in.model.viscosity_mPa_s`` is ``agent viscosity``."""
+    kind, _, rest = name.partition(".")
+    if kind == "found":
+        return FOUND[rest]
+    section, _, key = rest.partition(".")
+    units = {prior.field: prior.unit.replace(".", "_").replace("/", "_") for prior in priors}
+    bare = key.removesuffix("_" + units.get(rest, ""))
+    return _SECTIONS.get(section, f"{section} ") + bare.replace("_", " ")
+
+
+def _z(rho: FloatArray) -> FloatArray:
+    # a perfect rank order has no finite z
+    return np.arctanh(np.clip(rho, -1.0 + 1e-12, 1.0 - 1e-12))
+
+
+def holm(p: FloatArray) -> FloatArray:
+    """Chances corrected for the number of them, after Holm.
+
+    >>> holm(np.array([0.01, 0.04, 0.03])).round(3).tolist()
+    [0.03, 0.06, 0.06]
+    """
+    order = np.argsort(p, kind="stable")
+    stepped = np.maximum.accumulate(p[order] * np.arange(len(p), 0, -1))
+    corrected = np.empty(len(p))
+    corrected[order] = np.minimum(stepped, 1.0)
+    return corrected

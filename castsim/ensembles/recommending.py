@@ -1,0 +1,98 @@
+"""Recommending: which volume succeeds most often, and how sure that is."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from castsim.ensembles.targets import plan_number
+
+FloatArray = NDArray[np.float64]
+BoolArray = NDArray[np.bool_]
+Interval = tuple[float, float]
+
+RESAMPLES = 1000
+"""Bootstrap samples: 25 on each side of a 95 % interval."""
+_STREAM = 2
+"""Spawn key of the bootstrap's random numbers; points and seeds have 0 and 1."""
+
+
+@dataclass(frozen=True)
+class Recommendation:
+    """The volume with the largest chance to succeed. Volumes in mL.
+
+    Attributes
+    ----------
+    volume : the least of those with the largest chance
+    interval : 95 % of bootstrap samples recommend a volume inside it. Where the chance is level
+        about its largest, this says where the choice falls again, and `window` what is as good.
+        None: there are too few successes (``interval_successes``) to say
+    window : stretch about `volume` in which the chance stays within 90 % of its largest
+    other_stretches : further ones, with volumes between that are clearly worse
+    optimism : by how much the chance at `volume` is too high because `volume` was chosen by it
+        (Efron 1983, J Am Stat Assoc 78:316, mean over the bootstrap)
+    """
+
+    volume: float
+    interval: Interval | None
+    window: Interval
+    other_stretches: tuple[Interval, ...]
+    optimism: float
+
+
+def recommend(success: BoolArray, volumes: FloatArray, seed: int) -> Recommendation | None:
+    """Volume with most successes; None if there is no success at any volume.
+
+    The bootstrap draws rows with replacement. It does so by their patterns, so that the order of
+    the rows has no say.
+
+    Parameters
+    ----------
+    success : (draws, v)
+    volumes : (v,) rising
+    seed : of the bootstrap
+    """
+    draws = len(success)
+    share = success.mean(axis=0)
+    best = int(share.argmax())
+    if share[best] == 0.0:
+        return None
+    patterns, count = np.unique(success, axis=0, return_counts=True)
+    rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(_STREAM,)))
+    # whole numbers, so that their sums are exact in whatever order they are taken
+    resampled = rng.multinomial(draws, count / draws, size=RESAMPLES) @ patterns.astype(np.int64)
+    chosen = resampled.argmax(axis=1)
+    interval = None
+    if success[:, best].sum() >= plan_number("interval_successes"):
+        low, high = np.quantile(chosen, [0.025, 0.975], method="nearest")
+        interval = (float(volumes[low]), float(volumes[high]))
+    level = plan_number("window_share")
+    worse = resampled < level * resampled[:, [best]]
+    stretches = _stretches(share >= level * share[best], worse.mean(axis=0) >= 0.95)
+    return Recommendation(
+        volume=float(volumes[best]),
+        interval=interval,
+        window=next(_ends(run, volumes) for run in stretches if run[0] <= best <= run[1]),
+        other_stretches=tuple(
+            _ends(run, volumes) for run in stretches if not run[0] <= best <= run[1]
+        ),
+        optimism=float((resampled.max(axis=1) / draws - share[chosen]).mean()),
+    )
+
+
+def _stretches(good: BoolArray, worse: BoolArray) -> list[tuple[int, int]]:
+    """First and last place of each run of `good`; runs with nothing `worse` between are one.
+
+    A dip that is not clear is taken for noise, so that noise does not cut a window in pieces.
+
+    >>> good = np.array([1, 0, 1, 0, 1, 1, 0], dtype=bool)
+    >>> _stretches(good, np.array([0, 0, 0, 1, 0, 0, 1], dtype=bool))
+    [(0, 2), (4, 5)]
+    """
+    places = np.flatnonzero(good)
+    cuts = [k for k in range(1, len(places)) if worse[places[k - 1] + 1 : places[k]].any()]
+    return [(int(run[0]), int(run[-1])) for run in np.split(places, cuts)]
+
+
+def _ends(run: tuple[int, int], volumes: FloatArray) -> Interval:
+    return float(volumes[run[0]]), float(volumes[run[1]])

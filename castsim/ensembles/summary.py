@@ -1,0 +1,235 @@
+"""Summary: what a plan says, in the words that a clinician reads first."""
+
+import math
+from dataclasses import dataclass
+
+from castsim.ensembles.curves import Mark
+from castsim.ensembles.drivers import OUTCOMES, Driver, input_label
+from castsim.ensembles.planning import Plan
+from castsim.ensembles.recommending import Interval, Recommendation
+
+NAMED = 3
+"""Drivers that are named in a line; the rest are in the plan."""
+
+
+@dataclass(frozen=True)
+class Summary:
+    """Sentences about a plan, in the order in which they are to be read.
+
+    Attributes
+    ----------
+    first : what must be known before the rest is believed; often nothing
+    headline : volume, window, chance and risks, each with its interval
+    marks : where coverage becomes likely, and where reflux does
+    drivers : what the outcome hangs on
+    limits : what the numbers do and do not contain
+    """
+
+    first: tuple[str, ...]
+    headline: str
+    marks: tuple[str, ...]
+    drivers: tuple[str, ...]
+    limits: tuple[str, ...]
+
+    @property
+    def sentence(self) -> str:
+        """What is read first."""
+        return " ".join((*self.first, self.headline))
+
+    @property
+    def lines(self) -> tuple[str, ...]:
+        """All of it."""
+        return (*self.first, self.headline, *self.marks, *self.drivers, *self.limits)
+
+
+def summarise(plan: Plan) -> Summary:
+    """Put a plan in words: no volume without its window, no share without its interval."""
+    return Summary(
+        first=tuple(_told_first(plan)),
+        headline=_headline(plan),
+        marks=tuple(_marks(plan)),
+        drivers=tuple(_drivers(plan)),
+        limits=tuple(_limits(plan)),
+    )
+
+
+def percent(shares: tuple[float, float, float]) -> str:
+    """Share and interval: ``12 % [10–14 %]``.
+
+    >>> percent((0.121, 0.1, 0.14)), percent((0.0, 0.0, 0.0038))
+    ('12 % [10–14 %]', '0 % [0–0.4 %]')
+    """
+    share, low, high = (_short(100.0 * one) for one in shares)
+    return f"{share} % [{low}–{high} %]"
+
+
+def _short(value: float) -> str:
+    """Whole percents, with as many digits more as it takes not to round to 0 or 100.
+
+    >>> _short(12.3), _short(0.04), _short(99.96), _short(100.0)
+    ('12', '0.04', '99.96', '100')
+    """
+    from_end = min(value, 100.0 - value)
+    digits = math.ceil(-math.log10(from_end)) if 0.0 < from_end < 1.0 else 0
+    return f"{value:.{digits}f}"
+
+
+def _told_first(plan: Plan) -> list[str]:
+    lines = []
+    if plan.failures_told_first:
+        lines.append(
+            f"{len(plan.errors)} of {plan.draws} draws failed and count nowhere below: "
+            "the others may not stand for all, see `errors`."
+        )
+    best = plan.at("covered_and_safe")
+    if plan.recommendation is not None and best[0] < 0.5:
+        likelier = "Failure is likelier than success at any volume"
+        doubt = "" if best[2] < 0.5 else ", although the interval of the best chance reaches a half"
+        lines.append(f"{likelier}{doubt}.")
+    return lines
+
+
+def _headline(plan: Plan) -> str:
+    one = plan.recommendation
+    if one is None:
+        return (
+            f"No volume up to {plan.volumes_mL[-1]:.2f} mL can be recommended: covered and safe in "
+            f"none of {_patients(plan)}, {percent(plan.at('covered_and_safe'))} "
+            f"at each volume."
+        )
+    risks = "; ".join(
+        f"{words} {percent(plan.at(event))}"
+        for event, words in (("azygos_reflux", "azygos reflux"), ("embolised", "embolised"))
+    )
+    start = "Inject" if one.interval is not None else "Best of the volumes tried, on few successes:"
+    return (
+        f"{start} {one.volume:.2f} mL ({_window(one)}): covered and safe in "
+        f"{percent(plan.at('covered_and_safe'))} of simulated patients; {risks}."
+    )
+
+
+def _patients(plan: Plan) -> str:
+    return f"{plan.simulated} simulated patient{'s' if plan.simulated > 1 else ''}"
+
+
+def _window(one: Recommendation) -> str:
+    return f"window {_range(one.window)}"
+
+
+def _range(ends: Interval) -> str:
+    return f"{ends[0]:.2f}–{ends[1]:.2f} mL"
+
+
+def _marks(plan: Plan) -> list[str]:
+    covered, reflux = plan.mark("covered"), plan.mark("azygos_reflux")
+    most = f"{plan.volumes_mL[-1]:.2f} mL"
+    unlikely = f"{100 * covered.share:.0f} %"
+    if covered.volume_mL is None:
+        coverage = (
+            f"Coverage is unlikely (less than {unlikely}) at every volume up to {most}"
+            f"{_reached_from(covered)}."
+        )
+    elif covered.first:
+        coverage = (
+            f"Coverage is at no volume unlikely (less than {unlikely}), not even by the least "
+            f"tried, {covered.volume_mL:.2f} mL."
+        )
+    else:
+        coverage = (
+            f"Below {covered.volume_mL:.2f} mL {_mark_range(covered)} "
+            f"coverage is unlikely (less than {unlikely})."
+        )
+    if reflux.volume_mL is None:
+        climbs = (
+            f"Azygos reflux stays unlikely (less than {unlikely}) up to {most}"
+            f"{_reached_from(reflux)}."
+        )
+    elif reflux.first:
+        climbs = (
+            f"Azygos reflux is at no volume unlikely: {unlikely} or more by the least tried, "
+            f"{reflux.volume_mL:.2f} mL."
+        )
+    else:
+        climbs = (
+            f"From {reflux.volume_mL:.2f} mL {_mark_range(reflux)} on, "
+            f"azygos reflux climbs to {unlikely} and more."
+        )
+    return [coverage, climbs]
+
+
+def _reached_from(one: Mark) -> str:
+    """What the interval allows where the estimate never reaches the share."""
+    return (
+        ""
+        if one.low_mL is None
+        else f", though its interval allows more from {one.low_mL:.2f} mL on"
+    )
+
+
+def _mark_range(one: Mark) -> str:
+    low = "0.00" if one.low_mL is None else f"{one.low_mL:.2f}"
+    return f"[{low}–{one.high_mL:.2f} mL]" if one.high_mL is not None else f"[{low} mL or more]"
+
+
+def _drivers(plan: Plan) -> list[str]:
+    lines = []
+    looked_at = 0
+    for outcome, drivers in plan.drivers.items():
+        looked_at = max(looked_at, len(drivers.rows))
+        named = [_driver(plan, one) for one in drivers.clear[:NAMED]]
+        if named:
+            words = OUTCOMES[outcome]
+            lines.append(f"{words[0].upper()}{words[1:]} goes with: {'; '.join(named)}.")
+    if not looked_at:
+        return ["What drives the outcome cannot be told from so few draws."]
+    if not lines:
+        lines.append(f"No single one of {looked_at} inputs stands out.")
+    return lines
+
+
+def _driver(plan: Plan, one: Driver) -> str:
+    return (
+        f"{input_label(one.name, plan.study.priors)} "
+        f"(rank correlation {one.rho:+.2f} [{one.low:+.2f} to {one.high:+.2f}])"
+    )
+
+
+def _limits(plan: Plan) -> list[str]:
+    lines = []
+    one = plan.recommendation
+    if one is not None:
+        lines.append(_sureness(one, plan))
+    if plan.coverable[2] < 1.0:
+        lines.append(
+            f"Filling every vein would cover the root in {percent(plan.coverable)} of simulated "
+            "patients: no volume does better."
+        )
+    if plan.errors and not plan.failures_told_first:
+        lines.append(f"{len(plan.errors)} of {plan.draws} draws failed and count nowhere.")
+    if plan.truncated:
+        lines.append(
+            f"In {plan.truncated} of {_patients(plan)} agent reached the edge of "
+            "what is simulated; what it does beyond is not counted."
+        )
+    lines.append(
+        f"Intervals are 95 % and tell what chance does to {_patients(plan)}. "
+        "The spread of patients, agent and practice is in the shares, as far as the priors "
+        "know it; errors of the model and of the priors are in neither."
+    )
+    return lines
+
+
+def _sureness(one: Recommendation, plan: Plan) -> str:
+    if one.interval is None:
+        text = "Successes are too few to say how sure the volume is"
+    else:
+        text = f"The same choice from other draws would fall within {_range(one.interval)} (95 %)"
+    if one.other_stretches:
+        others = " and ".join(_range(ends) for ends in one.other_stretches)
+        text += f"; about as good: {others}"
+    if one.volume == plan.volumes_mL[-1]:
+        text += "; more than this was not tried"
+    return (
+        f"{text}. Being chosen as the best, its chance reads too high by about "
+        f"{100 * one.optimism:.1f} percentage points."
+    )
