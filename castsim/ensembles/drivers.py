@@ -131,7 +131,7 @@ def bonett_wright(rho: FloatArray, draws: NDArray[np.int64]) -> tuple[FloatArray
 
     >>> low, high = bonett_wright(np.array([0.5]), np.array([103]))
     >>> low.round(3).tolist(), high.round(3).tolist()
-    ([0.328], [0.64])
+    ([0.329], [0.639])
     """
     half = float(ndtri(0.975)) * np.sqrt((1.0 + rho**2 / 2.0) / (draws - 3.0))
     return np.tanh(_z(rho) - half), np.tanh(_z(rho) + half)
