@@ -90,6 +90,12 @@ CoverageOption = Annotated[
         "--coverage-deg", metavar="DEG", min=1.0, max=360.0, help="What counts as covered; 330."
     ),
 ]
+IndicesOption = Annotated[
+    int,
+    typer.Option(
+        metavar="N", help="Draws to run again, once for each input, for Sobol' indices; 0: none."
+    ),
+]
 AzygosOption = Annotated[
     float | None,
     typer.Option(
@@ -267,6 +273,7 @@ def plan(
     largest_mL: LargestOption = None,
     coverage_deg: CoverageOption = None,
     azygos_mL: AzygosOption = None,
+    indices: IndicesOption = 0,
     scheduler: SchedulerOption = None,
     workers: WorkersOption = None,
     as_json: JsonOption = False,
@@ -296,6 +303,7 @@ def plan(
             targets=_targets(coverage_deg, azygos_mL),
             largest_mL=largest_mL,
             priors=priors_with(priors),
+            indices=indices,
             scheduler=scheduler,
             workers=workers,
             progress=progress,

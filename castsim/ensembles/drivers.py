@@ -22,6 +22,10 @@ OUTCOMES = {
 }
 """What drivers are sought of, and what it is called."""
 LEVEL = 0.05
+_SEEDS = {
+    "patient_seed": "the rest of the anatomy",
+    "gate_seed": "disorder of the fronts",
+}
 _SECTIONS = {"model": "agent ", "patient": "", "tip": "tip ", "injection": "injection "}
 
 
@@ -142,6 +146,8 @@ def input_label(name: str, priors: Sequence[Prior]) -> str:
     kind, _, rest = name.partition(".")
     if kind == "found":
         return FOUND[rest]
+    if rest in _SEEDS:
+        return _SEEDS[rest]
     section, _, key = rest.partition(".")
     units = {prior.field: prior.unit.replace(".", "_").replace("/", "_") for prior in priors}
     bare = key.removesuffix("_" + units.get(rest, ""))

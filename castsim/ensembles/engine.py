@@ -6,7 +6,7 @@ their way at a time, so that memory does not grow with the number of draws.
 """
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -21,16 +21,18 @@ CONNECT_S = 8.0
 AHEAD = 2
 """Chunks a worker is given ahead of its present one, so that it never waits."""
 
+Chunk = tuple[Store, int, int]
+"""Draws first … last - 1 of a store."""
 Progress = Callable[[int, int], None]
 """Called with the draws done and the draws asked for."""
 
 
-def simulate_chunk(study_json: str, version: str, first: int, last: int) -> bytes:
+def simulate_chunk(study_json: str, version: str, matrix: str, first: int, last: int) -> bytes:
     """Run draws first … last - 1 of a study on a worker; the Parquet file that holds them."""
     if version != __version__:
         raise CastsimError(f"the worker has castsim {__version__}, and {version} is asked for")
     study = Study.from_json(study_json)
-    outcomes = [one for draw in draws(study, first, last) for one in simulate(study, draw)]
+    outcomes = [one for draw in draws(study, first, last, matrix) for one in simulate(study, draw)]
     return parquet_bytes(study, outcomes)
 
 
@@ -41,8 +43,13 @@ def run_study(
     scheduler: str | None = None,
     workers: int | None = None,
     progress: Progress | None = None,
+    more: Mapping[Store, int] | None = None,
 ) -> None:
     """Bring the store to `n_draws` draws; what is there already is not run again.
+
+    Parameters
+    ----------
+    more : further stores of the same study, and how many draws each of them is to have
 
     Raises
     ------
@@ -51,45 +58,50 @@ def run_study(
     ResultError
         If a chunk cannot be written.
     """
-    missing = store.missing(n_draws)
-    done = n_draws - sum(last - first for first, last in missing)
+    asked = {store: n_draws, **(more or {})}
+    missing = [(one, *chunk) for one, count in asked.items() for chunk in one.missing(count)]
+    wanted = sum(asked.values())
+    done = wanted - sum(last - first for _, first, last in missing)
     if progress is not None:
-        progress(done, n_draws)
+        progress(done, wanted)
     if not missing:
         return
     with _client(scheduler, workers) as client:
-        for first, last, content in _results(client, store.study, missing):
-            store.add(first, content)
+        for one, first, last, content in _results(client, store.study, missing):
+            one.add(first, content)
             done += last - first
             if progress is not None:
-                progress(done, n_draws)
+                progress(done, wanted)
 
 
 def _results(
-    client: Any, study: Study, chunks: list[tuple[int, int]]
-) -> Iterator[tuple[int, int, bytes]]:
+    client: Any, study: Study, chunks: list[Chunk]
+) -> Iterator[tuple[Store, int, int, bytes]]:
     from distributed import as_completed
 
     text = study.to_json()
     waiting = iter(chunks)
     running = as_completed(loop=client.loop)
-    of: dict[str, tuple[int, int]] = {}
+    of: dict[str, Chunk] = {}
 
     def submit() -> None:
         chunk = next(waiting, None)
         if chunk is not None:
-            future = client.submit(simulate_chunk, text, __version__, *chunk, pure=False)
+            store, first, last = chunk
+            future = client.submit(
+                simulate_chunk, text, __version__, store.matrix, first, last, pure=False
+            )
             of[future.key] = chunk
             running.add(future)
 
     for _ in range(max(1, AHEAD * sum(client.nthreads().values()))):
         submit()
     for future in running:
-        first, last = of.pop(future.key)
+        store, first, last = of.pop(future.key)
         content = future.result()
         future.release()
         submit()
-        yield first, last, content
+        yield store, first, last, content
 
 
 @contextmanager

@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 
 from castsim.ensembles.curves import (
     COLUMNS,
-    EVENTS,
     Chance,
     Mark,
     chance,
@@ -20,8 +19,10 @@ from castsim.ensembles.curves import (
     matrix,
     wilson,
 )
-from castsim.ensembles.drivers import OUTCOMES, Drivers, find_drivers
+from castsim.ensembles.drivers import Drivers, find_drivers
+from castsim.ensembles.indices import Indices, read_indices
 from castsim.ensembles.outcome import CURVES, FOUND
+from castsim.ensembles.reading import outcomes_at, place_of, rows_of, succeeded
 from castsim.ensembles.recommending import Interval, Recommendation, recommend
 from castsim.ensembles.store import Store, table_schema
 from castsim.ensembles.study import Study
@@ -52,7 +53,8 @@ class Plan:
     chances : event → its chance by each volume
     coverable : share of draws in which filling every vein would cover the root, and its interval
     recommendation : volume with the largest chance to be covered and safe; None: none ever was
-    drivers : outcome → what it hangs on, at `decided_mL`
+    drivers : outcome → rank correlations with all inputs, at `decided_mL`
+    indices : outcome → Sobol' indices of all inputs there; empty if they were not asked for
     """
 
     study: Study
@@ -66,6 +68,7 @@ class Plan:
     coverable: tuple[float, float, float]
     recommendation: Recommendation | None
     drivers: Mapping[str, Drivers]
+    indices: Mapping[str, Indices]
     store: Store = field(repr=False, compare=False)
 
     @property
@@ -101,7 +104,7 @@ class Plan:
     def at(self, event: str, volume_mL: float | None = None) -> tuple[float, float, float]:
         """Chance of an event by a volume (None: `decided_mL`), and its 95 % interval."""
         volume = self.decided_mL if volume_mL is None else volume_mL
-        k = _place(self.volumes_mL, volume)
+        k = place_of(self.volumes_mL, volume)
         one = self.chances[event]
         return float(one.estimate[k]), float(one.low[k]), float(one.high[k])
 
@@ -138,16 +141,16 @@ class Plan:
         """
         import pandas as pd
 
-        k = _place(self.volumes_mL, self.decided_mL if volume_mL is None else volume_mL)
+        k = place_of(self.volumes_mL, self.decided_mL if volume_mL is None else volume_mL)
         names = [name for name in table_schema(self.study).names[1:] if name not in CURVES]
-        frame: pd.DataFrame = _rows(self.store, names, self.draws, self.arm).to_pandas()
+        frame: pd.DataFrame = rows_of(self.store, names, self.draws, self.arm).to_pandas()
         frame["volume_mL"] = float(self.volumes_mL[k])
-        table = _rows(self.store, COLUMNS, self.draws, self.arm)
-        good = _succeeded(table)
+        table = rows_of(self.store, COLUMNS, self.draws, self.arm)
+        good = succeeded(table)
         came = good.to_numpy()
         kept = table.filter(good)
         for name in CURVES:
-            values = _rows(self.store, [name, *COLUMNS[:2]], self.draws, self.arm).filter(good)
+            values = rows_of(self.store, [name], self.draws, self.arm).filter(good)
             frame.loc[came, name] = matrix(values, name, len(self.volumes_mL))[:, k].astype(float)
         for name, rows in events(kept, self.volumes_mL, self.targets).items():
             frame[name] = pd.array([pd.NA] * len(frame), dtype="boolean")
@@ -155,8 +158,12 @@ class Plan:
         return frame
 
 
-def make_plan(store: Store, arm: str, n_draws: int, targets: Targets) -> Plan:
+def make_plan(
+    store: Store, arm: str, n_draws: int, targets: Targets, *, index_rows: int = 0
+) -> Plan:
     """Read the plan of one arm from the first `n_draws` draws of a store.
+
+    `index_rows` of them have been run again for indices (:mod:`castsim.ensembles.indices`).
 
     Raises
     ------
@@ -165,8 +172,8 @@ def make_plan(store: Store, arm: str, n_draws: int, targets: Targets) -> Plan:
     """
     study = store.study
     inputs = [f"in.{prior.field}" for prior in study.priors] + [f"found.{name}" for name in FOUND]
-    table = _rows(store, [*COLUMNS, *inputs], n_draws, arm)
-    good = _succeeded(table)
+    table = rows_of(store, [*COLUMNS, *inputs], n_draws, arm)
+    good = succeeded(table)
     bad = table.filter(pa.compute.invert(good))
     errors = dict(zip(bad["draw"].to_pylist(), bad["error"].to_pylist(), strict=True))
     if len(errors) == n_draws:
@@ -176,7 +183,7 @@ def make_plan(store: Store, arm: str, n_draws: int, targets: Targets) -> Plan:
     kept, volumes = table.filter(good), study.volumes_mL()
     happened = events(kept, volumes, targets)
     recommendation = recommend(happened["covered_and_safe"], volumes, study.seed)
-    k = len(volumes) - 1 if recommendation is None else _place(volumes, recommendation.volume)
+    k = len(volumes) - 1 if recommendation is None else place_of(volumes, recommendation.volume)
     return Plan(
         study=study,
         arm=arm,
@@ -193,35 +200,11 @@ def make_plan(store: Store, arm: str, n_draws: int, targets: Targets) -> Plan:
             outcomes_at(kept, happened, k, len(volumes)),
             float(volumes[k]),
         ),
+        indices=read_indices(store, arm, index_rows, targets, float(volumes[k]))
+        if index_rows
+        else {},
         store=store,
     )
-
-
-def outcomes_at(
-    table: pa.Table, happened: Mapping[str, BoolArray], place: int, points: int
-) -> dict[str, FloatArray]:
-    """Values of `drivers.OUTCOMES` in each draw, by the volume at `place` of the grid."""
-    return {
-        name: (happened[name] if name in EVENTS else matrix(table, name, points))[:, place].astype(
-            float
-        )
-        for name in OUTCOMES
-    }
-
-
-def _rows(store: Store, columns: list[str] | tuple[str, ...], n_draws: int, arm: str) -> pa.Table:
-    """Rows of one arm."""
-    table = store.read(columns, n_draws)
-    return table.filter(pa.compute.equal(table["arm"], arm))
-
-
-def _succeeded(table: pa.Table) -> pa.ChunkedArray:
-    return pa.compute.equal(table["error"], "")
-
-
-def _place(volumes_mL: FloatArray, volume_mL: float) -> int:
-    """Place of the nearest volume of the grid."""
-    return int(np.abs(volumes_mL - volume_mL).argmin())
 
 
 def _share(happened: BoolArray) -> tuple[float, float, float]:

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from castsim.ensembles.engine import Progress, run_study
+from castsim.ensembles.indices import index_stores
 from castsim.ensembles.planning import Plan, make_plan
 from castsim.ensembles.priors import Prior, bundled_priors
 from castsim.ensembles.store import Store
@@ -23,6 +24,7 @@ def plan(
     targets: Targets | None = None,
     largest_mL: float | None = None,
     priors: tuple[Prior, ...] | None = None,
+    indices: int = 0,
     scheduler: str | None = None,
     workers: int | None = None,
     progress: Progress | None = None,
@@ -38,6 +40,7 @@ def plan(
     targets : what counts as covered and safe; None: those of ``plan_targets.csv``
     largest_mL : volume up to which every draw is injected
     priors : of what is drawn; None: those of ``priors.toml``
+    indices : draws that are run again, once for each input, to estimate Sobol' indices
     scheduler : address of a Dask scheduler; None: one on this machine, for as long as it takes
     workers : processes on this machine; None: one a core
     progress : told the draws done and asked for
@@ -45,7 +48,7 @@ def plan(
     Raises
     ------
     ScenarioError
-        If `draws` is below 1, or the scenario cannot be used.
+        If `draws` is below 1, `indices` above `draws`, or the scenario cannot be used.
     ResultError
         If the folder holds another study, or cannot be written.
     MissingError
@@ -60,6 +63,7 @@ def plan(
         targets=targets,
         largest_mL=largest_mL,
         priors=priors,
+        indices=indices,
         scheduler=scheduler,
         workers=workers,
         progress=progress,
@@ -76,6 +80,7 @@ def compare(
     targets: Targets | None = None,
     largest_mL: float | None = None,
     priors: tuple[Prior, ...] | None = None,
+    indices: int = 0,
     scheduler: str | None = None,
     workers: int | None = None,
     progress: Progress | None = None,
@@ -86,6 +91,8 @@ def compare(
     """
     if draws < 1:
         raise ScenarioError(f"--draws {draws}: must be 1 or more")
+    if not 0 <= indices <= draws:
+        raise ScenarioError(f"--indices {indices}: must lie between 0 and --draws {draws}")
     study = Study(
         arms=arms,
         priors=bundled_priors() if priors is None else priors,
@@ -95,6 +102,7 @@ def compare(
     # kept until the process ends: the plan reads its draws from there
     place = Path(tempfile.mkdtemp(prefix="castsim-")) if folder is None else Path(folder)
     store = Store(place, study)
-    run_study(store, draws, scheduler=scheduler, workers=workers, progress=progress)
+    more = index_stores(store, indices)
+    run_study(store, draws, scheduler=scheduler, workers=workers, progress=progress, more=more)
     wanted = Targets.default() if targets is None else targets
-    return {label: make_plan(store, label, draws, wanted) for label in arms}
+    return {label: make_plan(store, label, draws, wanted, index_rows=indices) for label in arms}

@@ -2,7 +2,7 @@
 
 import copy
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
@@ -18,7 +18,12 @@ from castsim.scenario_file import scenario_from
 
 RATES = "injection.rate_mL_min"
 PAUSES = "injection.pause_s"
-_POINTS, _SEEDS = 0, 1
+_POINTS, _SEEDS, _SEEDS_B = 0, 1, 3
+"""Spawn keys of the random streams; 2 is the bootstrap's (recommending.py)."""
+A, B = "A", "B"
+"""The plan's own draws, and a second independent set, by which indices are estimated."""
+PATIENT, GATES = "patient_seed", "gate_seed"
+"""Inputs without a prior: the rest of the anatomy, and the disorder of the fronts."""
 _HALF_BIN = 2.0**-31
 """Sobol points are multiples of 2^-30; in the middle of their bin none is 0."""
 
@@ -41,22 +46,42 @@ class Draw:
     gate_seed: int
 
 
-def draws(study: Study, first: int, last: int) -> list[Draw]:
+def draws(study: Study, first: int, last: int, matrix: str = A) -> list[Draw]:
     """Draws first … last - 1.
 
     Scrambled Sobol points (Owen 1998, as :class:`scipy.stats.qmc.Sobol` does it), two coordinates a
-    prior: the second half serves the indices that need an independent second draw.
+    prior: the second half makes the second set that indices need.
+
+    Parameters
+    ----------
+    matrix : `A`; `B`, the second set; or one of :func:`index_inputs`: A with this input from B
     """
     dimension = len(study.priors)
     block = _sobol_block(study.seed, 2 * dimension, first, last - first)
-    return [
-        Draw(number, row[:dimension], *_seeds(study.seed, number))
-        for number, row in enumerate(block, start=first)
-    ]
+    chosen = []
+    for number, row in enumerate(block, start=first):
+        one = Draw(number, row[:dimension], *_seeds(study.seed, _SEEDS, number))
+        other = Draw(number, row[dimension:], *_seeds(study.seed, _SEEDS_B, number))
+        chosen.append({A: one, B: other}.get(matrix) or _crossed(study, one, other, matrix))
+    return chosen
 
 
-def _seeds(seed: int, number: int) -> tuple[int, int]:
-    state = np.random.SeedSequence(seed, spawn_key=(_SEEDS, number)).generate_state(2, np.uint64)
+def index_inputs(study: Study) -> tuple[str, ...]:
+    """Inputs that vary between the draws: fields that a prior sets in any arm, and the seeds."""
+    places = {place for arm in study.arms.values() for place in drawn_priors(arm, study.priors)}
+    return (*(study.priors[place].field for place in sorted(places)), PATIENT, GATES)
+
+
+def _crossed(study: Study, one: Draw, other: Draw, name: str) -> Draw:
+    """Draw `one`, but its input `name` is that of `other`."""
+    if name in (PATIENT, GATES):
+        return replace(one, **{name: getattr(other, name)})
+    swapped = np.array([prior.field == name for prior in study.priors])
+    return replace(one, point=np.where(swapped, other.point, one.point))
+
+
+def _seeds(seed: int, stream: int, number: int) -> tuple[int, int]:
+    state = np.random.SeedSequence(seed, spawn_key=(stream, number)).generate_state(2, np.uint64)
     patient, gates = (int(word) >> 1 for word in state)
     return patient, gates
 

@@ -17,6 +17,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from castsim.ensembles.outcome import CURVES, FOUND, Outcome
+from castsim.ensembles.sampling import A
 from castsim.ensembles.study import Study
 from castsim.errors import ResultError
 
@@ -24,6 +25,7 @@ CHUNK = 32
 """Draws a file: some seconds of work, so that little is lost when a run is killed."""
 MANIFEST = "study.json"
 DRAWS = "draws"
+INDICES = "indices"
 _NUMBERS = (
     "injected_mL",
     "coverable_deg",
@@ -84,15 +86,19 @@ def _null_for_nan(value: float) -> float | None:
 class Store:
     """Finished draws of one study in one folder."""
 
-    def __init__(self, folder: Path, study: Study) -> None:
+    def __init__(self, folder: Path, study: Study, matrix: str = A) -> None:
         """Open `folder` for `study`, made if need be.
+
+        `matrix` says which of its sets of draws, see :func:`castsim.ensembles.sampling.draws`;
+        those beside the plan's own lie in ``indices/``, a folder each.
 
         Raises
         ------
         ResultError
             If it holds something else, or another study; the difference is named.
         """
-        self.folder, self.study = folder, study
+        self.folder, self.study, self.matrix = folder, study, matrix
+        self.chunks = folder / DRAWS if matrix == A else folder / INDICES / matrix
         text = study.to_json()
         manifest = folder / MANIFEST
         try:
@@ -100,7 +106,7 @@ class Store:
                 _check_same(folder, manifest.read_text(encoding="utf-8"), text)
             elif folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
                 raise ResultError(f"{folder}: exists and holds no study: choose another -o")
-            (folder / DRAWS).mkdir(parents=True, exist_ok=True)
+            self.chunks.mkdir(parents=True, exist_ok=True)
             self._remove_parts()
             if not manifest.exists():
                 self.write(manifest, text.encode())
@@ -124,7 +130,7 @@ class Store:
 
     def chunk(self, first: int) -> Path:
         """File of the chunk that begins with draw `first`."""
-        return self.folder / DRAWS / f"{first:08d}.parquet"
+        return self.chunks / f"{first:08d}.parquet"
 
     def read(self, columns: Sequence[str], draws: int) -> pa.Table:
         """Some columns of the draws 0 … `draws` - 1, in order of draw and arm."""
@@ -162,7 +168,7 @@ class Store:
 
     def _remove_parts(self) -> None:
         """Take away what a killed run left half-written."""
-        for folder in (self.folder, self.folder / DRAWS):
+        for folder in (self.folder, self.chunks):
             for part in folder.glob(".*.part"):
                 part.unlink(missing_ok=True)
 

@@ -5,9 +5,11 @@ from dataclasses import dataclass
 
 from castsim.ensembles.curves import Mark
 from castsim.ensembles.drivers import OUTCOMES, Driver, input_label
+from castsim.ensembles.indices import Share
 from castsim.ensembles.planning import Plan
 from castsim.ensembles.recommending import Interval, Recommendation
 
+MAIN = "covered_and_safe"
 NAMED = 3
 """Drivers that are named in a line; the rest are in the plan."""
 
@@ -48,18 +50,19 @@ def summarise(plan: Plan) -> Summary:
         first=tuple(_told_first(plan)),
         headline=_headline(plan),
         marks=tuple(_marks(plan)),
-        drivers=tuple(_drivers(plan)),
+        drivers=(*_drivers(plan), *_indices(plan)),
         limits=tuple(_limits(plan)),
     )
 
 
-def percent(shares: tuple[float, float, float]) -> str:
+def percent(shares: tuple[float, float, float] | Share) -> str:
     """Share and interval: ``12 % [10–14 %]``.
 
     >>> percent((0.121, 0.1, 0.14)), percent((0.0, 0.0, 0.0038))
     ('12 % [10–14 %]', '0 % [0–0.4 %]')
     """
-    share, low, high = (_short(100.0 * one) for one in shares)
+    ends = (shares.estimate, shares.low, shares.high) if isinstance(shares, Share) else shares
+    share, low, high = (_short(100.0 * one) for one in ends)
     return f"{share} % [{low}–{high} %]"
 
 
@@ -192,6 +195,37 @@ def _driver(plan: Plan, one: Driver) -> str:
         f"{input_label(one.name, plan.study.priors)} "
         f"(rank correlation {one.rho:+.2f} [{one.low:+.2f} to {one.high:+.2f}])"
     )
+
+
+def _indices(plan: Plan) -> list[str]:
+    """Largest total indices of the main outcome, or how many rows it would take."""
+    if MAIN not in plan.indices:
+        return []
+    one = plan.indices[MAIN]
+    words = OUTCOMES[MAIN]
+    supported = [
+        f"{input_label(f'in.{index.name}', plan.study.priors)} {percent(index.total)}"
+        for index in one.inputs
+        if index.total is not None
+    ]
+    lines = []
+    if supported:
+        lines.append(
+            f"Share of the variance of {words} in which an input takes part (total Sobol' index): "
+            f"{'; '.join(supported[:NAMED])}."
+        )
+    missing = len(one.inputs) - len(supported)
+    if missing or not one.inputs:
+        what = (
+            f"{missing} of {len(one.inputs)} total Sobol' indices"
+            if supported
+            else "Sobol' indices"
+        )
+        lines.append(
+            f"{what} of {words} are not given: {one.rows} rows do not support them, about "
+            f"{one.rows_needed} may (--indices {one.rows_needed})."
+        )
+    return lines
 
 
 def _limits(plan: Plan) -> list[str]:
