@@ -293,6 +293,8 @@ def plan(
     name = Path(scenario).stem if Path(scenario).is_file() else planned.name
     folder = output if output is not None else PLAN_FOLDER / name
     from castsim.console import draws_bar, print_plan
+    from castsim.ensembles.plan_files import write_plan
+    from castsim.results import report_text
 
     with draws_bar(not quiet) as progress:
         result = make(
@@ -308,8 +310,11 @@ def plan(
             workers=workers,
             progress=progress,
         )
-    if not quiet:
-        print_plan(result, str(folder))
+    written = write_plan(result, render=not no_render)
+    if as_json:
+        sys.stdout.write(report_text(written.report))
+    elif not quiet:
+        print_plan(written.report, written.files, str(folder))
 
 
 def _targets(coverage_deg: float | None, azygos_mL: float | None) -> "Targets":

@@ -22,7 +22,6 @@ from geometry.levels import Level
 
 if TYPE_CHECKING:
     from castsim.benchmark import Comparison, Difference
-    from castsim.ensembles.planning import Plan
 
 StageProgress = Callable[[str, float], None]
 
@@ -95,14 +94,42 @@ def draws_bar(shown: bool) -> Iterator[Callable[[int, int], None] | None]:
         yield update
 
 
-def print_plan(plan: "Plan", folder: str) -> None:
-    """Print what a clinician reads first, and where the rest lies."""
-    from castsim.ensembles.summary import summarise
+def print_plan(report: Mapping[str, Any], files: Sequence[str], folder: str) -> None:
+    """Print what a clinician reads first, the chances, and where the rest lies."""
+    from castsim.ensembles.wording import EVENT_NAMES, percent
 
     console = out()
-    for line in summarise(plan).lines:
-        console.print(escape(line), soft_wrap=True, highlight=False)
-    console.print(f"Wrote {escape(folder)}", soft_wrap=True)
+    _print_failed(console, report["draws"])
+    for line in report["summary"]:
+        console.print(line, soft_wrap=True, markup=False)
+    table = Table(
+        title=f"Of {report['draws']['simulated']} simulated patients, by this volume",
+        title_justify="left",
+    )
+    table.add_column("")
+    for at in report["at"]:
+        table.add_column(f"{at['what']}\n{at['volume_mL']:.2f} mL", justify="right")
+    for event, name in EVENT_NAMES.items():
+        shares = (percent(**at["chances"][event]) for at in report["at"])
+        table.add_row(name, *map(escape, shares))
+    console.print(table)
+    _print_written(console, files, folder)
+
+
+def _print_failed(console: Console, draws: Mapping[str, Any]) -> None:
+    """Say first when so many draws failed that the others may mislead."""
+    count = len(draws["failed"])
+    if draws["told_first"]:
+        console.print(
+            f"Warning: {count} of {draws['asked']} draws failed and count nowhere, the first with: "
+            f"{draws['failed'][0]['error']}",
+            soft_wrap=True,
+            markup=False,
+        )
+
+
+def _print_written(console: Console, files: Sequence[str], folder: str) -> None:
+    console.print(f"Wrote {escape(folder)}: {', '.join(files)}", soft_wrap=True)
     console.print(DISCLAIMER)
 
 

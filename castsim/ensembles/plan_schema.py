@@ -1,0 +1,178 @@
+"""``castsim.plan/1``: what ``plan.json`` holds, declared once.
+
+``data/plan.schema.json`` and the check of every plan come from these models; the page and the
+pictures of a plan are drawn from what they hold. Units are part of the names.
+``python -m castsim.ensembles.plan_schema`` prints the schema.
+"""
+
+import json
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, TypeVar
+
+from pydantic import BaseModel, Field, ValidationError
+
+from castsim.errors import SolverError
+from castsim.schema import Part, Volume
+
+SCHEMA: Literal["castsim.plan/1"] = "castsim.plan/1"
+
+Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
+Correlation = Annotated[float, Field(ge=-1.0, le=1.0)]
+Status = Literal["seen", "recalled", "estimate", "definition"]
+
+
+class Share(Part):
+    """A share of the simulated patients, and its 95 % interval."""
+
+    estimate: Fraction = Field(description="of the draws that came to their end")
+    low: Fraction = Field(description="lower end of its 95 % interval")
+    high: Fraction = Field(description="upper end of its 95 % interval")
+
+
+class ShareCurve(Part):
+    """How often something had happened by each volume of the grid; lists of equal length."""
+
+    meaning: str = Field(description="what had happened")
+    estimate: list[Fraction] = Field(description="share of the draws")
+    low: list[Fraction] = Field(description="lower end of its 95 % interval")
+    high: list[Fraction] = Field(description="upper end of its 95 % interval")
+
+
+class Band(Part):
+    """Quantiles over the simulated patients at each volume of the grid; lists of equal length."""
+
+    meaning: str = Field(description="what is measured")
+    unit: str = Field(description="of all values")
+    p5: list[float] = Field(description="5 % of the patients lie below")
+    p25: list[float] = Field(description="25 % of the patients lie below")
+    p50: list[float] = Field(description="median")
+    p75: list[float] = Field(description="75 % of the patients lie below")
+    p95: list[float] = Field(description="95 % of the patients lie below")
+
+
+class Failure(Part):
+    """A draw that did not come to its end; it counts nowhere else."""
+
+    draw: int = Field(ge=0, description="its number")
+    error: str = Field(description="what went wrong")
+
+
+class Draws(Part):
+    """Random patients under random conditions."""
+
+    asked: int = Field(ge=1, description="asked for")
+    simulated: int = Field(ge=0, description="that came to their end")
+    failed: list[Failure] = Field(description="the others")
+    told_first: bool = Field(description="whether so many failed that the rest may be biased")
+
+
+class Recommended(Part):
+    """The volume at which the chance to be covered and safe is largest."""
+
+    volume_mL: Volume = Field(description="the least such volume")
+    interval_mL: tuple[Volume, Volume] = Field(
+        description="95 % of bootstrap samples of the patients recommend a volume inside it"
+    )
+    window_mL: tuple[Volume, Volume] = Field(
+        description="where that chance stays within 90 % of its largest"
+    )
+    optimism: float = Field(
+        description="by how much that chance is too high, because it chose the volume"
+    )
+
+
+class At(Part):
+    """All chances at one volume."""
+
+    volume_mL: Volume = Field(description="agent out of the tip")
+    what: str = Field(description="which volume it is")
+    chances: dict[str, Share] = Field(description="by event")
+
+
+class Criterion(Part):
+    """One number that decides what counts as covered, safe or likely."""
+
+    quantity: str = Field(description="row of plan_targets.csv")
+    value: float = Field(description="as used in this plan")
+    unit: str = Field(description="of the value")
+    meaning: str = Field(description="what it decides")
+    source: str = Field(description="where the default is from")
+    status: Status = Field(description="how well the default is known")
+    default: float = Field(description="of the table")
+
+
+class Assumption(Part):
+    """What is believed about one number that a plan cannot know."""
+
+    field: str = Field(description="its place in the scenario")
+    meaning: str = Field(description="what the field is")
+    group: str = Field(description="anatomy, physiology, agent or practice")
+    drawn: bool = Field(description="whether it was drawn; if not, see held")
+    held: str | None = Field(description="why it was not drawn, with the value it was held at")
+    distribution: str = Field(description="normal, lognormal or uniform")
+    median: float | None = Field(description="half of the draws lie below")
+    low: float | None = Field(description="95 % lie between low and high; all of a uniform one")
+    high: float | None = Field(description="see low")
+    minimum: float | None = Field(description="cut below; null: not cut")
+    maximum: float | None = Field(description="cut above; null: not cut")
+    relative: bool = Field(description="whether it multiplies what the scenario says")
+    unit: str = Field(description="of all values")
+    status: Status = Field(description="how well it is known")
+    source: str = Field(description="where it is from")
+    reason: str = Field(description="why it is drawn so")
+
+
+class PlanReport(Part):
+    """What an ensemble says about one way to inject. Research and education only."""
+
+    schema_: Literal["castsim.plan/1"] = Field(
+        SCHEMA, alias="schema", description="name and version of this format"
+    )
+    disclaimer: str = Field(description="what this is not")
+    version: str = Field(description="version of castsim")
+    name: str = Field(description="of the scenario, or of the arm of a comparison")
+    title: str = Field(description="of the scenario")
+    scenario: dict[str, Any] = Field(description="the fields that its author gave")
+    seed: int = Field(ge=0, description="of all random draws")
+    largest_mL: Volume = Field(description="volume up to which every draw is injected")
+    draws: Draws
+    summary: list[str] = Field(description="what to read first, a sentence each")
+    recommended: Recommended
+    at: list[At] = Field(description="chances at the recommended volume and the window's ends")
+    volume_mL: list[Volume] = Field(description="grid of all curves")
+    chances: dict[str, ShareCurve] = Field(description="by event")
+    bands: dict[str, Band] = Field(description="dose and response, by quantity")
+    criteria: list[Criterion]
+    assumptions: list[Assumption]
+    not_modelled: list[str]
+
+
+_Report = TypeVar("_Report", bound=BaseModel)
+
+
+def checked(model: type[_Report], values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return `values` in the declared order, checked against `model`.
+
+    Raises
+    ------
+    SolverError
+        If a quantity is missing, undeclared, not finite or out of its range.
+    """
+    try:
+        report = model.model_validate(values)
+    except ValidationError as error:
+        fault = error.errors(include_url=False)[0]
+        field = ".".join(str(key) for key in fault["loc"])
+        raise SolverError(f"{model.__name__}: {field}: {fault['msg']}") from error
+    return report.model_dump(mode="json", by_alias=True)
+
+
+def schema_text(model: type[BaseModel] = PlanReport, name: str = SCHEMA) -> str:
+    """Return the published JSON Schema (draft 2020-12) of a report."""
+    schema = model.model_json_schema(by_alias=True, mode="serialization")
+    published = {"$schema": "https://json-schema.org/draft/2020-12/schema", "$id": name, **schema}
+    return json.dumps(published, indent=2, ensure_ascii=False) + "\n"
+
+
+if __name__ == "__main__":
+    print(schema_text(), end="")  # noqa: T201
