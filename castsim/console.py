@@ -96,11 +96,12 @@ def draws_bar(shown: bool) -> Iterator[Callable[[int, int], None] | None]:
 
 def print_plan(report: Mapping[str, Any], files: Sequence[str], folder: str) -> None:
     """Print what a clinician reads first, the chances, and where the rest lies."""
-    from castsim.ensembles.wording import EVENT_NAMES, percent
+    from castsim.ensembles.summary import percent
+    from castsim.ensembles.wording import EVENT_NAMES
 
     console = out()
-    _print_failed(console, report["draws"])
-    for line in report["summary"]:
+    summary = report["summary"]
+    for line in (*summary["first"], summary["headline"], *summary["marks"], *summary["drivers"]):
         console.print(line, soft_wrap=True, markup=False)
     table = Table(
         title=f"Of {report['draws']['simulated']} simulated patients, by this volume",
@@ -110,22 +111,13 @@ def print_plan(report: Mapping[str, Any], files: Sequence[str], folder: str) -> 
     for at in report["at"]:
         table.add_column(f"{at['what']}\n{at['volume_mL']:.2f} mL", justify="right")
     for event, name in EVENT_NAMES.items():
-        shares = (percent(**at["chances"][event]) for at in report["at"])
+        ends = (at["chances"][event] for at in report["at"])
+        shares = (percent((one["estimate"], one["low"], one["high"])) for one in ends)
         table.add_row(name, *map(escape, shares))
     console.print(table)
+    for line in summary["limits"]:
+        console.print(line, soft_wrap=True, markup=False)
     _print_written(console, files, folder)
-
-
-def _print_failed(console: Console, draws: Mapping[str, Any]) -> None:
-    """Say first when so many draws failed that the others may mislead."""
-    count = len(draws["failed"])
-    if draws["told_first"]:
-        console.print(
-            f"Warning: {count} of {draws['asked']} draws failed and count nowhere, the first with: "
-            f"{draws['failed'][0]['error']}",
-            soft_wrap=True,
-            markup=False,
-        )
 
 
 def _print_written(console: Console, files: Sequence[str], folder: str) -> None:

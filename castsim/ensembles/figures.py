@@ -45,6 +45,7 @@ STYLE: dict[str, Any] = {
     "legend.frameon": False,
     "lines.linewidth": 1.8,
     "svg.hashsalt": "castsim",
+    "text.parse_math": False,  # a title may hold a dollar sign
     **dict.fromkeys(
         ("text.color", "axes.edgecolor", "axes.labelcolor", "xtick.color", "ytick.color"), INK
     ),
@@ -109,10 +110,9 @@ def disclaim(figure: "Figure", caption: str) -> None:
     figure.supxlabel(f"{caption}\n{DISCLAIMER}", fontsize=8.5, color=INK)
 
 
-def shade_window(axes: "Axes", window: Sequence[float], at: float) -> None:
-    """Mark a window of volumes, and the recommended one in it."""
-    axes.axvspan(*window, color=SHADE, alpha=0.18, linewidth=0.0, zorder=0)
-    axes.axvline(at, color=INK, linewidth=0.9, linestyle=(0, (2, 2)), zorder=1)
+def shade(axes: "Axes", stretch: Sequence[float]) -> None:
+    """Mark a stretch of volumes."""
+    axes.axvspan(stretch[0], stretch[1], color=SHADE, alpha=0.18, linewidth=0.0, zorder=0)
 
 
 def label_ends(axes: "Axes", ends: Sequence[tuple[str, float, str]], *, gap: float) -> None:
@@ -172,5 +172,6 @@ def _style(*, texts: str = "path") -> Iterator[None]:
 
     with matplotlib.rc_context():
         matplotlib.rcdefaults()
-        matplotlib.rcParams.update(STYLE | {"svg.fonttype": texts})
+        style: Any = STYLE | {"svg.fonttype": texts}
+        matplotlib.rcParams.update(style)
         yield

@@ -10,7 +10,8 @@ from importlib import resources
 from typing import Any
 
 from castsim.ensembles.figures import Draw, inline_svg
-from castsim.ensembles.wording import number, percent
+from castsim.ensembles.summary import percent
+from castsim.ensembles.wording import number
 from castsim.schema import DISCLAIMER
 
 Report = Mapping[str, Any]
@@ -67,8 +68,8 @@ def _row(head: Sequence[str], row: Sequence[str], cards: bool) -> str:
 
 def share_cell(share: Mapping[str, float]) -> str:
     """A share and its interval, which goes into a line of its own where there is little room."""
-    estimate, interval = percent(**share).split(" [")
-    return f"<span>{escape(estimate)}</span> <span>[{escape(interval)}</span>"
+    estimate, interval = percent((share["estimate"], share["low"], share["high"])).split(" [")
+    return f"<span>{estimate}</span> <span>[{interval}</span>"
 
 
 def failed(draws: Report) -> str:

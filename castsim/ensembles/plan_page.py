@@ -6,8 +6,9 @@ from html import escape
 from typing import TYPE_CHECKING
 
 from castsim.ensembles import page_parts as parts
+from castsim.ensembles.figures import Draw
 from castsim.ensembles.page_parts import Report
-from castsim.ensembles.plan_plots import FEARED, TITLES, WANTED, band, chances
+from castsim.ensembles.plan_plots import FEARED, TITLES, WANTED, band, chances, drivers
 from castsim.ensembles.wording import EVENT_NAMES, millilitres, number
 
 if TYPE_CHECKING:
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
 CHART_IN = (4.6, 3.1)
 SMALL_IN = (3.9, 2.6)
+DRIVERS_IN = (4.8, 3.6)
 
 
 def plan_page(report: Report) -> str:
@@ -24,45 +26,58 @@ def plan_page(report: Report) -> str:
 
 
 def _body(report: Report) -> Iterator[str]:
-    draws, best = report["draws"], report["recommended"]
+    draws, summary = report["draws"], report["summary"]
     yield f"<h1>{escape(report['title'] or report['name'])}</h1>"
     yield (
-        f'<p class="soft">Injection plan for {escape(report["scenario"].get("agent", "Onyx 18"))}, '
+        f'<p class="soft">Injection plan for {escape(report["agent"])}, '
         f"from {draws['simulated']} simulated patients, each injected up to "
         f"{report['largest_mL']:.2f} mL; seed {report['seed']}, castsim "
         f"{escape(report['version'])}.</p>"
     )
+    yield parts.paragraphs(summary["first"], "warn")
     if draws["told_first"]:
         yield parts.failed(draws)
-    yield parts.paragraphs(report["summary"], "first")
+    yield parts.paragraphs([summary["headline"], *summary["marks"]], "first")
     yield _chances_table(report)
-    yield (
-        '<p class="soft">In brackets: 95 % intervals from the number of simulated patients alone. '
-        "They say nothing about whether the model is right.</p>"
-    )
+    yield parts.paragraphs(summary["limits"], "soft")
+    yield from _chances(report)
+    yield from _dose_and_response(report)
+    yield from _drivers(report)
+    if not draws["told_first"]:
+        yield parts.failed(draws)
+    yield from parts.assumptions(report)
+
+
+def _chances(report: Report) -> Iterator[str]:
+    best = report["recommended"]
+    marks = ""
+    if best is not None:
+        marks = (
+            f"Grey: the window, {millilitres(*best['window_mL'])}. "
+            f"Dotted: the recommended {best['volume_mL']:.2f} mL. "
+        )
     yield "<h2>Chances by injected volume</h2>"
     yield (
-        f"<p>Grey: the window, {millilitres(*best['window_mL'])}. Dotted: the recommended "
-        f"{best['volume_mL']:.2f} mL; with other patients of the same kind it would come out between "
-        f"{millilitres(*best['interval_mL'])} (95 %). Nothing stops the operator here: risks at "
-        "large volumes are those of going on.</p>"
+        f"<p>{marks}Bands: 95 % intervals. Nothing stops the operator here: risks at large "
+        "volumes are those of going on.</p>"
     )
     yield '<div class="charts wide">'
     for name, events, title in (
         ("wanted", WANTED, "Wanted"),
-        ("feared", FEARED, "Not wanted"),
+        ("feared", FEARED, "What else happens"),
     ):
+        meanings = (f"{EVENT_NAMES[one]}: {report['chances'][one]['meaning']}" for one in events)
         yield parts.chart(
             _alone(partial(chances, report=report, events=events, title=title)),
             CHART_IN,
             name=name,
             title=f"{title}: share of the simulated patients against injected volume",
-            below="; ".join(
-                f"{EVENT_NAMES[one]}: {report['chances'][one]['meaning']}" for one in events
-            )
-            + ".",
+            below=f"{'; '.join(meanings)}.",
         )
     yield "</div>"
+
+
+def _dose_and_response(report: Report) -> Iterator[str]:
     yield "<h2>Dose and response</h2>"
     yield "<p>Line: median patient; dark: half of the patients; light: nine of ten.</p>"
     yield '<div class="charts">'
@@ -75,12 +90,32 @@ def _body(report: Report) -> Iterator[str]:
             below=_explained(report, name),
         )
     yield "</div>"
-    if not draws["told_first"]:
-        yield parts.failed(draws)
-    yield from parts.assumptions(report)
 
 
-def _alone(draw: "partial[None]") -> parts.Draw:
+def _drivers(report: Report) -> Iterator[str]:
+    yield "<h2>What the outcome hangs on</h2>"
+    yield parts.paragraphs(report["summary"]["drivers"], "plain")
+    shown = [outcome for outcome, one in report["drivers"].items() if one["rows"]]
+    if not shown:
+        return
+    yield (
+        '<p class="soft">The strongest of all inputs, with 95 % intervals. In colour: stands out '
+        "among all inputs looked at (Holm); blue: more with more of it, orange: less. Grey: may be "
+        "chance.</p>"
+    )
+    yield '<div class="charts wide">'
+    for outcome in shown:
+        yield parts.chart(
+            _alone(partial(drivers, report=report, outcome=outcome)),
+            DRIVERS_IN,
+            name=f"drivers-{outcome}",
+            title=f"Rank correlations of inputs with {report['drivers'][outcome]['meaning']}",
+            below="",
+        )
+    yield "</div>"
+
+
+def _alone(draw: "partial[None]") -> Draw:
     """A panel as a figure of its own."""
 
     def on(figure: "Figure") -> None:

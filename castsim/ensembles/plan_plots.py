@@ -1,6 +1,7 @@
 """Plots of a plan, drawn from what ``plan.json`` holds."""
 
 from collections.abc import Mapping
+from textwrap import fill
 from typing import TYPE_CHECKING, Any
 
 from castsim.ensembles.figures import (
@@ -15,7 +16,7 @@ from castsim.ensembles.figures import (
     VERMILION,
     disclaim,
     label_ends,
-    shade_window,
+    shade,
 )
 from castsim.ensembles.wording import EVENT_NAMES
 
@@ -51,23 +52,31 @@ SHORT = EVENT_NAMES | {"hazard": "intradural", "adjacent": "other level", "stopp
 """Names of events where there is little room."""
 VOLUME_LABEL = "injected volume (mL)"
 SHARE_LABEL = "simulated patients (%)"
+DRIVERS_SHOWN = 8
+LABEL_WIDTH = 28
+"""Letters in a line of a driver's name."""
 LABEL_GAP = 7.0
 """Between the names of lines, in percent."""
 
 
 def dose_response(figure: "Figure", report: Report) -> None:
     """Chances above, bands of dose and response below."""
-    above, below = figure.subfigures(2, 1, height_ratios=(1.0, 1.7))
-    wanted, feared = above.subplots(1, 2)
+    halves: Any = figure.subfigures(2, 1, height_ratios=(1.0, 1.7))
+    above, below = halves
+    wanted, feared = above.add_subplot(1, 2, 1), above.add_subplot(1, 2, 2)
     chances(wanted, report, WANTED, "Wanted")
-    chances(feared, report, FEARED, "Not wanted")
+    chances(feared, report, FEARED, "What else happens")
     for axes, name in zip(below.subplots(2, 3).flat, report["bands"], strict=True):
         band(axes, report, name)
     figure.suptitle(heading(report), fontsize=12.0, x=0.01, ha="left")
+    best = report["recommended"]
+    marks = (
+        "" if best is None else f"Grey: window; dotted: recommended {best['volume_mL']:.2f} mL. "
+    )
     disclaim(
         figure,
-        f"Grey: window; dotted upright: {report['recommended']['volume_mL']:.2f} mL, recommended. "
-        "Above: shares with 95 % intervals. Below: median, half and nine tenths of the patients.",
+        f"{marks}Above: shares with 95 % intervals. "
+        "Below: median, half and nine tenths of the patients.",
     )
 
 
@@ -90,7 +99,7 @@ def chances(axes: "Axes", report: Report, events: tuple[str, ...], title: str) -
     axes.set(xlim=(0.0, volume[-1]), ylim=(0.0, 100.0), title=title)
     axes.set(xlabel=VOLUME_LABEL, ylabel=SHARE_LABEL)
     axes.locator_params(axis="x", nbins=5)
-    shade_window(axes, report["recommended"]["window_mL"], report["recommended"]["volume_mL"])
+    _mark_window(axes, report)
     label_ends(axes, ends, gap=LABEL_GAP)
 
 
@@ -108,11 +117,34 @@ def band(axes: "Axes", report: Report, name: str) -> None:
     if one["unit"] == "deg":
         axes.set_yticks(range(0, 361, 90))
         axes.axhline(_criterion(report, name), color=INK, linewidth=0.9, linestyle=DASHES[3])
-    shade_window(axes, report["recommended"]["window_mL"], report["recommended"]["volume_mL"])
+    _mark_window(axes, report)
+
+
+def drivers(axes: "Axes", report: Report, outcome: str) -> None:
+    """Rank correlations of the strongest inputs, with 95 % intervals; clear ones in colour."""
+    one = report["drivers"][outcome]
+    rows = one["rows"][:DRIVERS_SHOWN]
+    for place, row in enumerate(rows):
+        colour = (BLUE if row["rho"] > 0 else VERMILION) if row["clear"] else SHADE
+        axes.barh(place, row["rho"], height=0.62, color=colour, alpha=0.85)
+        axes.plot((row["low"], row["high"]), (place, place), color=INK, linewidth=1.0)
+    axes.axvline(0.0, color=INK, linewidth=0.8)
+    axes.set_yticks(range(len(rows)), [fill(row["label"], LABEL_WIDTH) for row in rows])
+    axes.set(xlim=(-1.0, 1.0), ylim=(len(rows) - 0.4, -0.6), xlabel="rank correlation (-1 to 1)")
+    axes.set_title(f"{one['meaning'].capitalize()} by {one['volume_mL']:.2f} mL")
+    axes.grid(visible=False, axis="y")
+
+
+def _mark_window(axes: "Axes", report: Report) -> None:
+    best = report["recommended"]
+    if best is not None:
+        for window in (best["window_mL"], *best["other_windows_mL"]):
+            shade(axes, window)
+        axes.axvline(best["volume_mL"], color=INK, linewidth=0.9, linestyle=(0, (2, 2)), zorder=1)
 
 
 _SHARE = ("estimate", "low", "high")
 
 
 def _criterion(report: Report, quantity: str) -> float:
-    return next(row["value"] for row in report["criteria"] if row["quantity"] == quantity)
+    return next(float(row["value"]) for row in report["criteria"] if row["quantity"] == quantity)

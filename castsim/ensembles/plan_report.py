@@ -1,6 +1,7 @@
 """What ``plan.json`` says, from a plan. The page, the pictures and the terminal read it there."""
 
 from collections.abc import Iterator
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -9,11 +10,13 @@ from numpy.typing import NDArray
 
 from castsim import __version__
 from castsim.ensembles.curves import EVENTS, bands
+from castsim.ensembles.drivers import OUTCOMES, input_label
 from castsim.ensembles.plan_schema import SCHEMA, PlanReport, checked
-from castsim.ensembles.planning import Plan, sentence
+from castsim.ensembles.planning import Plan
 from castsim.ensembles.priors import Prior
 from castsim.ensembles.sampling import PAUSES, drawn_priors
-from castsim.ensembles.targets import TABLE, plan_number
+from castsim.ensembles.summary import summarise
+from castsim.ensembles.targets import TABLE
 from castsim.scenario import Scenario
 from castsim.schema import DISCLAIMER
 from castsim.tables import number, read_table
@@ -42,6 +45,8 @@ NOT_MODELLED = (
     "Punctures, spasm, rupture, DMSO's harm to the wall, and agent dissolving an earlier cast.",
 )
 """What no interval of a plan contains (docs/theory.md, section 11)."""
+MARKS = ("covered", "azygos_reflux")
+"""Events of which is told by which volume they become likely."""
 _DECIMALS = 6
 """Of numbers in files: a millionth of a millilitre is no news."""
 
@@ -56,6 +61,7 @@ def plan_report(plan: Plan) -> dict[str, Any]:
         "version": __version__,
         "name": plan.arm,
         "title": arm.title,
+        "agent": arm.agent,
         "scenario": arm.model_dump(mode="json", exclude_unset=True),
         "seed": study.seed,
         "largest_mL": study.largest_mL,
@@ -63,15 +69,13 @@ def plan_report(plan: Plan) -> dict[str, Any]:
             "asked": plan.draws,
             "simulated": plan.simulated,
             "failed": [{"draw": draw, "error": text} for draw, text in plan.errors.items()],
-            "told_first": len(plan.errors) > plan_number("failures_told_first") * plan.draws,
+            "told_first": plan.failures_told_first,
+            "truncated": plan.truncated,
         },
-        "summary": sentence(plan).splitlines(),
-        "recommended": {
-            "volume_mL": rounded(plan.recommended_mL),
-            "interval_mL": rounded(plan.recommended_interval_mL),
-            "window_mL": rounded(plan.window_mL),
-            "optimism": rounded(plan.optimism),
-        },
+        "summary": asdict(summarise(plan)),
+        "recommended": _recommended(plan),
+        "marks": {event: _mark(plan, event) for event in MARKS},
+        "coverable": share(plan.coverable),
         "at": [_at(plan, volume, what) for volume, what in _volumes(plan).items()],
         "volume_mL": rounded(plan.volumes_mL),
         "chances": {
@@ -84,6 +88,7 @@ def plan_report(plan: Plan) -> dict[str, Any]:
             for event, one in plan.chances.items()
         },
         "bands": {name: _band(plan, name) for name in BANDS},
+        "drivers": {outcome: _drivers(plan, outcome) for outcome in plan.drivers},
         "criteria": list(_criteria(plan)),
         "assumptions": list(_assumptions(plan)),
         "not_modelled": list(NOT_MODELLED),
@@ -106,26 +111,64 @@ def rounded(values: float | tuple[float, ...] | NDArray[np.floating[Any]]) -> An
     return (np.round(np.asarray(values, dtype=float), _DECIMALS) + 0.0).tolist()
 
 
+def share(shares: tuple[float, float, float]) -> dict[str, float]:
+    """A chance and its interval as they go into files."""
+    return dict(zip(("estimate", "low", "high"), rounded(shares), strict=True))
+
+
+def _recommended(plan: Plan) -> dict[str, Any] | None:
+    one = plan.recommendation
+    if one is None:
+        return None
+    return {
+        "volume_mL": rounded(one.volume),
+        "interval_mL": None if one.interval is None else rounded(one.interval),
+        "window_mL": rounded(one.window),
+        "other_windows_mL": [rounded(stretch) for stretch in one.other_stretches],
+        "optimism": rounded(one.optimism),
+    }
+
+
+def _mark(plan: Plan, event: str) -> dict[str, float | None]:
+    one = plan.mark(event)
+    ends = {"volume_mL": one.volume_mL, "low_mL": one.low_mL, "high_mL": one.high_mL}
+    return {"share": one.share} | {
+        key: None if value is None else rounded(value) for key, value in ends.items()
+    }
+
+
+def _drivers(plan: Plan, outcome: str) -> dict[str, Any]:
+    drivers = plan.drivers[outcome]
+    rows = [
+        {
+            "input": one.name,
+            "label": input_label(one.name, plan.study.priors),
+            **{key: rounded(getattr(one, key)) for key in ("rho", "low", "high", "p")},
+            "clear": one.clear,
+            "draws": one.draws,
+        }
+        for one in drivers.rows
+    ]
+    return {"meaning": OUTCOMES[outcome], "volume_mL": rounded(drivers.volume_mL), "rows": rows}
+
+
 def _volumes(plan: Plan) -> dict[float, str]:
     """The volumes at which chances are told, in order, and what they are."""
-    low, high = plan.window_mL
+    one = plan.recommendation
+    if one is None:
+        return {plan.decided_mL: "largest tried"}
     names: dict[float, str] = {}
     for volume, what in (
-        (low, "window begins"),
-        (plan.recommended_mL, "recommended"),
-        (high, "window ends"),
+        (one.window[0], "window begins"),
+        (one.volume, "recommended"),
+        (one.window[1], "window ends"),
     ):
         names[volume] = f"{names[volume]}, {what}" if volume in names else what
     return names
 
 
 def _at(plan: Plan, volume_mL: float, what: str) -> dict[str, Any]:
-    chances = {
-        event: dict(
-            zip(("estimate", "low", "high"), rounded(plan.at(event, volume_mL)), strict=True)
-        )
-        for event in plan.chances
-    }
+    chances = {event: share(plan.at(event, volume_mL)) for event in plan.chances}
     return {"volume_mL": rounded(volume_mL), "what": what, "chances": chances}
 
 
@@ -133,7 +176,7 @@ def _band(plan: Plan, name: str) -> dict[str, Any]:
     # one curve at a time: all of them at once would be most of the store
     meaning, unit = BANDS[name]
     table = good_rows(plan, (name,))
-    rows = bands(table, {name: meaning}, len(plan.volumes_mL), tuple(SHARES.values()))[name]
+    rows = bands(table, (name,), len(plan.volumes_mL), tuple(SHARES.values()))[name]
     return {"meaning": meaning, "unit": unit} | dict(zip(SHARES, rounded(rows), strict=True))
 
 

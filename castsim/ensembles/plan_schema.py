@@ -64,21 +64,65 @@ class Draws(Part):
     simulated: int = Field(ge=0, description="that came to their end")
     failed: list[Failure] = Field(description="the others")
     told_first: bool = Field(description="whether so many failed that the rest may be biased")
+    truncated: int = Field(ge=0, description="in which agent reached the edge of what is simulated")
 
 
 class Recommended(Part):
     """The volume at which the chance to be covered and safe is largest."""
 
     volume_mL: Volume = Field(description="the least such volume")
-    interval_mL: tuple[Volume, Volume] = Field(
-        description="95 % of bootstrap samples of the patients recommend a volume inside it"
+    interval_mL: tuple[Volume, Volume] | None = Field(
+        description="95 % of bootstrap samples recommend a volume inside it; null: too few to say"
     )
     window_mL: tuple[Volume, Volume] = Field(
-        description="where that chance stays within 90 % of its largest"
+        description="stretch about it in which that chance stays within 90 % of its largest"
+    )
+    other_windows_mL: list[tuple[Volume, Volume]] = Field(
+        description="further stretches, with clearly worse volumes between"
     )
     optimism: float = Field(
         description="by how much that chance is too high, because it chose the volume"
     )
+
+
+class Summary(Part):
+    """What to read, in this order; a sentence or two each."""
+
+    first: list[str] = Field(description="what must be known before the rest is believed")
+    headline: str = Field(description="volume, window, chance and risks")
+    marks: list[str] = Field(description="where coverage, and reflux, become likely")
+    drivers: list[str] = Field(description="what the outcome hangs on")
+    limits: list[str] = Field(description="what the numbers do and do not contain")
+
+
+class Mark(Part):
+    """Least volume by which a chance reaches a share."""
+
+    share: Fraction = Field(description="that is reached")
+    volume_mL: Volume | None = Field(description="by which; null: not by the largest volume")
+    low_mL: Volume | None = Field(description="lower end of its 95 % interval; null: as above")
+    high_mL: Volume | None = Field(description="upper end of its 95 % interval; null: as above")
+
+
+class Driver(Part):
+    """Rank correlation of one input with one outcome."""
+
+    input: str = Field(description="in.FIELD what was drawn, found.NAME what the patient has")
+    label: str = Field(description="the same in words")
+    rho: Correlation = Field(description="Spearman's")
+    low: Correlation = Field(description="lower end of its 95 % interval")
+    high: Correlation = Field(description="upper end of its 95 % interval")
+    p: Fraction = Field(description="of no dependence, corrected for the number of inputs")
+    clear: bool = Field(description="whether it stands out among all inputs looked at")
+    draws: int = Field(ge=0, description="in which the input has a value")
+
+
+class Drivers(Part):
+    """What one outcome hangs on."""
+
+    meaning: str = Field(description="the outcome in words")
+    volume_mL: Volume = Field(description="at which the outcome is read")
+    rows: list[Driver] = Field(description="the strongest first; empty: too few draws")
 
 
 class At(Part):
@@ -132,16 +176,22 @@ class PlanReport(Part):
     version: str = Field(description="version of castsim")
     name: str = Field(description="of the scenario, or of the arm of a comparison")
     title: str = Field(description="of the scenario")
+    agent: str = Field(description="what is injected")
     scenario: dict[str, Any] = Field(description="the fields that its author gave")
     seed: int = Field(ge=0, description="of all random draws")
     largest_mL: Volume = Field(description="volume up to which every draw is injected")
     draws: Draws
-    summary: list[str] = Field(description="what to read first, a sentence each")
-    recommended: Recommended
-    at: list[At] = Field(description="chances at the recommended volume and the window's ends")
+    summary: Summary
+    recommended: Recommended | None = Field(description="null: no draw was covered and safe")
+    marks: dict[str, Mark] = Field(description="by event")
+    coverable: Share = Field(description="patients whose root full veins would cover")
+    at: list[At] = Field(
+        description="chances at the recommended volume and the window's ends, or the largest volume"
+    )
     volume_mL: list[Volume] = Field(description="grid of all curves")
     chances: dict[str, ShareCurve] = Field(description="by event")
     bands: dict[str, Band] = Field(description="dose and response, by quantity")
+    drivers: dict[str, Drivers] = Field(description="by outcome")
     criteria: list[Criterion]
     assumptions: list[Assumption]
     not_modelled: list[str]

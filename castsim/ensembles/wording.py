@@ -1,4 +1,4 @@
-"""Numbers as people read them: a share never without its interval, never a false 0 or 100 %."""
+"""Events and numbers as people read them."""
 
 EVENT_NAMES = {
     "covered_and_safe": "covered and safe",
@@ -11,29 +11,6 @@ EVENT_NAMES = {
     "stopped": "injection stalled",
 }
 """Events in the order in which they are read, as people call them."""
-
-
-def percent(estimate: float, low: float, high: float) -> str:
-    """Write a share and its 95 % interval.
-
-    >>> percent(0.12, 0.071, 0.179), percent(0.0, 0.0, 0.0291), percent(0.996, 0.98, 1.0)
-    ('12 % [7–18 %]', '0 % [0–3 %]', '99.6 % [98–100 %]')
-    """
-    return f"{share(estimate)} % [{share(low)}–{share(high)} %]"
-
-
-def share(value: float) -> str:
-    """Write 0 to 1 as 0 to 100, with digits where it would falsely round to 0 or 100.
-
-    >>> share(0.124), share(0.004), share(0.99996), share(1.0), share(0.0)
-    ('12', '0.4', '>99.9', '100', '0')
-    """
-    hundred = 100.0 * value
-    if 0.0 < hundred < 0.1:
-        return "<0.1"
-    if 99.9 < hundred < 100.0:
-        return ">99.9"
-    return f"{hundred:.1f}" if 0.0 < hundred < 1.0 or 99.0 < hundred < 100.0 else f"{hundred:.0f}"
 
 
 def millilitres(low: float, high: float) -> str:
