@@ -20,7 +20,7 @@ EVENTS = {
     "embolised": "agent has been carried off with the blood",
     "hazard": "agent has reached intradural veins",
     "over_pressure": "the tip's pressure has exceeded what the vein bears",
-    "covered_and_safe": "covered, without azygos reflux, embolisation, intradural agent or over-pressure",
+    "covered_and_safe": "covered; no azygos reflux, embolisation, intradural agent, over-pressure",
     "adjacent": "agent is seen at another level",
     "stopped": "the injection has come to an end, nothing more goes in",
 }

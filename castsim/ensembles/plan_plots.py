@@ -48,8 +48,6 @@ TITLES = {
     "embolised_mL": ("Carried off with the blood", "agent (mL)"),
 }
 """Band → title of its panel, and what its vertical axis shows."""
-SHORT = EVENT_NAMES | {"hazard": "intradural", "adjacent": "other level", "stopped": "stalled"}
-"""Names of events where there is little room."""
 VOLUME_LABEL = "injected volume (mL)"
 SHARE_LABEL = "simulated patients (%)"
 DRIVERS_SHOWN = 8
@@ -95,7 +93,7 @@ def chances(axes: "Axes", report: Report, events: tuple[str, ...], title: str) -
         colour, dashes = LOOKS[event]
         axes.plot(volume, one["estimate"], color=colour, linestyle=dashes, label=event)
         axes.fill_between(volume, one["low"], one["high"], color=colour, alpha=0.18, linewidth=0)
-        ends.append((SHORT[event], one["estimate"][-1], colour))
+        ends.append((EVENT_NAMES[event], one["estimate"][-1], colour))
     axes.set(xlim=(0.0, volume[-1]), ylim=(0.0, 100.0), title=title)
     axes.set(xlabel=VOLUME_LABEL, ylabel=SHARE_LABEL)
     axes.locator_params(axis="x", nbins=5)

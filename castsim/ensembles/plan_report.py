@@ -205,7 +205,7 @@ def _assumptions(plan: Plan) -> Iterator[dict[str, Any]]:
         used = drawn.get(place, prior)
         numbers = used.model_dump(mode="json", exclude={"distribution"})
         yield numbers | {
-            "meaning": _meaning(prior.field),
+            "meaning": prior.reason if prior.relative else _meaning(prior.field),
             "distribution": used.distribution,
             "drawn": place in drawn,
             "held": None if place in drawn else _held(prior, given),

@@ -6,9 +6,9 @@ EVENT_NAMES = {
     "azygos_reflux": "azygos reflux",
     "embolised": "embolised",
     "over_pressure": "over-pressure",
-    "hazard": "intradural veins reached",
-    "adjacent": "seen at another level",
-    "stopped": "injection stalled",
+    "hazard": "intradural agent",
+    "adjacent": "other level",
+    "stopped": "stalled",
 }
 """Events in the order in which they are read, as people call them."""
 
