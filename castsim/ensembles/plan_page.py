@@ -113,6 +113,25 @@ def _drivers(report: Report) -> Iterator[str]:
             below="",
         )
     yield "</div>"
+    for one in report["indices"].values():
+        yield from _indices(one)
+
+
+def _indices(one: Report) -> Iterator[str]:
+    what = f"{escape(one['meaning'])} by {one['volume_mL']:.2f} mL"
+    yield f"<h3>Shares of the variance of {what}</h3>"
+    rows = (
+        (escape(index["label"]), *(_index(index, index[kind]) for kind in ("first", "total")))
+        for index in one["inputs"]
+    )
+    note = f"Sobol' indices from {one['rows']} rows, with 95 % intervals."
+    yield parts.table(("Input", "alone", "with others"), rows, kind="indices", caption=note)
+
+
+def _index(index: Report, one: Report | None) -> str:
+    if one is None:
+        return f"not supported; about {index['rows_needed']} rows may"
+    return parts.share_cell(one)
 
 
 def _alone(draw: "partial[None]") -> Draw:

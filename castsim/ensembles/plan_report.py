@@ -5,15 +5,16 @@ from dataclasses import asdict
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
 from numpy.typing import NDArray
 
 from castsim import __version__
 from castsim.ensembles.curves import EVENTS, bands
 from castsim.ensembles.drivers import OUTCOMES, input_label
+from castsim.ensembles.indices import Share
 from castsim.ensembles.plan_schema import SCHEMA, PlanReport, checked
 from castsim.ensembles.planning import Plan
 from castsim.ensembles.priors import Prior
+from castsim.ensembles.reading import rows_of, succeeded
 from castsim.ensembles.sampling import PAUSES, drawn_priors
 from castsim.ensembles.summary import summarise
 from castsim.ensembles.targets import TABLE
@@ -89,20 +90,12 @@ def plan_report(plan: Plan) -> dict[str, Any]:
         },
         "bands": {name: _band(plan, name) for name in BANDS},
         "drivers": {outcome: _drivers(plan, outcome) for outcome in plan.drivers},
+        "indices": {outcome: _indices(plan, outcome) for outcome in plan.indices},
         "criteria": list(_criteria(plan)),
         "assumptions": list(_assumptions(plan)),
         "not_modelled": list(NOT_MODELLED),
     }
     return checked(PlanReport, values)
-
-
-def good_rows(plan: Plan, columns: tuple[str, ...]) -> pa.Table:
-    """Columns of the draws of a plan's arm that came to their end."""
-    table = plan.store.read(("arm", "error", *columns), plan.draws)
-    mine = pa.compute.and_(
-        pa.compute.equal(table["arm"], plan.arm), pa.compute.equal(table["error"], "")
-    )
-    return table.filter(mine)
 
 
 def rounded(values: float | tuple[float, ...] | NDArray[np.floating[Any]]) -> Any:
@@ -152,6 +145,31 @@ def _drivers(plan: Plan, outcome: str) -> dict[str, Any]:
     return {"meaning": OUTCOMES[outcome], "volume_mL": rounded(drivers.volume_mL), "rows": rows}
 
 
+def _indices(plan: Plan, outcome: str) -> dict[str, Any]:
+    one = plan.indices[outcome]
+    inputs = [
+        {
+            "input": index.name,
+            "label": input_label(f"in.{index.name}", plan.study.priors),
+            "first": _variance(index.first),
+            "total": _variance(index.total),
+            "rows_needed": index.rows_needed,
+        }
+        for index in one.inputs
+    ]
+    return {
+        "meaning": OUTCOMES[outcome],
+        "volume_mL": rounded(one.volume_mL),
+        "rows": one.rows,
+        "rows_needed": one.rows_needed,
+        "inputs": inputs,
+    }
+
+
+def _variance(one: Share | None) -> dict[str, float] | None:
+    return None if one is None else share((one.estimate, one.low, one.high))
+
+
 def _volumes(plan: Plan) -> dict[float, str]:
     """The volumes at which chances are told, in order, and what they are."""
     one = plan.recommendation
@@ -175,8 +193,10 @@ def _at(plan: Plan, volume_mL: float, what: str) -> dict[str, Any]:
 def _band(plan: Plan, name: str) -> dict[str, Any]:
     # one curve at a time: all of them at once would be most of the store
     meaning, unit = BANDS[name]
-    table = good_rows(plan, (name,))
-    rows = bands(table, (name,), len(plan.volumes_mL), tuple(SHARES.values()))[name]
+    table = rows_of(plan.store, (name,), plan.draws, plan.arm)
+    rows = bands(
+        table.filter(succeeded(table)), (name,), len(plan.volumes_mL), tuple(SHARES.values())
+    )[name]
     return {"meaning": meaning, "unit": unit} | dict(zip(SHARES, rounded(rows), strict=True))
 
 

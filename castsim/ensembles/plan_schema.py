@@ -125,6 +125,34 @@ class Drivers(Part):
     rows: list[Driver] = Field(description="the strongest first; empty: too few draws")
 
 
+class Variance(Part):
+    """Share of an outcome's variance; an estimate can leave 0 to 1 by chance."""
+
+    estimate: float = Field(description="from the rows of the design")
+    low: float = Field(description="lower end of its 95 % interval")
+    high: float = Field(description="upper end of its 95 % interval")
+
+
+class Index(Part):
+    """Sobol' indices of one input."""
+
+    input: str = Field(description="field that a prior sets, or a seed")
+    label: str = Field(description="the same in words")
+    first: Variance | None = Field(description="made alone; null: the rows do not support it")
+    total: Variance | None = Field(description="with others; null: the rows do not support it")
+    rows_needed: int = Field(ge=0, description="at which both may be supported")
+
+
+class Indices(Part):
+    """Sobol' indices of all inputs for one outcome."""
+
+    meaning: str = Field(description="the outcome in words")
+    volume_mL: Volume = Field(description="at which the outcome is read")
+    rows: int = Field(ge=0, description="of the design, without those in which a run failed")
+    rows_needed: int = Field(ge=0, description="at which all may be supported")
+    inputs: list[Index] = Field(description="largest total first; empty: the outcome is constant")
+
+
 class At(Part):
     """All chances at one volume."""
 
@@ -192,6 +220,7 @@ class PlanReport(Part):
     chances: dict[str, ShareCurve] = Field(description="by event")
     bands: dict[str, Band] = Field(description="dose and response, by quantity")
     drivers: dict[str, Drivers] = Field(description="by outcome")
+    indices: dict[str, Indices] = Field(description="by outcome; empty: not asked for")
     criteria: list[Criterion]
     assumptions: list[Assumption]
     not_modelled: list[str]
