@@ -3,7 +3,8 @@
 The veins are settled between them by :mod:`geometry.kernels.settling`.
 """
 
-from functools import cache
+from collections.abc import Callable
+from functools import cache, partial
 from itertools import pairwise
 
 import numpy as np
@@ -11,9 +12,19 @@ from numpy.typing import NDArray
 from scipy.sparse import coo_array
 
 from geometry.bones import Body, solid_rows
-from geometry.kernels.settling import MOST_ROOM_MM, REACH_MM, Obstacles, clearances
-from geometry.kernels.solids import AXES, BOX, FRAME, HEIGHT, ORIGIN, may_be_near
-from geometry.kernels.tubes import AXIS_BOX, RADIUS, SLEEVE_STEP_MM, A, B, Y, Z
+from geometry.kernels.settling import MOST_ROOM_MM, REACH_MM, ROUND_OFF_MM, Obstacles, clearances
+from geometry.kernels.solids import AXES, BOX, FRAME, HEIGHT, ORIGIN, least_distances
+from geometry.kernels.tubes import (
+    AXIS_BOX,
+    CHORD,
+    RADIUS,
+    SLEEVE_STEP_MM,
+    A,
+    B,
+    Y,
+    Z,
+    distances_to_axes,
+)
 from geometry.levels import VERTEBRAE, Level
 from geometry.root_sleeve import RootSleeve
 from geometry.skeleton import Skeleton
@@ -25,6 +36,9 @@ Index = NDArray[np.int32]
 
 CELL_MM = 4.0
 
+Bounds = Callable[[IntArray, FloatArray], FloatArray]
+"""Least distances (k,) of obstacles, by number (k,), from points (k, 3), mm."""
+
 
 @cache
 def obstacles_of(skeleton: Skeleton) -> Obstacles:
@@ -33,7 +47,7 @@ def obstacles_of(skeleton: Skeleton) -> Obstacles:
     axis, sleeve = _sleeves(list(skeleton.sleeves.values()))
     by_solid = _reach_of_solids(solid)
     beyond = MOST_ROOM_MM + sleeve[:, RADIUS].max()
-    by_sleeve = sleeve[:, AXIS_BOX:].reshape(-1, 2, 3) + np.array([[-beyond], [beyond]])
+    by_sleeve = sleeve[:, AXIS_BOX:CHORD].reshape(-1, 2, 3) + np.array([[-beyond], [beyond]])
     # the sac reaches this far from its centres, and its flat ends a little further
     bound = sac[:, A].max() * (1.0 + MOST_ROOM_MM / sac[:, B].min()) + MOST_ROOM_MM
     line = np.insert(sac[:, [Y, Z]], 0, 0.0, axis=1)
@@ -49,8 +63,8 @@ def obstacles_of(skeleton: Skeleton) -> Obstacles:
         (float(corner[0]), float(corner[1]), float(corner[2])),
         CELL_MM,
         (int(shape[0]), int(shape[1]), int(shape[2])),
-        *_listed(*_near_solids(solid, by_solid, corner, shape), shape),
-        *_listed(*_cells(by_sleeve, corner, shape), shape),
+        *_listed(by_solid, partial(least_distances, solid), MOST_ROOM_MM, corner, shape),
+        *_listed(by_sleeve, partial(distances_to_axes, axis, sleeve), beyond, corner, shape),
         _sac_rows(sac, float(corner[2]) + CELL_MM * np.arange(shape[2]), bound),
     )
 
@@ -103,9 +117,13 @@ def _sleeves(sleeves: list[RootSleeve]) -> tuple[FloatArray, FloatArray]:
         count = int(np.ceil((sleeve.arc[-1] - sleeve.arc[0]) / SLEEVE_STEP_MM)) + 1
         fraction = np.linspace(sleeve.arc[0], sleeve.arc[-1], count) / sleeve.length
         axis = sleeve.at(fraction)
-        rows.append([first, first + count, sleeve.radius, *axis.min(axis=0), *axis.max(axis=0)])
+        chord = (axis[-1] - axis[0]) / np.linalg.norm(axis[-1] - axis[0])
+        along = (axis - axis[0]) @ chord
+        bulge = np.linalg.norm(axis - axis[0] - along[:, None] * chord, axis=1).max() + ROUND_OFF_MM
+        low, high = axis.min(axis=0), axis.max(axis=0)
+        rows.append([first, first + count, sleeve.radius, *low, *high, *chord, bulge])
         first += count
-        samples.append(axis)
+        samples.append(np.column_stack([axis, along]))
     return np.vstack(samples), np.array(rows)
 
 
@@ -135,22 +153,20 @@ def _cells(spans: FloatArray, corner: FloatArray, shape: IntArray) -> tuple[IntA
     return cell, one
 
 
-def _near_solids(
-    solid: FloatArray, spans: FloatArray, corner: FloatArray, shape: IntArray
-) -> tuple[IntArray, IntArray]:
-    """Cells (k,) in which a solid may be near, and the solid (k,)."""
+def _listed(
+    spans: FloatArray, bounds: Bounds, reach: float, corner: FloatArray, shape: IntArray
+) -> tuple[Index, Index, FloatArray]:
+    """List the obstacles that may be within `reach` of the cells that `spans` (s, 2, 3) touch.
+
+    First member of each cell, the members in their order, and their bounds at its centre.
+    """
     cell, one = _cells(spans, corner, shape)
     place = np.stack(np.unravel_index(cell, shape), axis=1)
-    centre = corner + CELL_MM * (place + 0.5)
-    near = may_be_near(solid, one, centre, CELL_MM * np.sqrt(0.75), MOST_ROOM_MM)
-    return cell[near], one[near]
-
-
-def _listed(cell: IntArray, one: IntArray, shape: IntArray) -> tuple[Index, Index]:
-    """List the obstacles of each cell, in their order: first member of each, and the members."""
-    size = int(shape.prod()), int(one.max()) + 1
-    table = coo_array((np.ones(len(one), dtype=bool), (cell, one)), shape=size).tocsr()
-    return table.indptr.astype(np.int32), table.indices.astype(np.int32)
+    bound = bounds(one, corner + CELL_MM * (place + 0.5))
+    near = bound < reach + CELL_MM * np.sqrt(0.75)
+    entries = bound[near], (cell[near], one[near])
+    table = coo_array(entries, shape=(int(shape.prod()), len(spans))).tocsr()
+    return table.indptr.astype(np.int32), table.indices.astype(np.int32), table.data
 
 
 def _sac_rows(sac: FloatArray, floor: FloatArray, bound: float) -> FloatArray:

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from geometry.kernels.compiling import kernel
+from geometry.kernels.compiling import kernel, law
 from geometry.kernels.solids import AXES, BOX, FRAME, HEIGHT, box_gap, solid_distance, to_frame
 from geometry.kernels.tubes import (
     RADIUS,
@@ -44,6 +44,8 @@ EXTRA_ROOM_MM = 0.15
 """Clearance that settling aims at beyond the minor semi-axis."""
 DIFFERENCE_MM = 0.02
 """Step of the one-sided differences that gradients are taken by."""
+ROUND_OFF_MM = 1e-9
+"""More than what rounding takes from a bound."""
 FLAT = 1e-9
 """Least length of a gradient to divide by."""
 STRETCHED = 1.4
@@ -57,54 +59,66 @@ REPAIR_SHARE = 0.7
 class Obstacles(NamedTuple):
     """All that veins must keep clear of, sorted into cubic cells.
 
-    A cell lists what may be within `MOST_ROOM_MM` of a point in it; nothing is of what lies
-    outside the cells. Cells are numbered with z running fastest.
+    A cell lists what may be within `MOST_ROOM_MM` of a point in it, and how near at least it is
+    to the cell's centre: it is no nearer to a point than that less the way from the centre.
+    Nothing is within reach of what lies outside the cells. Cells are numbered with z running
+    fastest.
     """
 
     solid: FloatArray  # (s, COLUMNS), as in `solids`
     sac: FloatArray  # (k, 8), as in `tubes`
-    axis: FloatArray  # (n, 3) mm, samples of the axes of the sleeves
-    sleeve: FloatArray  # (m, 9), as in `tubes`
+    axis: FloatArray  # (n, 4) mm, samples of the axes of the sleeves, as in `tubes`
+    sleeve: FloatArray  # (m, 13), as in `tubes`
     corner: tuple[float, float, float]  # mm, lower corner of the first cell
     step: float  # mm
     shape: tuple[int, int, int]  # cells along x, y, z
     solid_start: Index  # (c+1,), first member of each cell
     solid_member: Index  #
+    solid_bound: FloatArray  # mm from the centre of the cell, by member
     sleeve_start: Index  # (c+1,)
     sleeve_member: Index  #
+    sleeve_bound: FloatArray  # mm from the axis to the centre of the cell, by member
     sac_row: FloatArray  # (nz, 3) centre nearest in height; least, greatest y of those in reach
 
 
-@kernel
+@law
 def _cell(
     corner: tuple[float, float, float], step: float, shape: tuple[int, int, int],
     x: float, y: float, z: float,
-) -> int:  # fmt: skip
-    """Number of the cell that holds a point, -1 outside."""
+) -> tuple[int, int, float]:  # fmt: skip
+    """Cell that holds a point (-1: none), its place along z, and mm from its centre, rounded up."""
     i, j, k = (x - corner[0]) / step, (y - corner[1]) / step, (z - corner[2]) / step
     if min(i, j, k) < 0.0 or i >= shape[0] or j >= shape[1] or k >= shape[2]:
-        return -1
-    return (int(i) * shape[1] + int(j)) * shape[2] + int(k)
+        return -1, 0, 0.0
+    a, b, c = int(i), int(j), int(k)
+    dx, dy, dz = i - a - 0.5, j - b - 0.5, k - c - 0.5
+    away = step * math.sqrt(dx * dx + dy * dy + dz * dz) + ROUND_OFF_MM
+    return (a * shape[1] + b) * shape[2] + c, c, away
 
 
-@kernel
+@law
 def _nearest_solid(
     solid: FloatArray,
     member: Index,
+    least: FloatArray,
     first: int,
     after: int,
     x: float,
     y: float,
     z: float,
+    from_centre: float,
     within: float,
 ) -> tuple[int, float]:
     """The nearest solid of a part of `member`, and its distance, mm; of two, the first.
 
-    Solid -1 where none is nearer than `within`. Solids whose box is out of reach do not count.
+    Solid -1 where none is nearer than `within`. Solids whose box is out of reach do not count. The
+    point lies `from_centre` mm from one that is no nearer than `least` to the members.
     """
     nearest, best, frame = -1, within, -1.0
     lx, ly, lz = 0.0, 0.0, 0.0
     for i in range(first, after):
+        if least[i] - from_centre >= max(best, 0.0):
+            continue
         s = member[i]
         if solid[s, FRAME] != frame:
             lx, ly, lz = to_frame(solid, s, x, y, z)
@@ -119,7 +133,7 @@ def _nearest_solid(
     return nearest, best
 
 
-@kernel
+@law
 def _may_be_near_sac(
     widest: float, narrowest: float, sac_row: FloatArray, row: int, x: float, y: float, reach: float
 ) -> bool:
@@ -145,24 +159,24 @@ def clearances(obstacles: Obstacles, xyz: FloatArray, within: FloatArray) -> Flo
     )  # fmt: skip
     solid_start, solid_member = obstacles.solid_start, obstacles.solid_member
     sleeve_start, sleeve_member = obstacles.sleeve_start, obstacles.sleeve_member
+    solid_bound, sleeve_bound = obstacles.solid_bound, obstacles.sleeve_bound
     widest_sac, narrowest_sac = sac[:, A].max(), sac[:, B].min()
-    widest = sleeve[:, RADIUS].max()
     result = within.copy()
     for k in range(len(xyz)):
         x, y, z = xyz[k, 0], xyz[k, 1], xyz[k, 2]
-        cell = _cell(corner, step, shape, x, y, z)
+        cell, row, from_centre = _cell(corner, step, shape, x, y, z)
         if cell < 0:
             continue
         _, best = _nearest_solid(
-            solid, solid_member, solid_start[cell], solid_start[cell + 1], x, y, z, within[k]
-        )
-        row = cell % shape[2]
+            solid, solid_member, solid_bound, solid_start[cell], solid_start[cell + 1],
+            x, y, z, from_centre, within[k],
+        )  # fmt: skip
         if _may_be_near_sac(widest_sac, narrowest_sac, sac_row, row, x, y, best):
             centre = descend_to_centre(sac, int(sac_row[row, 0]), y, z)
             best = min(best, sweep_distance(sac, centre, x, y, z))
         m, _, away = nearest_on_sleeves(
-            axis, sleeve, sleeve_member, sleeve_start[cell], sleeve_start[cell + 1],
-            x, y, z, max(best, 0.0) + widest,
+            axis, sleeve, sleeve_member, sleeve_bound, sleeve_start[cell], sleeve_start[cell + 1],
+            x, y, z, from_centre, max(best, 0.0),
         )  # fmt: skip
         if m >= 0:
             best = min(best, away - sleeve[m, RADIUS])
@@ -210,6 +224,41 @@ def _push_from_sac(
 
 
 @kernel
+def _points_of(points: int, line: IntArray, line_start: IntArray, chosen: IntArray) -> Index:
+    """Points of the chosen veins, each once."""
+    seen, index, count = np.zeros(points, np.bool_), np.empty(points, np.int32), 0
+    for v in chosen:
+        for at in range(line_start[v], line_start[v + 1]):
+            k = line[at]
+            if not seen[k]:
+                seen[k] = True
+                index[count] = k
+                count += 1
+    return index[:count]
+
+
+@kernel
+def _smooth(
+    moved: FloatArray, movable: BoolArray, line: IntArray, line_start: IntArray, chosen: IntArray
+) -> None:
+    """Draw the displacements (k, 3) of inner points towards those of their neighbours (in place).
+
+    An inner point has one vein, and nodes keep theirs: so veins are smoothed one by one.
+    """
+    for v in chosen:
+        k, two = line[line_start[v]], line[line_start[v] + 1]
+        x, y, z = moved[k, 0], moved[k, 1], moved[k, 2]  # of the point before, as it was
+        for at in range(line_start[v] + 1, line_start[v + 1] - 1):
+            k, two = two, line[at + 1]
+            own_x, own_y, own_z = moved[k, 0], moved[k, 1], moved[k, 2]
+            if movable[k]:
+                moved[k, 0] = own_x + SMOOTHING * ((x + moved[two, 0]) / 2 - own_x)
+                moved[k, 1] = own_y + SMOOTHING * ((y + moved[two, 1]) / 2 - own_y)
+                moved[k, 2] = own_z + SMOOTHING * ((z + moved[two, 2]) / 2 - own_z)
+            x, y, z = own_x, own_y, own_z
+
+
+@kernel
 def settle(
     obstacles: Obstacles,
     xyz: FloatArray,
@@ -231,44 +280,31 @@ def settle(
     )  # fmt: skip
     solid_start, solid_member = obstacles.solid_start, obstacles.solid_member
     sleeve_start, sleeve_member = obstacles.sleeve_start, obstacles.sleeve_member
+    solid_bound, sleeve_bound = obstacles.solid_bound, obstacles.sleeve_bound
     widest_sac, narrowest_sac = sac[:, A].max(), sac[:, B].min()
-    widest = sleeve[:, RADIUS].max()
 
-    n = len(xyz)
-    before, after = np.full(n, -1, np.int32), np.empty(n, np.int32)
-    index, count = np.empty(n, np.int32), 0
-    for v in chosen:
-        first, last = line_start[v], line_start[v + 1] - 1
-        for at in range(first, last + 1):
-            k = line[at]
-            if before[k] < 0:
-                index[count] = k
-                count += 1
-            inner = first < at < last
-            before[k] = line[at - 1] if inner else k
-            after[k] = line[at + 1] if inner else k
-    moved, smoothed = np.zeros((n, 3)), np.zeros((n, 3))
+    index = _points_of(len(xyz), line, line_start, chosen)
+    moved = np.zeros(xyz.shape)
     for rounds_left in range(SETTLE_ROUNDS, 0, -1):
-        for i in range(count):
-            k = index[i]
+        for k in index:
             rests = moved[k, 0] == 0.0 and moved[k, 1] == 0.0 and moved[k, 2] == 0.0
             if not movable[k] or (free[k] and rests):
                 continue
             x, y, z = xyz[k, 0] + moved[k, 0], xyz[k, 1] + moved[k, 1], xyz[k, 2] + moved[k, 2]
-            cell = _cell(corner, step, shape, x, y, z)
+            cell, row, from_centre = _cell(corner, step, shape, x, y, z)
             if cell < 0:
                 continue
             wanted = need[k] + EXTRA_ROOM_MM
             pushed = False
             s, here = _nearest_solid(
-                solid, solid_member, solid_start[cell], solid_start[cell + 1],
-                x, y, z, min(wanted, BONE_PUSH_MM),
+                solid, solid_member, solid_bound, solid_start[cell], solid_start[cell + 1],
+                x, y, z, from_centre, min(wanted, BONE_PUSH_MM),
             )  # fmt: skip
             px, py, pz = 0.0, 0.0, 0.0
             if s >= 0:
                 pushed = True
                 px, py, pz = _push_from_solid(solid, s, x, y, z, here, wanted)
-            row, within = cell % shape[2], min(wanted, SAC_PUSH_MM)
+            within = min(wanted, SAC_PUSH_MM)
             if _may_be_near_sac(widest_sac, narrowest_sac, sac_row, row, x, y, within):
                 centre = descend_to_centre(sac, int(sac_row[row, 0]), y, z)
                 here = sweep_distance(sac, centre, x, y, z)
@@ -277,8 +313,8 @@ def settle(
                     qx, qy, qz = _push_from_sac(sac, centre, x, y, z, here, wanted)
                     px, py, pz = px + qx, py + qy, pz + qz
             m, sample, away = nearest_on_sleeves(
-                axis, sleeve, sleeve_member, sleeve_start[cell], sleeve_start[cell + 1],
-                x, y, z, wanted + widest,
+                axis, sleeve, sleeve_member, sleeve_bound, sleeve_start[cell],
+                sleeve_start[cell + 1], x, y, z, from_centre, wanted,
             )  # fmt: skip
             if m >= 0 and away - sleeve[m, RADIUS] < wanted:
                 pushed = True
@@ -292,16 +328,8 @@ def settle(
             moved[k, 1] += RELAXATION * py
             moved[k, 2] += RELAXATION * pz
         if rounds_left > UNSMOOTHED_ROUNDS:  # the last pushes stand as they are
-            for i in range(count):
-                k = index[i]
-                one, two = before[k], after[k]
-                for c in range(3):
-                    middle = (moved[one, c] + moved[two, c]) / 2
-                    own = moved[k, c]
-                    smoothed[k, c] = own + SMOOTHING * (middle - own) if movable[k] else own
-            moved, smoothed = smoothed, moved
-    for i in range(count):
-        k = index[i]
+            _smooth(moved, movable, line, line_start, chosen)
+    for k in index:
         if moved[k, 0] != 0.0 or moved[k, 1] != 0.0 or moved[k, 2] != 0.0:
             free[k] = False
             for c in range(3):

@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from geometry.kernels.compiling import kernel
+from geometry.kernels.compiling import kernel, law
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
@@ -67,29 +67,42 @@ def _cap(side: float, along: float) -> float:
 
 
 @kernel
+def _process_distance(solid: FloatArray, s: int, x: float, y: float, z: float) -> float:
+    x, y, z = x - solid[s, 0], y - solid[s, 1], z - solid[s, 2]
+    dx, dy, dz = solid[s, 3], solid[s, 4], solid[s, 5]
+    t = (x * dx + y * dy + z * dz) / (dx * dx + dy * dy + dz * dz)
+    t = min(max(t, 0.0), 1.0)
+    x, y, z = x - t * dx, y - t * dy, z - t * dz
+    return math.sqrt(x * x + y * y + z * z) - solid[s, 6]
+
+
+@kernel
+def _section(
+    solid: FloatArray, s: int, x: float, y: float, z: float
+) -> tuple[float, float, float, float, float, bool]:
+    """Place of a point in the cross-section of a body, pedicle or lamina, and beyond its ends.
+
+    Coordinates in the section and its semi-axes x, y, a, b; the distance beyond the nearer end;
+    whether the section is a quartic there, else it is an ellipse.
+    """
+    shape = int(solid[s, SHAPE])
+    if shape == BODY:
+        return x, y, solid[s, 0], solid[s, 1], abs(z) - solid[s, 2], y <= 0.0
+    if shape == PEDICLE:
+        along = max(y - solid[s, 4], solid[s, 5] - y)
+        return x - solid[s, 0], z - solid[s, 1], solid[s, 2], solid[s, 3], along, False
+    along = max(solid[s, 4] - z, z - solid[s, 5])
+    a, b = solid[s, 1] + solid[s, 3], solid[s, 2] + solid[s, 3]
+    return x, y - solid[s, 0], a, b, along, False
+
+
+@kernel
 def solid_distance(solid: FloatArray, s: int, x: float, y: float, z: float, enough: float) -> float:
     """Signed distance to solid `s` of a point in its frame, mm; at `enough`, that or more."""
     shape = int(solid[s, SHAPE])
     if shape == PROCESS:
-        x, y, z = x - solid[s, 0], y - solid[s, 1], z - solid[s, 2]
-        dx, dy, dz = solid[s, 3], solid[s, 4], solid[s, 5]
-        t = (x * dx + y * dy + z * dz) / (dx * dx + dy * dy + dz * dz)
-        t = min(max(t, 0.0), 1.0)
-        x, y, z = x - t * dx, y - t * dy, z - t * dz
-        return math.sqrt(x * x + y * y + z * z) - solid[s, 6]
-    quartic = False
-    if shape == BODY:
-        a, b = solid[s, 0], solid[s, 1]
-        along = abs(z) - solid[s, 2]
-        quartic = y <= 0.0
-    elif shape == PEDICLE:
-        along = max(y - solid[s, 4], solid[s, 5] - y)
-        a, b = solid[s, 2], solid[s, 3]
-        x, y = x - solid[s, 0], z - solid[s, 1]
-    else:
-        y -= solid[s, 0]
-        along = max(solid[s, 4] - z, z - solid[s, 5])
-        a, b = solid[s, 1] + solid[s, 3], solid[s, 2] + solid[s, 3]
+        return _process_distance(solid, s, x, y, z)
+    x, y, a, b, along, quartic = _section(solid, s, x, y, z)
     if along >= enough or (shape == LAMINA and y >= enough):
         return enough
     u, v, f = x / a, y / b, 1.0 + max(enough, 0.0) / min(a, b)
@@ -114,7 +127,7 @@ def box_gap(box: FloatArray, row: int, column: int, x: float, y: float, z: float
     return max(across, ahead, up)
 
 
-@kernel
+@law
 def to_frame(solid: FloatArray, s: int, x: float, y: float, z: float) -> tuple[float, float, float]:
     """World point in the frame of solid `s`."""
     x, y, z = x - solid[s, ORIGIN], y - solid[s, ORIGIN + 1], z - solid[s, ORIGIN + 2]
@@ -159,17 +172,26 @@ def distances(bodies: Bodies, xyz: FloatArray, near: float) -> FloatArray:
 
 
 @kernel
-def may_be_near(
-    solid: FloatArray, which: IntArray, centre: FloatArray, radius: float, reach: float
-) -> BoolArray:
-    """Whether solids `which` (k,) can be nearer than `reach` to points of balls about `centre`.
+def _least_distance(solid: FloatArray, s: int, x: float, y: float, z: float) -> float:
+    """Bound of :func:`solid_distance` outside a solid: it rises by no more than the point moves."""
+    if solid[s, SHAPE] == PROCESS:
+        return _process_distance(solid, s, x, y, z)
+    lamina = solid[s, SHAPE] == LAMINA
+    x, y, a, b, along, quartic = _section(solid, s, x, y, z)
+    u, v = (x / a) ** 2, (y / b) ** 2
+    f = math.sqrt(math.sqrt(u * u + v * v)) if quartic else math.sqrt(u + v)
+    bound = max(along, (f - 1.0) * min(a, b))
+    return max(bound, y) if lamina else bound
 
-    By the bounds alone, which rise by no more than a point moves: a cautious answer.
+
+@kernel
+def least_distances(solid: FloatArray, which: IntArray, xyz: FloatArray) -> FloatArray:
+    """Bounds (k,) of the distances of world points (k, 3) to the solids `which` (k,), mm.
+
+    A point that lies d mm from `xyz` and outside the solid is at least its bound - d from it.
     """
-    result, enough = np.ones(len(which), np.bool_), reach + radius
+    result = np.empty(len(which))
     for k in range(len(which)):
-        s = which[k]
-        x, y, z = to_frame(solid, s, centre[k, 0], centre[k, 1], centre[k, 2])
-        here = solid_distance(solid, s, x, y, z, enough)
-        result[k] = here != enough and (solid[s, SHAPE] != PROCESS or here < enough)
+        x, y, z = to_frame(solid, which[k], xyz[k, 0], xyz[k, 1], xyz[k, 2])
+        result[k] = _least_distance(solid, which[k], x, y, z)
     return result

@@ -9,10 +9,11 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from geometry.kernels.compiling import kernel
+from geometry.kernels.compiling import kernel, law
 from geometry.kernels.solids import box_gap, ellipse_distance
 
 FloatArray = NDArray[np.float64]
+IntArray = NDArray[np.int64]
 Index = NDArray[np.int32]
 
 
@@ -25,9 +26,13 @@ SLEEVE_STEP_MM = 0.25
 BLOCK_MM = 2 * SLEEVE_STEP_MM
 """Most that the samples of a block of four lie from the second of them."""
 
-FIRST, AFTER, RADIUS, AXIS_BOX = 0, 1, 2, 3
+ALONG = 3
+"""Column of a sample of a sleeve's axis, behind x, y and z: how far it lies along the chord from
+the first to the last of that sleeve, mm. It rises all the way."""
+
+FIRST, AFTER, RADIUS, AXIS_BOX, CHORD, BULGE = 0, 1, 2, 3, 9, 12
 """Columns of a sleeve: its samples (first, and one past the last), radius (mm), lower and upper
-corner of its axis (mm). Along each sleeve x rises or falls all the way."""
+corner of its axis (mm), unit vector along its chord, farthest that a sample lies from it (mm)."""
 
 
 @kernel
@@ -93,40 +98,52 @@ def distances(sweep: FloatArray, xyz: FloatArray) -> FloatArray:
     return result
 
 
-@kernel
+@law
 def nearest_on_sleeves(
     axis: FloatArray,
     sleeve: FloatArray,
     member: Index,
+    least: FloatArray,
     first_member: int,
     after_member: int,
     x: float,
     y: float,
     z: float,
-    reach: float,
+    from_centre: float,
+    room: float,
 ) -> tuple[int, int, float]:
     """Sleeve and sample nearest to a world point, and how far that is, mm.
 
-    Of the sleeves in a part of `member`; sleeve -1 where no axis is nearer than `reach`.
+    Of the sleeves in a part of `member`; sleeve -1 where no surface can be nearer than `room`. The
+    point lies `from_centre` mm from one that is no nearer than `least` to the members' axes.
     """
+    reach = 0.0
+    for i in range(first_member, after_member):
+        reach = max(reach, room + sleeve[member[i], RADIUS])
     found, nearest, best = -1, -1, reach * reach
     bound = (reach + BLOCK_MM) ** 2
     for i in range(first_member, after_member):
         m = member[i]
-        if box_gap(sleeve, m, AXIS_BOX, x, y, z) > reach:
+        if least[i] - from_centre >= reach or box_gap(sleeve, m, AXIS_BOX, x, y, z) > reach:
             continue
         first, last = int(sleeve[m, FIRST]), int(sleeve[m, AFTER]) - 1
-        along = (x - axis[first, 0]) / (axis[last, 0] - axis[first, 0])
-        guess = first + int(min(max(along, 0.0), 1.0) * (last - first))
-        sign = 1.0 if axis[last, 0] > axis[first, 0] else -1.0
+        dx, dy, dz = x - axis[first, 0], y - axis[first, 1], z - axis[first, 2]
+        along = dx * sleeve[m, CHORD] + dy * sleeve[m, CHORD + 1] + dz * sleeve[m, CHORD + 2]
+        beside = math.sqrt(max(dx * dx + dy * dy + dz * dz - along * along, 0.0))
+        gap = max(beside - sleeve[m, BULGE], 0.0)  # no sample is nearer, across the chord
+        if gap >= reach:
+            continue
+        share = min(max(along / axis[last, ALONG], 0.0), 1.0)
+        guess = first + int(share * (last - first))
         for step in (-4, 4):  # blocks of four samples, of which the second is looked at first
             block = guess if step < 0 else guess + 4
             while first - 2 <= block <= last + 1:
                 k = min(max(block, first), last)
-                dx = axis[k, 0] - x
-                if dx * (sign * step) > 0.0 and dx * dx >= bound:
+                on = axis[k, ALONG] - along
+                if on * step > 0.0 and on * on + gap * gap >= bound:
                     break
-                away = dx * dx + (axis[k, 1] - y) ** 2 + (axis[k, 2] - z) ** 2
+                dx, dy, dz = axis[k, 0] - x, axis[k, 1] - y, axis[k, 2] - z
+                away = dx * dx + dy * dy + dz * dz
                 if away < bound:
                     for j in range(max(block - 1, first), min(block + 2, last) + 1):
                         dx, dy, dz = axis[j, 0] - x, axis[j, 1] - y, axis[j, 2] - z
@@ -136,3 +153,18 @@ def nearest_on_sleeves(
                             bound = (math.sqrt(best) + BLOCK_MM) ** 2
                 block += step
     return found, nearest, math.sqrt(best)
+
+
+@kernel
+def distances_to_axes(
+    axis: FloatArray, sleeve: FloatArray, which: IntArray, xyz: FloatArray
+) -> FloatArray:
+    """Distance (k,) of world points (k, 3) to the samples of the sleeves `which` (k,), mm."""
+    result = np.empty(len(which))
+    for k in range(len(which)):
+        best = math.inf
+        for j in range(int(sleeve[which[k], FIRST]), int(sleeve[which[k], AFTER])):
+            dx, dy, dz = axis[j, 0] - xyz[k, 0], axis[j, 1] - xyz[k, 1], axis[j, 2] - xyz[k, 2]
+            best = min(best, dx * dx + dy * dy + dz * dz)
+        result[k] = math.sqrt(best)
+    return result
