@@ -6,12 +6,11 @@ the blood pressure at another front, the way between the two gives: its fluid co
 its shell stays.
 """
 
-import heapq
-
 import numpy as np
 
 from castsim.kernels.arrays import Agent, FloatArray, Graph, IntArray, State
 from castsim.kernels.connectivity import other_end
+from castsim.kernels.heap import drop_top, push
 from castsim.kernels.laws import FULL_HOLD_SHELL, shell_fraction, solid_number
 from castsim.kernels.pressure import TORN, TOUCHED, Work
 from geometry.kernels.compiling import kernel, law
@@ -107,18 +106,23 @@ def hand_through(
     """Spread the pressures of `press_fronts` through agent, by Dijkstra's algorithm.
 
     Pressures of at most `least` make nothing give way, here or farther on, and are not followed.
+    Pressures only fall on the way, so each cell is passed once and `work.heap` has room for all.
     """
     first, around, owner, neighbour = graph.first, graph.around, graph.owner, graph.neighbour
     cell_weight, radius, gate = graph.cell_weight, graph.gel_radius, graph.gate
     full, drains, gel, annular = state.full, state.drains, state.gel, graph.annular
-    best, come_from, entered = work.best, work.come_from, work.stack
+    best, come_from, entered, heap = work.best, work.come_from, work.stack, work.heap
     strength = agent.wall_hold
     n = len(full)
-    heap = [(-best[entered[k]], entered[k]) for k in range(count) if best[entered[k]] > least]
-    heapq.heapify(heap)
-    while len(heap) > 0:
-        negative, c = heapq.heappop(heap)
-        if -negative < best[c]:
+    waiting = 0
+    for k in range(count):
+        c = entered[k]
+        if best[c] > least:
+            waiting = push(heap, waiting, -best[c], np.int32(c), np.int32(c))
+    while waiting > 0:
+        c, pressure = heap[0].node, -heap[0].threshold
+        waiting = drop_top(heap, waiting)
+        if pressure < best[c]:
             continue
         own = first[c + 1] - first[c]
         for e in range(first[c], first[c + 1]):
@@ -135,7 +139,7 @@ def hand_through(
             if p > best[far] and p > least:
                 best[far] = p
                 come_from[far] = c
-                heapq.heappush(heap, (-p, far))
+                waiting = push(heap, waiting, -p, np.int32(far), np.int32(far))
 
 
 @kernel

@@ -13,6 +13,7 @@ import numpy as np
 from castsim.kernels.arrays import Agent, FlagArray, FloatArray, Graph, IntArray, Source, State
 from castsim.kernels.connectivity import end_viscosity
 from castsim.kernels.elimination import Elimination
+from castsim.kernels.heap import WAY, WayArray
 from castsim.kernels.laws import burst_pressure
 from castsim.kernels.region import (
     CELLS,
@@ -73,6 +74,7 @@ class Work(NamedTuple):
     queue: IntArray  # (n,)
     best: FloatArray  # (n,) Pa, highest blood pressure that reaches a full cell
     come_from: IntArray  # (n,) by which cell
+    heap: WayArray  # (n + around,) cells whose pressure waits to be handed on
     touched: IntArray  # (n,) cells that agent has entered, in order
     known: FlagArray  # (n,) 1: in that list
     gates: IntArray  # (g,) gates that agent has touched
@@ -518,6 +520,7 @@ def scratch(graph: Graph, plan: Elimination | None = None) -> Work:
         queue=ints(n),
         best=floats(n),
         come_from=ints(n),
+        heap=np.empty(n + len(graph.around), dtype=WAY),
         touched=ints(n),
         known=flags(n),
         gates=ints(g),
