@@ -17,6 +17,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from geometry.flowmesh import FloatArray, IntArray
+from geometry.kernels.junctions import trims
 from geometry.network import VesselNetwork
 
 MOST_TRIMMED = 0.9
@@ -55,7 +56,7 @@ class Cut:
 def cut_branches(network: VesselNetwork, cell_mm: float) -> Cut:
     """Lengths, the parts that lie inside wider veins, and the number of segments."""
     first, last = network.point_offset[:-1], network.point_offset[1:] - 1
-    step = np.linalg.norm(np.diff(network.point_xyz, axis=0), axis=1)
+    step = _lengths(np.diff(network.point_xyz, axis=0))
     step[last[:-1]] = 0.0
     running = np.concatenate([[0.0], np.cumsum(step)])
     point_arc = running - np.repeat(running[first], np.diff(network.point_offset))
@@ -66,9 +67,9 @@ def cut_branches(network: VesselNetwork, cell_mm: float) -> Cut:
     end_point = np.concatenate([first, last])
     towards = np.concatenate([first + 1, last - 1])
     direction = network.point_xyz[towards] - network.point_xyz[end_point]
-    direction /= np.linalg.norm(direction, axis=1, keepdims=True)
+    direction /= _lengths(direction)[:, None]
     axes = np.column_stack([network.point_radius[end_point], network.point_radius_minor[end_point]])
-    radius = np.sqrt(axes.prod(axis=1))
+    radius = np.sqrt(axes[:, 0] * axes[:, 1])
 
     # widest first at each node; ties by branch, so that the order does not hang on rounding
     width = np.round(radius, EQUAL_DECIMALS)
@@ -76,16 +77,7 @@ def cut_branches(network: VesselNetwork, cell_mm: float) -> Cut:
     node = end_node[order]
     starts_node = np.concatenate([[True], node[1:] != node[:-1]])
     leader = order[np.maximum.accumulate(np.where(starts_node, np.arange(len(order)), 0))]
-    degree = np.bincount(node, minlength=network.n_nodes)[node]
-    trim = np.zeros(2 * branches)
-    for shift in range(1, int(degree.max())):
-        pair = np.flatnonzero((node[shift:] == node[:-shift]) & (degree[shift:] > 2))
-        wide, side = order[pair], order[pair + shift]
-        cosine = np.einsum("ij,ij->i", direction[wide], direction[side])
-        to_wall = radius[wide] - radius[side] ** 2 / (8 * radius[wide])
-        sine = np.sqrt(np.maximum(1 - cosine**2, 0.25))
-        trimmed = to_wall * np.where(cosine >= 0, 1 / sine, 1 + cosine)
-        np.maximum.at(trim, side, np.maximum(trimmed, 0.0))
+    trim = trims(node, order, radius, direction)
     too_much = np.maximum(1.0, (trim[:branches] + trim[branches:]) / (MOST_TRIMMED * length))
     trim_start, trim_end = trim[:branches] / too_much, trim[branches:] / too_much
 
@@ -108,6 +100,12 @@ def cut_branches(network: VesselNetwork, cell_mm: float) -> Cut:
         wide_end=wide_axes[branches:],
         widest_branch=widest_branch,
     )
+
+
+def _lengths(vectors: FloatArray) -> FloatArray:
+    """Lengths (k,) of vectors (k, 3); `norm` takes rows of three one by one."""
+    x, y, z = vectors.T
+    return np.asarray(np.sqrt(x * x + y * y + z * z))
 
 
 def mean_radius(network: VesselNetwork, cut: Cut) -> FloatArray:

@@ -333,8 +333,10 @@ def _check_branches(network: VesselNetwork) -> None:
     """Refuse points that are not finite or coincide, and radii that are not positive."""
     first, last = network.point_offset[:-1], network.point_offset[1:] - 1
     minor, xyz = network.point_radius_minor, network.point_xyz
-    wrong = ~(np.isfinite(xyz).all(axis=1) & np.isfinite(minor) & (minor > 0))
-    still = np.append((np.diff(xyz, axis=0) == 0).all(axis=1), False)
+    # not `all(axis=1)`, which takes rows of three one by one
+    finite, same = np.isfinite(xyz).T, (xyz[1:] == xyz[:-1]).T
+    wrong = ~(finite[0] & finite[1] & finite[2] & np.isfinite(minor) & (minor > 0))
+    still = np.append(same[0] & same[1] & same[2], False)
     still[last] = False  # the next branch may begin where this one ends
     for fault, flags in (
         ("points and radii must be finite, radii > 0 mm", wrong),
