@@ -48,9 +48,10 @@ COLUMNS = (
 class Chance:
     """Share of draws in which an event has happened by each volume, with its 95 % interval.
 
-    The interval is Wilson's for independent draws. Points of a scrambled Sobol sequence spread more
-    evenly than independent ones (Owen 1997, SIAM J Numer Anal 34:1884), the seeds are independent:
-    the interval errs on the wide side.
+    The interval is Wilson's for independent draws. Seeds are independent; points of a scrambled
+    Sobol sequence spread more evenly than independent ones (Owen 1997, SIAM J Numer Anal 34:1884),
+    so that the interval errs on the wide side if on any. With fewer than about 128 points some
+    pairs of coordinates are entangled, and it may err on either.
 
     Attributes
     ----------
@@ -129,7 +130,9 @@ def wilson(count: NDArray[np.int64], total: int) -> Chance:
     middle = (share + z * z / (2 * total)) / (1 + z * z / total)
     half = z * np.sqrt(share * (1 - share) / total + z * z / (4 * total * total))
     half = half / (1 + z * z / total)
-    return Chance(share, np.maximum(middle - half, 0.0), np.minimum(middle + half, 1.0))
+    # at none and at all the ends are exactly 0 and 1, which rounding misses
+    low = np.where(count == 0, 0.0, middle - half)
+    return Chance(share, low, np.where(count == total, 1.0, middle + half))
 
 
 def mark(event: str, one: Chance, volumes_mL: FloatArray, share: float) -> Mark:

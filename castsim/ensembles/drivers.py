@@ -1,6 +1,7 @@
 """Drivers: which inputs the outcome hangs on, by rank correlation."""
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,7 +10,7 @@ from scipy.special import ndtri
 from scipy.stats import norm, spearmanr
 
 from castsim.ensembles.outcome import FOUND
-from castsim.ensembles.priors import Prior
+from castsim.ensembles.priors import bundled_priors
 from castsim.ensembles.targets import plan_number
 
 FloatArray = NDArray[np.float64]
@@ -141,7 +142,7 @@ def bonett_wright(rho: FloatArray, draws: NDArray[np.int64]) -> tuple[FloatArray
     return np.tanh(_z(rho) - half), np.tanh(_z(rho) + half)
 
 
-def input_label(name: str, priors: Sequence[Prior]) -> str:
+def input_label(name: str) -> str:
     """Words for a column: ``in.model.viscosity_mPa_s`` is ``agent viscosity``."""
     kind, _, rest = name.partition(".")
     if kind == "found":
@@ -149,9 +150,14 @@ def input_label(name: str, priors: Sequence[Prior]) -> str:
     if rest in _SEEDS:
         return _SEEDS[rest]
     section, _, key = rest.partition(".")
-    units = {prior.field: prior.unit.replace(".", "_").replace("/", "_") for prior in priors}
-    bare = key.removesuffix("_" + units.get(rest, ""))
-    return _SECTIONS.get(section, f"{section} ") + bare.replace("_", " ")
+    return _SECTIONS.get(section, f"{section} ") + _without_unit(key).replace("_", " ")
+
+
+def _without_unit(key: str) -> str:
+    """``viscosity_mPa_s`` is ``viscosity``, by the units that priors have; the longest goes."""
+    units = {re.sub(r"\W", "_", prior.unit) for prior in bundled_priors()}
+    ends = [f"_{unit}" for unit in units if key.endswith(f"_{unit}")]
+    return key.removesuffix(max(ends, key=len, default=""))
 
 
 def _z(rho: FloatArray) -> FloatArray:

@@ -67,7 +67,8 @@ class Indices:
     outcome : of `drivers.OUTCOMES`
     volume_mL : at which the outcome is read
     rows : of the design, without those in which a run failed
-    rows_needed : at which all indices would be supported
+    rows_needed : at which all indices would be supported; twice as many as there are where the
+        outcome does not vary
     inputs : the largest total first, then those without; none where the outcome does not vary
     """
 
@@ -179,8 +180,9 @@ def sobol_indices(
     """
     # an order of the rows that is theirs, so that their order in the store has no say
     order = np.lexsort(np.vstack([f_ab, f_b, f_a]))
+    f_a, f_b, f_ab = f_a[order], f_b[order], f_ab[:, order]
     middle = np.concatenate([f_a, f_b]).mean()
-    f_a, f_b, f_ab = f_a[order] - middle, f_b[order] - middle, f_ab[:, order] - middle
+    f_a, f_b, f_ab = f_a - middle, f_b - middle, f_ab - middle
     rows = len(f_a)
     rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(_STREAM,)))
     weights = rng.multinomial(rows, np.full(rows, 1.0 / rows), size=RESAMPLES) / rows
@@ -191,7 +193,7 @@ def sobol_indices(
     alone = weights @ (f_b * change).T - mean[:, None] * (weights @ change.T)
     joint = weights @ (change**2).T / 2.0
     varies = variance > 1e-9 * variance[0]
-    unseen = _THREE / rows * float((change**2).max()) / (2.0 * variance[0])
+    unseen = float(_THREE / rows * (change**2).max() / (2.0 * variance[0]))
     first, total = (
         [_share(column, unseen) for column in (part[varies] / variance[varies, None]).T]
         for part in (alone, joint)
@@ -202,4 +204,4 @@ def sobol_indices(
 def _share(values: FloatArray, unseen: float) -> Share:
     """The first of `values` with the percentiles of the others."""
     low, high = np.quantile(values[1:], [0.025, 0.975])
-    return Share(float(values[0]), float(low), max(float(high), unseen))
+    return Share(float(values[0]), float(low), float(max(high, unseen)))

@@ -73,7 +73,8 @@ def _short(value: float) -> str:
     ('12', '0.04', '99.96', '100')
     """
     from_end = min(value, 100.0 - value)
-    digits = math.ceil(-math.log10(from_end)) if 0.0 < from_end < 1.0 else 0
+    # less a little, since 100 - 99.999 is a little below 0.001
+    digits = math.ceil(-math.log10(from_end) - 1e-9) if 0.0 < from_end < 1.0 else 0
     return f"{value:.{digits}f}"
 
 
@@ -192,7 +193,7 @@ def _drivers(plan: Plan) -> list[str]:
 
 def _driver(plan: Plan, one: Driver) -> str:
     return (
-        f"{input_label(one.name, plan.study.priors)} "
+        f"{input_label(one.name)} "
         f"(rank correlation {one.rho:+.2f} [{one.low:+.2f} to {one.high:+.2f}])"
     )
 
@@ -203,26 +204,23 @@ def _indices(plan: Plan) -> list[str]:
         return []
     one = plan.indices[MAIN]
     words = OUTCOMES[MAIN]
+    labels = {index.name: input_label(f"in.{index.name}") for index in one.inputs}
     supported = [
-        f"{input_label(f'in.{index.name}', plan.study.priors)} {percent(index.total)}"
+        f"{labels[index.name]} {percent(index.total)}"
         for index in one.inputs
         if index.total is not None
     ]
+    missing = [labels[index.name] for index in one.inputs if index.total is None]
     lines = []
     if supported:
         lines.append(
             f"Share of the variance of {words} in which an input takes part (total Sobol' index): "
             f"{'; '.join(supported[:NAMED])}."
         )
-    missing = len(one.inputs) - len(supported)
-    if missing or not one.inputs:
-        what = (
-            f"{missing} of {len(one.inputs)} total Sobol' indices"
-            if supported
-            else "Sobol' indices"
-        )
+    if missing or not supported:
+        of = f" of {', '.join(missing)}" if supported else ""
         lines.append(
-            f"{what} of {words} are not given: {one.rows} rows do not support them, about "
+            f"Sobol' indices{of} are not given: {one.rows} rows do not support them, about "
             f"{one.rows_needed} may (--indices {one.rows_needed})."
         )
     return lines
