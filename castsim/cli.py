@@ -317,6 +317,83 @@ def plan(
         print_plan(written.report, written.files, str(folder))
 
 
+@app.command()
+def compare(
+    scenarios: Annotated[
+        list[str],
+        typer.Argument(metavar="SCENARIO...", help="Two or more; or one, and --vary."),
+    ],
+    variations: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--vary",
+            metavar="FIELD=A,B",
+            help="Arms that differ in a field, such as agent=Onyx 18,PHIL 25, or that take tip, "
+            "catheter, protocol or patient from scenarios; may be repeated.",
+        ),
+    ] = None,
+    draws: DrawsOption = 1000,
+    output: Annotated[
+        Path | None,
+        typer.Option("-o", "--output", metavar="DIR", help="Result folder; plans/compare-NAMES."),
+    ] = None,
+    common_mL: Annotated[
+        float | None,
+        typer.Option(
+            "--at-ml", metavar="ML", help="Volume for all arms; that recommended for the first."
+        ),
+    ] = None,
+    seed: StudySeedOption = 0,
+    overrides: SetOption = None,
+    priors: PriorsOption = None,
+    largest_mL: LargestOption = None,
+    coverage_deg: CoverageOption = None,
+    azygos_mL: AzygosOption = None,
+    scheduler: SchedulerOption = None,
+    workers: WorkersOption = None,
+    as_json: JsonOption = False,
+    no_render: NoRenderOption = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Inject in several ways into the same random patients: which way is better.
+
+    Each arm is compared with the first. The same command takes an interrupted run up again.
+    """
+    gc.enable()  # this process lives long
+    from castsim.ensembles.study import arms_of, folder_name
+
+    arms = arms_of(scenarios, overrides or (), variations or ())
+    folder = (
+        output if output is not None else PLAN_FOLDER / folder_name(scenarios, variations or ())
+    )
+    from castsim.console import draws_bar, print_comparison
+    from castsim.ensembles.comparing import check_common, compare_plans
+    from castsim.ensembles.plan_files import write_comparison
+    from castsim.ensembles.plans import compare as make
+    from castsim.ensembles.priors import priors_with
+    from castsim.results import report_text
+
+    check_common(common_mL, largest_mL)
+    with draws_bar(not quiet) as progress:
+        plans = make(
+            arms,
+            draws=draws,
+            seed=seed,
+            folder=folder,
+            targets=_targets(coverage_deg, azygos_mL),
+            largest_mL=largest_mL,
+            priors=priors_with(priors),
+            scheduler=scheduler,
+            workers=workers,
+            progress=progress,
+        )
+    written = write_comparison(compare_plans(plans, common_mL=common_mL), render=not no_render)
+    if as_json:
+        sys.stdout.write(report_text(written.report))
+    elif not quiet:
+        print_comparison(written.report, written.files, str(folder))
+
+
 def _targets(coverage_deg: float | None, azygos_mL: float | None) -> "Targets":
     """What counts as covered and safe, as the options say."""
     from dataclasses import replace

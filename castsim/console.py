@@ -120,6 +120,49 @@ def print_plan(report: Mapping[str, Any], files: Sequence[str], folder: str) -> 
     _print_written(console, files, folder)
 
 
+def print_comparison(report: Mapping[str, Any], files: Sequence[str], folder: str) -> None:
+    """Print which arm does better, how sure that is, and where the rest lies."""
+    from castsim.ensembles.compare_page import quantity_name
+    from castsim.ensembles.compare_report import change_text, value_text
+
+    console = out()
+    for arm in report["arms"]:
+        if arm["draws"]["told_first"]:
+            console.print(
+                f"{arm['name']}: {arm['summary']['first'][0]}", soft_wrap=True, markup=False
+            )
+    for line in report["summary"]:
+        console.print(line, soft_wrap=True, markup=False)
+    for pairing in report["pairings"]:
+        own = pairing["own"][0]
+        table = Table(
+            title=escape(
+                f"{pairing['arm']} against {pairing['against']}, {pairing['pairs']} pairs"
+            ),
+            title_justify="left",
+        )
+        table.add_column("")
+        for heading in (pairing["arm"], pairing["against"], "difference"):
+            table.add_column(escape(heading), justify="right")
+        for volumes, rows in (
+            (f"{own['volume_mL']:.2f} and {own['against_volume_mL']:.2f} mL", pairing["own"]),
+            (f"both {report['common_mL']:.2f} mL", pairing["common"]),
+        ):
+            table.add_row(f"[bold]{volumes}[/]")
+            for row in rows:
+                values = (
+                    value_text(row["value"], row["unit"]),
+                    value_text(row["against_value"], row["unit"]),
+                    change_text(row),
+                )
+                table.add_row(quantity_name(row), *map(escape, values))
+            table.add_section()
+        console.print(table)
+    for line in report["limits"]:
+        console.print(line, soft_wrap=True, markup=False)
+    _print_written(console, files, folder)
+
+
 def _print_written(console: Console, files: Sequence[str], folder: str) -> None:
     console.print(f"Wrote {escape(folder)}: {', '.join(files)}", soft_wrap=True)
     console.print(DISCLAIMER)

@@ -71,9 +71,22 @@ def load_scenario(name_or_path: str | Path, overrides: Sequence[str] = ()) -> Sc
     except ValueError as error:
         raise ScenarioError(f"{source}: not a TOML file: {_one_line(error)}") from error
     values.setdefault("name", name)
+    return scenario_from(overridden(values, overrides, source=source), source=source)
+
+
+def overridden(
+    values: dict[str, Any], overrides: Sequence[str], *, source: str = "scenario"
+) -> dict[str, Any]:
+    """Set each ``field=value`` in the nested `values`, and return them.
+
+    Raises
+    ------
+    ScenarioError
+        One line: an override that cannot be read, or enters what is no table.
+    """
     for override in overrides:
         _override(values, override, source)
-    return scenario_from(values, source=source)
+    return values
 
 
 def scenario_from(values: Mapping[str, Any], *, source: str = "scenario") -> Scenario:

@@ -4,15 +4,18 @@ A page is one file that asks nothing of the network: no script, pictures as SVG 
 """
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from html import escape
 from importlib import resources
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from castsim.ensembles.figures import Draw, inline_svg
 from castsim.ensembles.summary import percent
 from castsim.ensembles.wording import number
 from castsim.schema import DISCLAIMER
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 Report = Mapping[str, Any]
 
@@ -31,6 +34,20 @@ def chart(draw: Draw, size_in: tuple[float, float], *, name: str, title: str, be
     return f"<figure>{picture}{caption}</figure>"
 
 
+def panel(
+    draw: Callable[["Axes"], None],
+    size_in: tuple[float, float],
+    *,
+    name: str,
+    title: str,
+    below: str = "",
+) -> str:
+    """A picture of one panel, see :func:`chart`."""
+    return chart(
+        lambda figure: draw(figure.add_subplot()), size_in, name=name, title=title, below=below
+    )
+
+
 def paragraphs(texts: Iterable[str], kind: str) -> str:
     """A box with a paragraph a text; empty if there is none."""
     inner = "".join(f"<p>{escape(text)}</p>" for text in texts)
@@ -45,7 +62,7 @@ def table(
     Of the kind ``cards`` every row is a card on a phone, each cell under the name of its column;
     all others hold numbers.
     """
-    cards = kind == "cards"
+    cards = "cards" in kind.split()
     side = "" if cards else ' class="n"'
     heads = "".join(f'<th scope="col"{side if k else ""}>{one}</th>' for k, one in enumerate(head))
     title = f"<caption>{escape(caption)}</caption>" if caption else ""
@@ -68,26 +85,31 @@ def _row(head: Sequence[str], row: Sequence[str], cards: bool) -> str:
 
 def share_cell(share: Mapping[str, float]) -> str:
     """A share and its interval, which goes into a line of its own where there is little room."""
-    estimate, interval = percent((share["estimate"], share["low"], share["high"])).split(" [")
-    return f"<span>{estimate}</span> <span>[{interval}</span>"
+    return interval_cell(percent((share["estimate"], share["low"], share["high"])))
 
 
-def failed(draws: Report) -> str:
-    """What failed, if anything did."""
+def interval_cell(text: str) -> str:
+    """A text such as ``1.2 [0.9 to 1.5]`` that breaks nowhere but before its interval."""
+    estimate, bracket, interval = text.partition(" [")
+    return f"<span>{estimate}</span>" + (f" <span>[{interval}</span>" if bracket else "")
+
+
+def failed(draws: Report, whose: str = "") -> str:
+    """What failed, if anything did; `whose` arm, as HTML."""
     if not draws["failed"]:
         return ""
     count, asked = len(draws["failed"]), draws["asked"]
     text = (
-        f"{count} of {asked} simulated patients could not be computed and count nowhere: where "
-        "they fail for a reason that matters, every share on this page is biased."
+        f"{count} of {asked} simulated patients could not be computed and count nowhere. If they "
+        "failed for a reason that matters, the shares on this page are biased."
     )
     rows = ((str(one["draw"]), escape(one["error"])) for one in draws["failed"][:_SHOWN_FAILURES])
     more = count - _SHOWN_FAILURES
     rest = f"<p>and {more} more in plan.json</p>" if more > 0 else ""
     listed = table(("draw", "what went wrong"), rows, kind="cards")
     return (
-        f'<section class="{"warn" if draws["told_first"] else "failures"}" id="failed">'
-        f"<h2>Failed draws</h2><p>{text}</p>"
+        f'<section class="{"warn" if draws["told_first"] else "failures"}" >'
+        f"<h2>Failed draws{whose and f': {whose}'}</h2><p>{text}</p>"
         f"{listed}{rest}</section>"
     )
 
@@ -107,19 +129,7 @@ def assumptions(report: Report) -> Iterator[str]:
     )
     for group, members in groups.items():
         yield f"<h3>{escape(group.capitalize())}</h3>"
-        yield table(
-            ("Quantity", "Range (95 %)", "Source", "Reason"),
-            (
-                (
-                    f"{escape(one['meaning'])}<br><code>{escape(one['field'])}</code>",
-                    escape(range_of(one)),
-                    f'<span class="tag">{one["status"]}</span> {escape(one["source"])}',
-                    escape(one["reason"]),
-                )
-                for one in members
-            ),
-            kind="cards",
-        )
+        yield assumptions_table(members)
     yield "<h3>What counts as covered, safe and likely</h3>"
     yield table(
         ("Criterion", "Value", "Source"),
@@ -135,6 +145,23 @@ def assumptions(report: Report) -> Iterator[str]:
     )
     yield "<h2>What is not modelled</h2>"
     yield f"<ul>{''.join(f'<li>{escape(text)}</li>' for text in report['not_modelled'])}</ul>"
+
+
+def assumptions_table(members: Iterable[Report]) -> str:
+    """What is drawn, from what, and why."""
+    return table(
+        ("Quantity", "Range (95 %)", "Source", "Reason"),
+        (
+            (
+                f"{escape(one['meaning'])}<br><code>{escape(one['field'])}</code>",
+                escape(range_of(one)),
+                f'<span class="tag">{one["status"]}</span> {escape(one["source"])}',
+                escape(one["reason"]),
+            )
+            for one in members
+        ),
+        kind="cards",
+    )
 
 
 def range_of(one: Report) -> str:

@@ -6,6 +6,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from castsim.ensembles.compare_report import compare_report
+from castsim.ensembles.comparing import Comparison
 from castsim.ensembles.plan_report import plan_report
 from castsim.ensembles.planning import Plan
 from castsim.ensembles.store import Store
@@ -13,6 +15,7 @@ from castsim.errors import ResultError
 from castsim.results import report_text
 
 DOSE_RESPONSE_IN = (11.0, 9.0)
+COMPARISON_IN = (12.0, 7.6)
 
 
 @dataclass(frozen=True)
@@ -49,6 +52,21 @@ def write_plan(plan: Plan, *, render: bool = True) -> Written:
         "dose_response.svg": _svg,
     }
     return write_files(plan.store, "plan.json", report, pictures, render=render)
+
+
+def write_comparison(comparison: Comparison, *, render: bool = True) -> Written:
+    """Write ``compare.json`` and, if `render`, ``compare.html`` and ``comparison.png``, ``.svg``.
+
+    Where and errors as for :func:`write_plan`.
+    """
+    store = next(iter(comparison.plans.values())).store
+    pictures = {
+        "compare.html": _compare_page,
+        "comparison.png": _compare_png,
+        "comparison.svg": _compare_svg,
+    }
+    report = compare_report(comparison)
+    return write_files(store, "compare.json", report, pictures, render=render)
 
 
 def write_files(
@@ -88,6 +106,26 @@ def _svg(report: Mapping[str, Any]) -> bytes:
     from castsim.ensembles.plan_plots import dose_response
 
     return svg(partial(dose_response, report=report), *DOSE_RESPONSE_IN)
+
+
+def _compare_page(report: Mapping[str, Any]) -> bytes:
+    from castsim.ensembles.compare_page import compare_page
+
+    return compare_page(report).encode()
+
+
+def _compare_png(report: Mapping[str, Any]) -> bytes:
+    from castsim.ensembles.compare_plots import side_by_side
+    from castsim.ensembles.figures import png
+
+    return png(partial(side_by_side, report=report), *COMPARISON_IN)
+
+
+def _compare_svg(report: Mapping[str, Any]) -> bytes:
+    from castsim.ensembles.compare_plots import side_by_side
+    from castsim.ensembles.figures import svg
+
+    return svg(partial(side_by_side, report=report), *COMPARISON_IN)
 
 
 def _remove(path: Path) -> None:

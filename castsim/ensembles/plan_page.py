@@ -3,17 +3,11 @@
 from collections.abc import Iterator
 from functools import partial
 from html import escape
-from typing import TYPE_CHECKING
 
 from castsim.ensembles import page_parts as parts
-from castsim.ensembles.figures import Draw
 from castsim.ensembles.page_parts import Report
 from castsim.ensembles.plan_plots import FEARED, TITLES, WANTED, band, chances, drivers
 from castsim.ensembles.wording import EVENT_NAMES, millilitres, number
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
 CHART_IN = (4.6, 3.1)
 SMALL_IN = (3.9, 2.6)
@@ -67,8 +61,8 @@ def _chances(report: Report) -> Iterator[str]:
         ("feared", FEARED, "What else happens"),
     ):
         meanings = (f"{EVENT_NAMES[one]}: {report['chances'][one]['meaning']}" for one in events)
-        yield parts.chart(
-            _alone(partial(chances, report=report, events=events, title=title)),
+        yield parts.panel(
+            partial(chances, report=report, events=events, title=title),
             CHART_IN,
             name=name,
             title=f"{title}: share of the simulated patients against injected volume",
@@ -82,8 +76,8 @@ def _dose_and_response(report: Report) -> Iterator[str]:
     yield "<p>Line: median patient; dark: half of the patients; light: nine of ten.</p>"
     yield '<div class="charts">'
     for name in report["bands"]:
-        yield parts.chart(
-            _alone(partial(band, report=report, name=name)),
+        yield parts.panel(
+            partial(band, report=report, name=name),
             SMALL_IN,
             name=name,
             title=f"{TITLES[name][0]} against injected volume",
@@ -105,12 +99,11 @@ def _drivers(report: Report) -> Iterator[str]:
     )
     yield '<div class="charts wide">'
     for outcome in shown:
-        yield parts.chart(
-            _alone(partial(drivers, report=report, outcome=outcome)),
+        yield parts.panel(
+            partial(drivers, report=report, outcome=outcome),
             DRIVERS_IN,
             name=f"drivers-{outcome}",
             title=f"Rank correlations of inputs with {report['drivers'][outcome]['meaning']}",
-            below="",
         )
     yield "</div>"
     for one in report["indices"].values():
@@ -132,16 +125,6 @@ def _index(index: Report, one: Report | None) -> str:
     if one is None:
         return f"not supported; about {index['rows_needed']} rows may"
     return parts.share_cell(one)
-
-
-def _alone(draw: "partial[None]") -> Draw:
-    """A panel as a figure of its own."""
-
-    def on(figure: "Figure") -> None:
-        axes: Axes = figure.add_subplot()
-        draw(axes)
-
-    return on
 
 
 def _explained(report: Report, name: str) -> str:

@@ -2,10 +2,10 @@
 
 import itertools
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,11 +15,14 @@ from castsim.ensembles.priors import Prior
 from castsim.ensembles.targets import plan_number
 from castsim.errors import ScenarioError
 from castsim.scenario import Scenario
-from castsim.scenario_file import load_scenario, scenario_from
+from castsim.scenario_file import load_scenario, overridden, scenario_from
 
 SCHEMA = "castsim.study/1"
 SECTIONS = {"tip": "tip", "catheter": "catheter", "protocol": "injection", "patient": "patient"}
 """What ``--vary`` takes whole from other scenarios, and their table there."""
+_SAME = {"catheter.tip": "tip"}
+_NAME_LIMIT = 120
+"""Letters of a folder's name; the study within is checked in any case."""
 
 
 @dataclass(frozen=True)
@@ -82,38 +85,105 @@ def load_arm(scenario: str | Path, overrides: Sequence[str] = ()) -> Scenario:
     return load_scenario(scenario, ('patient.anatomy="drawn"', *overrides))
 
 
-def vary(scenario: str, overrides: Sequence[str], variations: Sequence[str]) -> dict[str, Scenario]:
-    """Return the arms of ``field=value,value`` variations: every combination of them.
-
-    ``tip``, ``catheter``, ``protocol`` and ``patient`` name scenarios whose table is taken;
-    any other field is set as by ``--set``.
+def arms_of(
+    scenarios: Sequence[str], overrides: Sequence[str], variations: Sequence[str]
+) -> dict[str, Scenario]:
+    """Return the arms of a comparison: several scenarios, or the variations of one.
 
     Raises
     ------
     ScenarioError
-        If a variation cannot be read, or an arm is no scenario.
+        If there are not two arms or more, or one cannot be used.
+    """
+    if not variations:
+        if len(scenarios) < 2:
+            raise ScenarioError(
+                f"{' '.join(scenarios)}: one arm only; name a second scenario, or --vary a field"
+            )
+        return name_arms(scenarios, overrides)
+    if len(scenarios) > 1:
+        raise ScenarioError(f"--vary varies one scenario; {len(scenarios)} are named")
+    return vary(scenarios[0], overrides, variations)
+
+
+def folder_name(scenarios: Sequence[str], variations: Sequence[str]) -> str:
+    """Name of a comparison's folder, of letters that are safe anywhere.
+
+    >>> folder_name(["right-t9"], ["agent=Onyx 18,PHIL 25"])
+    'compare-right-t9-agent-Onyx-18-PHIL-25'
+    """
+    stems = [Path(name).stem if Path(name).is_file() else name for name in scenarios]
+    text = "-".join(("compare", *stems, *variations))
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", text)[:_NAME_LIMIT].rstrip("-.")
+
+
+def vary(scenario: str, overrides: Sequence[str], variations: Sequence[str]) -> dict[str, Scenario]:
+    """Return the arms of ``field=value,value`` variations: every combination of them.
+
+    ``tip``, ``catheter``, ``protocol`` and ``patient`` name scenarios whose table is taken
+    (``catheter.tip`` is ``tip``); any other field is set as by ``--set``, and after those tables.
+
+    Raises
+    ------
+    ScenarioError
+        If a variation cannot be read, or says something twice, or an arm is no scenario.
     """
     choices = [_choices(variation) for variation in variations]
+    fields = [_SAME.get(one[0][0], one[0][0]) for one in choices]
+    for field in fields:
+        if fields.count(field) > 1:
+            raise ScenarioError(f"--vary {field}: given twice; name all its values in one --vary")
     arms: dict[str, Scenario] = {}
     for combination in itertools.product(*choices):
-        base: dict[str, Any] = {}
+        values = load_arm(scenario).model_dump(mode="json", exclude_unset=True)
         texts = list(overrides)
         for field, value in combination:
-            section = SECTIONS.get(
-                field.removeprefix("catheter.") if field == "catheter.tip" else field
-            )
+            section = SECTIONS.get(_SAME.get(field, field))
             if section is None:
                 texts.append(f"{field}={value}")
             else:
-                donor = load_scenario(value)
-                base[section] = getattr(donor, section)
-        arm = load_arm(scenario, texts)
-        if base:
-            values = {**arm.model_dump(exclude_unset=True)}
-            for section, given in base.items():
-                values[section] = given.model_dump(exclude_unset=True)
-            arm = scenario_from(values, source=scenario)
-        arms[", ".join(f"{field}={value}" for field, value in combination)] = arm
+                donor = load_arm(value).model_dump(mode="json", exclude_unset=True)
+                values[section] = donor.get(section, {})
+        arms[", ".join(f"{field}={value}" for field, value in combination)] = scenario_from(
+            overridden(values, texts, source=scenario), source=scenario
+        )
+    return all_different(arms)
+
+
+def name_arms(scenarios: Sequence[str], overrides: Sequence[str]) -> dict[str, Scenario]:
+    """Return scenarios as arms under their names; under what was typed where names are alike.
+
+    Raises
+    ------
+    ScenarioError
+        If one cannot be used, or two are the same.
+    """
+    loaded = [(text, load_arm(text, overrides)) for text in scenarios]
+    names = [arm.name for _, arm in loaded]
+    arms: dict[str, Scenario] = {}
+    for text, arm in loaded:
+        label = arm.name if names.count(arm.name) == 1 else text
+        if label in arms:
+            raise ScenarioError(f"{label}: given twice; name different scenarios")
+        arms[label] = arm
+    return all_different(arms)
+
+
+def all_different(arms: dict[str, Scenario]) -> dict[str, Scenario]:
+    """Return `arms` if no two say the same, whatever they are called.
+
+    Raises
+    ------
+    ScenarioError
+        Naming the first two that do.
+    """
+    seen: dict[str, str] = {}
+    for label, arm in arms.items():
+        # only what is given counts: a default that is written down is held, and not drawn
+        text = arm.model_dump_json(exclude_unset=True, exclude={"name", "title"})
+        if text in seen:
+            raise ScenarioError(f"{label}: the same as {seen[text]}; arms must differ")
+        seen[text] = label
     return arms
 
 
@@ -125,4 +195,7 @@ def _choices(variation: str) -> list[tuple[str, str]]:
             f"--vary {variation}: must read field=value,value with two values or more, "
             "for example agent=Onyx 18,PHIL 25"
         )
+    for value in values:
+        if values.count(value) > 1:
+            raise ScenarioError(f"--vary {variation}: {value} is named twice")
     return [(field.strip(), value) for value in values]

@@ -1,0 +1,129 @@
+"""What ``compare.json`` says, from a comparison, and its differences in words."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from castsim import __version__
+from castsim.ensembles.compare_schema import SCHEMA, CompareReport
+from castsim.ensembles.comparing import Comparison, Difference, Interval, Pairing
+from castsim.ensembles.curves import EVENTS
+from castsim.ensembles.plan_report import BANDS, plan_report, rounded
+from castsim.ensembles.plan_schema import checked
+from castsim.ensembles.summary import percent
+from castsim.schema import DISCLAIMER
+
+Report = Mapping[str, Any]
+
+
+def compare_report(comparison: Comparison) -> dict[str, Any]:
+    """Content of ``compare.json``, checked against ``castsim.compare/1``."""
+    arms = [plan_report(plan) for plan in comparison.plans.values()]
+    values = {
+        "schema": SCHEMA,
+        "disclaimer": DISCLAIMER,
+        "version": __version__,
+        "seed": arms[0]["seed"],
+        "common_mL": rounded(comparison.common_mL),
+        "summary": [_sentence(comparison, pairing) for pairing in comparison.pairings],
+        "limits": list(_limits(comparison)),
+        "arms": arms,
+        "pairings": [_pairing(pairing) for pairing in comparison.pairings],
+    }
+    return checked(CompareReport, values)
+
+
+def change_text(row: Report) -> str:
+    """A difference and its interval, shares in percentage points: ``+9.0 [+4.1 to +14.2]``."""
+    text = _text(row["difference"], row["unit"], "+")
+    return text if "[" in text else f"{text} [not known]"
+
+
+def value_text(value: Report, unit: str) -> str:
+    """A share as ``12 % [10–14 %]``, or a mean as ``0.512``."""
+    if unit == "share":
+        return percent((value["estimate"], value["low"], value["high"]))
+    return _text(value, unit, "")
+
+
+def _text(one: Report, unit: str, sign: str) -> str:
+    scale, digits = _SCALE[unit]
+    estimate, low, high = (
+        "" if one[key] is None else _signed(f"{scale * one[key]:{sign}.{digits}f}")
+        for key in ("estimate", "low", "high")
+    )
+    return f"{estimate} [{low} to {high}]" if low else estimate
+
+
+def _signed(text: str) -> str:
+    """Take the sign of zero away, and write minus as minus."""
+    return (text[1:] if text[0] in "+-" and not float(text) else text).replace("-", "−")
+
+
+_SCALE = {"share": (100.0, 1), "deg": (1.0, 0), "mL": (1.0, 3)}
+"""Factor and decimals with which a quantity is told."""
+
+
+def _sentence(comparison: Comparison, pairing: Pairing) -> str:
+    here, there = comparison.plans[pairing.arm], comparison.plans[pairing.against]
+    one = _difference(pairing.own[0])
+    verdict = "" if one["excludes_zero"] else " These draws cannot tell which is the better."
+    return (
+        f"{pairing.arm} against {pairing.against}, each at the volume best for it "
+        f"({_volume(here.recommended_mL)} and {_volume(there.recommended_mL)}): covered and safe "
+        f"in {value_text(one['value'], 'share')} and {value_text(one['against_value'], 'share')} "
+        f"of the same {pairing.pairs} simulated patients, {change_text(one)} percentage points."
+        f"{verdict}"
+    )
+
+
+def _volume(volume_mL: float | None) -> str:
+    return "none can be recommended" if volume_mL is None else f"{volume_mL:.2f} mL"
+
+
+def _limits(comparison: Comparison) -> Iterator[str]:
+    yield (
+        "In brackets: 95 % intervals, of differences between pairs of the same simulated patient. "
+        "Shares: Newcombe 1998, method 10; means: Student's t. One in twenty such intervals "
+        "leaves 0 out where nothing differs."
+    )
+    yield (
+        "Each arm's own volume was chosen from these draws; the intervals do not contain that "
+        "choice, and both chances read a little too high."
+    )
+    for pairing in comparison.pairings:
+        if pairing.left_out:
+            yield (
+                f"{pairing.arm} against {pairing.against}: {pairing.left_out} of "
+                f"{pairing.left_out + pairing.pairs} draws failed in one or both and are left out."
+            )
+
+
+def _pairing(pairing: Pairing) -> dict[str, Any]:
+    return {
+        "arm": pairing.arm,
+        "against": pairing.against,
+        "pairs": pairing.pairs,
+        "left_out": pairing.left_out,
+        "own": [_difference(one) for one in pairing.own],
+        "common": [_difference(one) for one in pairing.common],
+    }
+
+
+def _difference(one: Difference) -> dict[str, Any]:
+    meaning = EVENTS[one.quantity] if one.unit == "share" else f"mean {BANDS[one.quantity][0]}"
+    return {
+        "quantity": one.quantity,
+        "meaning": meaning,
+        "unit": one.unit,
+        "volume_mL": rounded(one.volume_mL),
+        "against_volume_mL": rounded(one.against_volume_mL),
+        "value": _interval(one.value),
+        "against_value": _interval(one.against_value),
+        "difference": _interval(one.difference),
+        "excludes_zero": one.difference.excludes_zero,
+    }
+
+
+def _interval(one: Interval) -> dict[str, float | None]:
+    ends = {"estimate": one.estimate, "low": one.low, "high": one.high}
+    return {key: None if value is None else rounded(value) for key, value in ends.items()}
