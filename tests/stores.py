@@ -8,7 +8,7 @@ import numpy as np
 from castsim.ensembles.outcome import FOUND, Outcome
 from castsim.ensembles.priors import bundled_priors
 from castsim.ensembles.sampling import Draw, drawn_priors, draws
-from castsim.ensembles.store import Store, parquet_bytes
+from castsim.ensembles.store import CHUNK, Store, parquet_bytes
 from castsim.ensembles.study import Study
 from castsim.scenario import Scenario
 
@@ -16,12 +16,12 @@ from castsim.scenario import Scenario
 def made_up_store(
     folder: Path,
     arms: Mapping[str, Scenario],
-    n_draws: int = 32,
+    n_draws: int = 128,
     *,
     failing: Mapping[str, set[int]] | None = None,
     covers: bool = True,
 ) -> Store:
-    """A store of one chunk in which agent covers early and refluxes late, later in later arms.
+    """A store in which agent covers early and refluxes late, later in later arms.
 
     Parameters
     ----------
@@ -36,7 +36,9 @@ def made_up_store(
         for draw in draws(study, 0, n_draws)
         for place, label in enumerate(arms)
     ]
-    store.add(0, parquet_bytes(study, outcomes))
+    rows = CHUNK * len(arms)
+    for k in range(0, len(outcomes), rows):
+        store.add(outcomes[k].draw, parquet_bytes(study, outcomes[k : k + rows]))
     return store
 
 

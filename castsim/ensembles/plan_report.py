@@ -135,7 +135,7 @@ def _drivers(plan: Plan, outcome: str) -> dict[str, Any]:
     rows = [
         {
             "input": one.name,
-            "label": input_label(one.name, plan.study.priors),
+            "label": input_label(one.name),
             **{key: rounded(getattr(one, key)) for key in ("rho", "low", "high", "p")},
             "clear": one.clear,
             "draws": one.draws,
@@ -150,7 +150,7 @@ def _indices(plan: Plan, outcome: str) -> dict[str, Any]:
     inputs = [
         {
             "input": index.name,
-            "label": input_label(f"in.{index.name}", plan.study.priors),
+            "label": input_label(f"in.{index.name}"),
             "first": _variance(index.first),
             "total": _variance(index.total),
             "rows_needed": index.rows_needed,

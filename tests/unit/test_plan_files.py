@@ -38,7 +38,7 @@ NASTY = '<script>alert(1)</script> & $x_1 "quoted"'
 VOID = {"meta", "link", "br"}
 
 
-def plan_of(store: Store, n_draws: int = 32) -> Plan:
+def plan_of(store: Store, n_draws: int = 128) -> Plan:
     return make_plan(store, next(iter(store.study.arms)), n_draws, Targets.default())
 
 
@@ -143,7 +143,7 @@ def test_the_report_says_what_the_plan_says(store: Store, report: dict[str, Any]
 
 
 def test_bands_are_quantiles_of_the_draws(store: Store, report: dict[str, Any]) -> None:
-    rows = store.read(["azygos_mL"], 32)["azygos_mL"].to_pylist()
+    rows = store.read(["azygos_mL"], 128)["azygos_mL"].to_pylist()
     for key, share in {"p5": 0.05, "p50": 0.5, "p95": 0.95}.items():
         wanted = np.quantile(np.array(rows), share, axis=0)
         assert report["bands"]["azygos_mL"][key] == pytest.approx(wanted.tolist(), abs=2e-6)
