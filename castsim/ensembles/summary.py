@@ -4,7 +4,7 @@ import math
 from dataclasses import dataclass
 
 from castsim.ensembles.curves import Mark
-from castsim.ensembles.drivers import OUTCOMES, Driver, input_label
+from castsim.ensembles.drivers import LEVEL, OUTCOMES, Driver, input_label
 from castsim.ensembles.indices import Share
 from castsim.ensembles.planning import Plan
 from castsim.ensembles.recommending import Interval, Recommendation
@@ -187,7 +187,12 @@ def _drivers(plan: Plan) -> list[str]:
     if not looked_at:
         return ["What drives the outcome cannot be told from so few draws."]
     if not lines:
-        lines.append(f"No single one of {looked_at} inputs stands out.")
+        return [f"No single one of {looked_at} inputs stands out."]
+    by_chance = LEVEL * looked_at
+    lines.append(
+        f"Of {looked_at} inputs looked at, only those are named that stand out after Holm's "
+        f"correction; without it about {by_chance:.1f} would by chance, for each outcome."
+    )
     return lines
 
 
