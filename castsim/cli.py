@@ -74,9 +74,7 @@ StudySeedOption = Annotated[
 ]
 PriorsOption = Annotated[
     Path | None,
-    typer.Option(
-        "--priors", metavar="FILE", help="TOML with [[prior]] entries that replace bundled ones."
-    ),
+    typer.Option("--priors", metavar="FILE", help="TOML file of priors that replace bundled ones."),
 ]
 LargestOption = Annotated[
     float | None,

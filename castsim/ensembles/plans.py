@@ -1,5 +1,7 @@
 """Plan and compare: from a scenario to what an ensemble says about it, in one call each."""
 
+import atexit
+import shutil
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -99,10 +101,15 @@ def compare(
         seed=seed,
         largest_mL=plan_number("largest_mL") if largest_mL is None else largest_mL,
     )
-    # kept until the process ends: the plan reads its draws from there
-    place = Path(tempfile.mkdtemp(prefix="castsim-")) if folder is None else Path(folder)
-    store = Store(place, study)
+    store = Store(_until_exit() if folder is None else Path(folder), study)
     more = index_stores(store, indices)
     run_study(store, draws, scheduler=scheduler, workers=workers, progress=progress, more=more)
     wanted = Targets.default() if targets is None else targets
     return {label: make_plan(store, label, draws, wanted, index_rows=indices) for label in arms}
+
+
+def _until_exit() -> Path:
+    """Make a folder that lives as long as this process: plans read their draws from it."""
+    folder = Path(tempfile.mkdtemp(prefix="castsim-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return folder

@@ -43,9 +43,12 @@ def test_every_file_named_exists(page: Path) -> None:
     assert [name for name in named if not (ROOT / name).exists()] == []
 
 
-def test_the_python_example_names_what_exists() -> None:
-    (block,) = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
-    tree = ast.parse(block)
+BLOCKS = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+
+
+@pytest.mark.parametrize("block", BLOCKS)
+def test_the_python_examples_name_what_exists(block: str) -> None:
+    tree = ast.parse("import castsim\n" + block.removeprefix("import castsim\n"))
     assert len(tree.body) <= 4
     used = {
         node.attr
