@@ -9,6 +9,7 @@ from castsim.ensembles.comparing import Comparison, Difference, Interval, Pairin
 from castsim.ensembles.curves import EVENTS
 from castsim.ensembles.plan_report import BANDS, plan_report, rounded
 from castsim.ensembles.plan_schema import checked
+from castsim.ensembles.planning import Plan
 from castsim.ensembles.summary import percent
 from castsim.schema import DISCLAIMER
 
@@ -68,16 +69,18 @@ def _sentence(comparison: Comparison, pairing: Pairing) -> str:
     one = _difference(pairing.own[0])
     verdict = "" if one["excludes_zero"] else " These draws cannot tell which is the better."
     return (
-        f"{pairing.arm} against {pairing.against}, each at the volume best for it "
-        f"({_volume(here.recommended_mL)} and {_volume(there.recommended_mL)}): covered and safe "
+        f"{pairing.arm} ({_volume(here)}) against {pairing.against} ({_volume(there)}), each at the "
+        f"volume best for it: covered and safe "
         f"in {value_text(one['value'], 'share')} and {value_text(one['against_value'], 'share')} "
         f"of the same {pairing.pairs} simulated patients, {change_text(one)} percentage points."
         f"{verdict}"
     )
 
 
-def _volume(volume_mL: float | None) -> str:
-    return "none can be recommended" if volume_mL is None else f"{volume_mL:.2f} mL"
+def _volume(plan: Plan) -> str:
+    if plan.recommended_mL is None:
+        return f"no volume can be recommended; read at {plan.decided_mL:.2f} mL"
+    return f"{plan.recommended_mL:.2f} mL"
 
 
 def _limits(comparison: Comparison) -> Iterator[str]:

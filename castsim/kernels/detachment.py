@@ -120,7 +120,7 @@ def hand_through(
         if best[c] > least:
             waiting = push(heap, waiting, -best[c], np.int32(c), np.int32(c))
     while waiting > 0:
-        c, pressure = heap[0].node, -heap[0].threshold
+        c, pressure = heap[0]["node"], -heap[0]["threshold"]
         waiting = drop_top(heap, waiting)
         if pressure < best[c]:
             continue

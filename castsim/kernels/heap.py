@@ -30,13 +30,13 @@ def push(heap: WayArray, size: int, threshold: float, tie: np.int32, node: np.in
     place = size
     while place > 0:
         above = (place - 1) >> 1
-        if not before(threshold, tie, heap[above].threshold, heap[above].tie):
+        if not before(threshold, tie, heap[above]["threshold"], heap[above]["tie"]):
             break
         heap[place] = heap[above]
         place = above
-    heap[place].threshold = threshold
-    heap[place].tie = tie
-    heap[place].node = node
+    heap[place]["threshold"] = threshold
+    heap[place]["tie"] = tie
+    heap[place]["node"] = node
     return size + 1
 
 
@@ -44,15 +44,18 @@ def push(heap: WayArray, size: int, threshold: float, tie: np.int32, node: np.in
 def drop_top(heap: WayArray, size: int) -> int:
     """Remove the way at index 0, which goes first; returns the new size."""
     size -= 1
-    threshold, tie = heap[size].threshold, heap[size].tie
+    threshold, tie = heap[size]["threshold"], heap[size]["tie"]
     place = 0
     below = 1
     while below < size:
         if below + 1 < size and before(
-            heap[below + 1].threshold, heap[below + 1].tie, heap[below].threshold, heap[below].tie
+            heap[below + 1]["threshold"],
+            heap[below + 1]["tie"],
+            heap[below]["threshold"],
+            heap[below]["tie"],
         ):
             below += 1
-        if not before(heap[below].threshold, heap[below].tie, threshold, tie):
+        if not before(heap[below]["threshold"], heap[below]["tie"], threshold, tie):
             break
         heap[place] = heap[below]
         place = below

@@ -239,12 +239,12 @@ def advance_front(
                 far, best_node = best_node, far
             if tie != NOTHING:
                 waiting = push(heap, waiting, weight, tie, far)
-        if waiting > 0 and before(heap[0].threshold, heap[0].tie, best, best_tie):
+        if waiting > 0 and before(heap[0]["threshold"], heap[0]["tie"], best, best_tie):
             if best_tie != NOTHING:
                 waiting = push(heap, waiting, best, best_tie, best_node)
             best_node = np.int32(-1)
             while best_node < 0 and waiting > 0:
-                best_tie, far = heap[0].tie, heap[0].node
+                best_tie, far = heap[0]["tie"], heap[0]["node"]
                 waiting = drop_top(heap, waiting)
                 if holds[far] == BLOOD:
                     best_node = far
