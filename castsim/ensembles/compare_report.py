@@ -69,9 +69,9 @@ def _sentence(comparison: Comparison, pairing: Pairing) -> str:
     one = _difference(pairing.own[0])
     verdict = "" if one["excludes_zero"] else " These draws cannot tell which is the better."
     return (
-        f"{pairing.arm} ({_volume(here)}) against {pairing.against} ({_volume(there)}), each at the "
-        f"volume best for it: covered and safe "
-        f"in {value_text(one['value'], 'share')} and {value_text(one['against_value'], 'share')} "
+        f"{pairing.arm} ({_volume(here)}) against {pairing.against} ({_volume(there)}), "
+        f"each at the volume best for it: covered and safe in "
+        f"{value_text(one['value'], 'share')} and {value_text(one['against_value'], 'share')} "
         f"of the same {pairing.pairs} simulated patients, {change_text(one)} percentage points."
         f"{verdict}"
     )
