@@ -97,7 +97,7 @@ IndicesOption = Annotated[
 AzygosOption = Annotated[
     float | None,
     typer.Option(
-        "--azygos-ml", metavar="ML", min=0.0, max=20.0, help="Reflux that is not tolerated; 0.01."
+        "--azygos-ml", metavar="ML", min=0.001, max=20.0, help="Reflux that is not tolerated; 0.01."
     ),
 ]
 SchedulerOption = Annotated[

@@ -5,7 +5,7 @@ import pytest
 
 import castsim
 from castsim.cast import Cast
-from castsim.ensembles.outcome import CURVES, FOUND, Outcome, curves, simulate
+from castsim.ensembles.outcome import CURVES, FOUND, LOCAL_VEINS, Outcome, curves, simulate
 from castsim.ensembles.priors import bundled_priors
 from castsim.ensembles.sampling import drawn_priors, drawn_scenario, draws
 from castsim.ensembles.study import Study, load_arm
@@ -76,6 +76,13 @@ def test_curves_are_those_of_the_cast(outcomes: list[Outcome], cast: Cast, study
         held = float((share * flow.cell_volume)[foraminal].sum()) / 1000.0
         assert kept["foraminal_mL"][k] == pytest.approx(held, rel=1e-6)
         assert kept["coverage_deg"][k] == pytest.approx(cast.coverage_at(float(volume)), rel=1e-6)
+    # at other levels: what local veins hold, less what those of the root itself do
+    local = np.isin(flow.cell_structure, LOCAL_VEINS)
+    own = local & (flow.cell_level == cast.scenario.target.root)
+    held = (cast.saturation_at(cast.injected) * flow.cell_volume)[local].sum()
+    mine = (cast.saturation_at(cast.injected) * flow.cell_volume)[own].sum()
+    assert mine > 0.0
+    assert kept["adjacent_mL"][-1] == pytest.approx((held - mine) / 1000.0, rel=1e-3, abs=1e-6)
     azygos = cast.log_at("azygos", study.volumes_mL() * 1000.0) / 1000.0
     assert kept["azygos_mL"] == pytest.approx(azygos, rel=1e-6)
 
