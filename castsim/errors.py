@@ -29,3 +29,9 @@ class MissingError(CastsimError):
     """Something this machine lacks, such as a graphics library."""
 
     exit_code = 3
+
+
+class StoppedError(CastsimError):
+    """The user has stopped it; what was finished is kept."""
+
+    exit_code = 130

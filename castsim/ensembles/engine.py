@@ -1,39 +1,53 @@
-"""Engine: spreads the chunks of a study over workers, here or elsewhere, and keeps what comes back.
+"""Engine: spreads the draws of a study over workers, here or elsewhere, and keeps what comes back.
 
-Dask distributed in all cases: an embedded cluster on the loopback address, or the scheduler that
-the user names. The driver alone writes, so workers need no common disk; only a few chunks are on
-their way at a time, so that memory does not grow with the number of draws.
+Dask distributed in all cases, see cluster.py. Work goes out in pieces of a few draws and comes back
+to the driver, which alone writes: workers need no common disk. A few pieces a worker are on their
+way at a time, and a chunk is written when its last piece is there, so that memory does not grow
+with the number of draws.
 """
 
-import os
+import socket
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from functools import lru_cache
+from queue import Empty, SimpleQueue
 from typing import Any
 
 from castsim import __version__
-from castsim.ensembles.outcome import simulate
+from castsim.ensembles.cluster import NO_WORKERS_S, check_workers, connected
+from castsim.ensembles.outcome import Outcome, simulate
 from castsim.ensembles.sampling import draws
-from castsim.ensembles.store import Store, parquet_bytes
+from castsim.ensembles.store import CHUNK, Store
 from castsim.ensembles.study import Study
-from castsim.errors import CastsimError, MissingError
+from castsim.errors import CastsimError, MissingError, StoppedError
 
-CONNECT_S = 8.0
+PIECE = 4
+"""Draws a task: about a second of work, so that no worker is long alone at the end."""
 AHEAD = 2
-"""Chunks a worker is given ahead of its present one, so that it never waits."""
+"""Pieces a worker has: its present one and the next, so that it never waits."""
 
-Chunk = tuple[Store, int, int]
-"""Draws first … last - 1 of a store."""
 Progress = Callable[[int, int], None]
 """Called with the draws done and the draws asked for."""
+Piece = tuple[Store, int, int]
+"""Draws first … last - 1 of a store."""
 
 
-def simulate_chunk(study_json: str, version: str, matrix: str, first: int, last: int) -> bytes:
-    """Run draws first … last - 1 of a study on a worker; the Parquet file that holds them."""
+def simulate_piece(
+    study_json: str, version: str, matrix: str, first: int, last: int
+) -> list[Outcome]:
+    """Run draws first … last - 1 of a matrix of a study on a worker."""
     if version != __version__:
-        raise CastsimError(f"the worker has castsim {__version__}, and {version} is asked for")
-    study = Study.from_json(study_json)
-    outcomes = [one for draw in draws(study, first, last, matrix) for one in simulate(study, draw)]
-    return parquet_bytes(study, outcomes)
+        raise MissingError(
+            f"the worker on {socket.gethostname()} has castsim {__version__}, and {version} is "
+            "asked for; install the same everywhere"
+        )
+    study = _study(study_json)
+    return [one for draw in draws(study, first, last, matrix) for one in simulate(study, draw)]
+
+
+@lru_cache(maxsize=1)
+def _study(study_json: str) -> Study:
+    return Study.from_json(study_json)
 
 
 def run_study(
@@ -49,85 +63,139 @@ def run_study(
 
     Parameters
     ----------
-    more : further stores of the same study, and how many draws each of them is to have
+    more : further stores of the same study and folder, and the draws that each of them is to have
 
     Raises
     ------
     MissingError
-        If the scheduler cannot be reached.
+        If the scheduler cannot be reached, has no workers, or they cannot run castsim.
     ResultError
-        If a chunk cannot be written.
+        If a chunk cannot be written, or another process writes to the same folder.
+    StoppedError
+        On Ctrl-C. As in the other cases, finished chunks are kept.
     """
     asked = {store: n_draws, **(more or {})}
-    missing = [(one, *chunk) for one, count in asked.items() for chunk in one.missing(count)]
+    chunks = [(one, *span) for one, count in asked.items() for span in one.missing(count)]
     wanted = sum(asked.values())
-    done = wanted - sum(last - first for _, first, last in missing)
-    if progress is not None:
-        progress(done, wanted)
-    if not missing:
+    kept = done = wanted - _draws_of(chunks)
+    told = progress or (lambda done, wanted: None)
+    told(done, wanted)
+    if not chunks:
         return
-    with _client(scheduler, workers) as client:
-        for one, first, last, content in _results(client, store.study, missing):
-            one.add(first, content)
-            done += last - first
-            if progress is not None:
-                progress(done, wanted)
+    whole = {(one, first): (last - first) * len(one.study.arms) for one, first, last in chunks}
+    held: dict[tuple[Store, int], list[Outcome]] = defaultdict(list)
+    pieces = [piece for chunk in chunks for piece in _split(chunk, PIECE)]
+    try:
+        with connected(scheduler, workers, len(pieces)) as client, store.writing():
+            alone = scheduler is None and not _compiled()
+            for (one, first, last), outcomes in _results(client, pieces, alone):
+                chunk = one, first // CHUNK * CHUNK
+                held[chunk] += outcomes
+                if len(held[chunk]) == whole[chunk]:
+                    one.add(held.pop(chunk))
+                    kept += whole[chunk] // len(one.study.arms)
+                done += last - first
+                told(done, wanted)
+    except KeyboardInterrupt as error:
+        raise StoppedError(
+            f"stopped: {kept} of {wanted} draws are kept in {store.folder}; "
+            "the same command goes on"
+        ) from error
+
+
+def _draws_of(pieces: list[Piece]) -> int:
+    return sum(last - first for _, first, last in pieces)
+
+
+def _split(piece: Piece, size: int) -> list[Piece]:
+    store, first, last = piece
+    return [(store, start, min(start + size, last)) for start in range(first, last, size)]
+
+
+def _compiled() -> bool:
+    """Whether kernels are in the cache; importing them drops stale ones before workers look."""
+    from castsim.kernels import compiled
+
+    return compiled()
 
 
 def _results(
-    client: Any, study: Study, chunks: list[Chunk]
-) -> Iterator[tuple[Store, int, int, bytes]]:
-    from distributed import as_completed
+    client: Any, pieces: list[Piece], alone: bool
+) -> Iterator[tuple[Piece, list[Outcome]]]:
+    """Outcomes of pieces in the order in which they are done.
 
-    text = study.to_json()
-    waiting = iter(chunks)
-    running = as_completed(loop=client.loop)
-    of: dict[str, Chunk] = {}
+    A piece whose workers died is run again at the end, draw by draw and one at a time, so that no
+    other is blamed; a draw that still ends its workers is recorded as failed.
 
-    def submit() -> None:
-        chunk = next(waiting, None)
-        if chunk is not None:
-            store, first, last = chunk
+    Parameters
+    ----------
+    alone : run the first piece before all others: its worker compiles the kernels
+    """
+    suspect: list[Piece] = []
+    together = [pieces[:1], pieces[1:]] if alone else [pieces]
+    for some in together:
+        for piece, outcomes in _spread(client, some):
+            if outcomes is None:
+                suspect.append(piece)
+            else:
+                yield piece, outcomes
+    for draw in (single for piece in suspect for single in _split(piece, 1)):
+        for piece, outcomes in _spread(client, [draw]):
+            yield piece, _failed(piece) if outcomes is None else outcomes
+
+
+def _spread(client: Any, pieces: list[Piece]) -> Iterator[tuple[Piece, list[Outcome] | None]]:
+    """Outcomes of pieces as they are done, None where worker after worker died."""
+    text, waiting = pieces[0][0].study.to_json() if pieces else "", iter(pieces)
+    done: SimpleQueue[Any] = SimpleQueue()
+    running: dict[Any, Piece] = {}
+    while True:
+        room = max(1, AHEAD * sum(client.nthreads().values())) - len(running)
+        for _, piece in zip(range(room), waiting, strict=False):
+            store, first, last = piece
             future = client.submit(
-                simulate_chunk, text, __version__, store.matrix, first, last, pure=False
+                simulate_piece, text, __version__, store.matrix, first, last, pure=False
             )
-            of[future.key] = chunk
-            running.add(future)
-
-    for _ in range(max(1, AHEAD * sum(client.nthreads().values()))):
-        submit()
-    for future in running:
-        store, first, last = of.pop(future.key)
-        content = future.result()
-        future.release()
-        submit()
-        yield store, first, last, content
-
-
-@contextmanager
-def _client(scheduler: str | None, workers: int | None) -> Iterator[Any]:
-    from distributed import Client, LocalCluster
-
-    if scheduler is not None:
+            running[future] = piece
+            future.add_done_callback(done.put)
+        if not running:
+            return
         try:
-            client = Client(scheduler, timeout=CONNECT_S, set_as_default=False)
-        except (OSError, TimeoutError, ValueError) as error:
-            raise MissingError(
-                f"--scheduler {scheduler}: no scheduler answers there; start one with "
-                "`dask scheduler`, or leave --scheduler out to use this machine"
-            ) from error
-        with client:
-            yield client
-        return
-    count = workers or os.cpu_count() or 1
-    with (
-        LocalCluster(
-            n_workers=count,
-            threads_per_worker=1,
-            processes=True,
-            dashboard_address=None,
-            memory_limit=0,
-        ) as cluster,
-        Client(cluster, set_as_default=False) as client,
-    ):
-        yield client
+            future = done.get(timeout=NO_WORKERS_S)
+        except Empty:
+            check_workers(client)
+            continue
+        yield running.pop(future), _outcomes(future)
+
+
+def _outcomes(future: Any) -> list[Outcome] | None:
+    from distributed import CancelledError, KilledWorker
+
+    try:
+        outcomes: list[Outcome] = future.result()
+    except KilledWorker:
+        return None
+    except CancelledError as error:
+        raise MissingError("the scheduler has gone; the same command goes on") from error
+    except CastsimError:
+        raise
+    except Exception as error:
+        reason = f"{type(error).__name__}: {error}"
+        raise MissingError(f"a worker cannot run castsim {__version__}: {reason}") from error
+    return outcomes
+
+
+def _failed(piece: Piece) -> list[Outcome]:
+    store, first, last = piece
+    return [
+        Outcome(
+            draw=draw.number,
+            arm=arm,
+            patient_seed=draw.patient_seed,
+            gate_seed=draw.gate_seed,
+            inputs={},
+            error="KilledWorker: one worker after another died of it",
+        )
+        for draw in draws(store.study, first, last, store.matrix)
+        for arm in store.study.arms
+    ]

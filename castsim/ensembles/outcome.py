@@ -9,11 +9,9 @@ from numpy.typing import NDArray
 from castsim.cast import Cast
 from castsim.ensembles.sampling import Draw, drawn_priors, drawn_scenario
 from castsim.ensembles.study import Study
-from castsim.errors import CastsimError
 from castsim.scenario import Scenario
 from castsim.simulate import run
 from castsim.units import PA_PER_MMHG, UL_PER_ML, mL_min_from_uL_s
-from geometry.errors import GeometryError
 from geometry.levels import Level, Side
 from geometry.structures import Compartment, Structure
 
@@ -78,7 +76,9 @@ def simulate(study: Study, draw: Draw) -> list[Outcome]:
             priors = drawn_priors(arm, study.priors)
             scenario, inputs = drawn_scenario(arm, priors, draw, study.largest_mL)
             outcome = _read(run(scenario), study, draw, label, inputs)
-        except (CastsimError, GeometryError, ArithmeticError, ValueError, IndexError) as error:
+        except (OSError, MemoryError):
+            raise  # the machine's trouble, not the draw's: the same command goes on elsewhere
+        except Exception as error:
             text = " ".join(f"{type(error).__name__}: {error}".split())
             outcome = Outcome(draw.number, label, *seeds, inputs, error=text)
         outcomes.append(outcome)

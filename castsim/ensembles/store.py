@@ -4,11 +4,13 @@
 there; another one is refused with the difference named.
 """
 
+import fcntl
 import io
 import json
 import os
 import secrets
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -22,10 +24,13 @@ from castsim.ensembles.study import Study
 from castsim.errors import ResultError
 
 CHUNK = 32
-"""Draws a file: some seconds of work, so that little is lost when a run is killed."""
+"""Draws a file: some seconds of work, so that little is lost when a run is killed; half the file
+would be its table of columns with 8."""
 MANIFEST = "study.json"
 DRAWS = "draws"
 INDICES = "indices"
+PART = ".part"
+"""Ending of a file that is not yet whole."""
 _NUMBERS = (
     "injected_mL",
     "coverable_deg",
@@ -75,7 +80,7 @@ def parquet_bytes(study: Study, outcomes: Sequence[Outcome]) -> bytes:
             columns[name].append(row.get(name))
     table = pa.table(columns, schema=schema)
     sink = io.BytesIO()
-    pq.write_table(table, sink, compression="zstd")
+    pq.write_table(table, sink, compression="zstd", write_page_checksum=True)
     return sink.getvalue()
 
 
@@ -84,10 +89,10 @@ def _null_for_nan(value: float) -> float | None:
 
 
 class Store:
-    """Finished draws of one study in one folder."""
+    """Finished draws of one study in one folder. Only :meth:`writing` changes anything there."""
 
     def __init__(self, folder: Path, study: Study, matrix: str = A) -> None:
-        """Open `folder` for `study`, made if need be.
+        """Name `folder` as the place of `study`; it need not exist yet.
 
         `matrix` says which of its sets of draws, see :func:`castsim.ensembles.sampling.draws`;
         those beside the plan's own lie in ``indices/``, a folder each.
@@ -99,52 +104,75 @@ class Store:
         """
         self.folder, self.study, self.matrix = folder, study, matrix
         self.chunks = folder / DRAWS if matrix == A else folder / INDICES / matrix
-        text = study.to_json()
-        manifest = folder / MANIFEST
-        try:
-            if manifest.exists():
-                _check_same(folder, manifest.read_text(encoding="utf-8"), text)
-            elif folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-                raise ResultError(f"{folder}: exists and holds no study: choose another -o")
-            self.chunks.mkdir(parents=True, exist_ok=True)
-            self._remove_parts()
-            if not manifest.exists():
-                self.write(manifest, text.encode())
-        except OSError as error:
-            raise ResultError(f"{folder}: cannot be used: {error.strerror or error}") from error
+        with _told(folder):
+            self._check()
+
+    @contextmanager
+    def writing(self) -> Iterator[None]:
+        """Make the folder if need be, and keep other processes from writing there meanwhile.
+
+        It serves all stores of the study in this folder.
+
+        Raises
+        ------
+        ResultError
+            If the folder cannot be written, or another process writes there.
+        """
+        with _told(self.folder):
+            new = not self.folder.exists()
+            self.folder.mkdir(parents=True, exist_ok=True)
+        with _locked(self.folder):
+            try:
+                with _told(self.folder):
+                    self._check()
+                    self._remove_parts()
+                    if not (self.folder / MANIFEST).exists():
+                        self.write(self.folder / MANIFEST, self.study.to_json().encode())
+            except ResultError:
+                if new:
+                    with suppress(OSError):
+                        self.folder.rmdir()
+                raise
+            yield
 
     def missing(self, draws: int) -> list[tuple[int, int]]:
         """Chunks (first, last + 1) of the draws 0 … `draws` - 1 that are not there in full."""
         chunks = [(first, min(first + CHUNK, draws)) for first in range(0, draws, CHUNK)]
         return [(first, last) for first, last in chunks if self._stored(first) < last - first]
 
-    def add(self, first: int, content: bytes) -> None:
-        """Keep a finished chunk.
+    def add(self, outcomes: Sequence[Outcome]) -> None:
+        """Keep a chunk: all arms of its draws, in any order.
 
         Raises
         ------
         ResultError
             If it cannot be written; what was there before stays.
         """
-        self.write(self.chunk(first), content)
+        place = {arm: k for k, arm in enumerate(self.study.arms)}
+        ordered = sorted(outcomes, key=lambda one: (one.draw, place[one.arm]))
+        self.write(self.chunk(ordered[0].draw), parquet_bytes(self.study, ordered))
 
     def chunk(self, first: int) -> Path:
         """File of the chunk that begins with draw `first`."""
         return self.chunks / f"{first:08d}.parquet"
 
     def read(self, columns: Sequence[str], draws: int) -> pa.Table:
-        """Some columns of the draws 0 … `draws` - 1, in order of draw and arm."""
-        parts = [
-            pq.read_table(self.chunk(first), columns=["draw", *columns])
-            for first in range(0, draws, CHUNK)
-        ]
+        """Some columns of the draws 0 … `draws` - 1, in order of draw and arm.
+
+        Raises
+        ------
+        ResultError
+            If some of them are not there, or damaged.
+        """
+        parts = [_read(self.chunk(first), ["draw", *columns]) for first in range(0, draws, CHUNK)]
         table = pa.concat_tables(parts)
         return table.filter(pa.compute.less(table["draw"], draws))
 
     def write(self, path: Path, content: bytes) -> None:
         """Write `content` to a temporary name and rename it; flushed to the disk before."""
-        part = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
+        part = path.with_name(f".{path.name}.{secrets.token_hex(4)}{PART}")
         try:
+            path.parent.mkdir(parents=True, exist_ok=True)
             with part.open("wb") as file:
                 file.write(content)
                 file.flush()
@@ -153,24 +181,83 @@ class Store:
         except OSError as error:
             raise ResultError(f"{path}: cannot be written: {error.strerror or error}") from error
         finally:
-            part.unlink(missing_ok=True)
+            with suppress(OSError):
+                part.unlink(missing_ok=True)
+
+    def _check(self) -> None:
+        """Raise when the folder holds what is not this study."""
+        manifest = self.folder / MANIFEST
+        if manifest.exists():
+            _check_same(self.folder, manifest.read_text(encoding="utf-8"), self.study.to_json())
+        elif self.folder.exists() and not _is_free(self.folder):
+            raise ResultError(f"{self.folder}: exists and holds no study: choose another -o")
 
     def _stored(self, first: int) -> int:
-        """Draws in the chunk that begins with `first`, 0 if there is none that can be read."""
-        path = self.chunk(first)
-        if not path.exists():
+        """Draws in the chunk that begins with `first`, 0 if it is absent, damaged or foreign."""
+        if not self.chunk(first).exists():
             return 0
         try:
-            rows: int = pq.read_metadata(path).num_rows
-        except (OSError, pa.ArrowException):
+            table = _read(self.chunk(first))
+        except ResultError:
             return 0
-        return rows // len(self.study.arms)
+        arms = len(self.study.arms)
+        count = table.num_rows // arms
+        draws = np.repeat(np.arange(first, first + count), arms)
+        whole = table.schema.equals(table_schema(self.study)) and np.array_equal(
+            table["draw"].to_numpy(), draws
+        )
+        return count if whole else 0
 
     def _remove_parts(self) -> None:
         """Take away what a killed run left half-written."""
-        for folder in (self.folder, self.chunks):
-            for part in folder.glob(".*.part"):
-                part.unlink(missing_ok=True)
+        for part in self.folder.rglob(f".*{PART}"):
+            part.unlink(missing_ok=True)
+
+
+def _read(path: Path, columns: list[str] | None = None) -> pa.Table:
+    """Read a chunk; a damaged page does not pass its checksum."""
+    try:
+        with pq.ParquetFile(path, page_checksum_verification=True) as file:
+            return file.read(columns=columns)
+    except (OSError, pa.ArrowException) as error:
+        reason = f"{path}: cannot be read; the same command makes it again"
+        raise ResultError(reason) from error
+
+
+def _is_free(folder: Path) -> bool:
+    """Whether nothing is there but what a run left that was killed as it began."""
+    return folder.is_dir() and all(
+        entry.name.startswith(f".{MANIFEST}") and entry.name.endswith(PART)
+        for entry in folder.iterdir()
+    )
+
+
+@contextmanager
+def _told(folder: Path) -> Iterator[None]:
+    """Tell trouble of the system with the folder that it concerns."""
+    try:
+        yield
+    except OSError as error:
+        raise ResultError(f"{folder}: cannot be used: {error.strerror or error}") from error
+
+
+@contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    """Hold the folder's lock, which the system takes back however this process ends."""
+    with _told(folder):
+        handle = os.open(folder, os.O_RDONLY)
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise ResultError(
+                f"{folder}: another castsim is writing there: wait for it, or choose another -o"
+            ) from error
+        except OSError:
+            pass  # a file system without locks: every file is still written whole or not at all
+        yield
+    finally:
+        os.close(handle)
 
 
 def _check_same(folder: Path, there: str, now: str) -> None:

@@ -1,0 +1,173 @@
+"""Cluster: a client of Dask's workers, on this machine for as long as it takes, or elsewhere."""
+
+import logging
+import os
+import signal
+import sys
+import threading
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from castsim.errors import MissingError
+
+CONNECT_S = 8.0
+"""How long a scheduler may take to answer; a user is told within 10 s."""
+NO_WORKERS_S = 30.0
+"""How long there may be no worker at all, before or during a run."""
+ENVIRONMENT = {
+    "OMP_NUM_THREADS": "1",
+    "OPENBLAS_NUM_THREADS": "1",
+    "MKL_NUM_THREADS": "1",
+    "NUMBA_NUM_THREADS": "1",
+    "MALLOC_TRIM_THRESHOLD_": str(2**27),
+}
+"""Of workers on this machine. Dask would have them hand memory back to the system above 64 KiB; a
+draw then spends a quarter of its time on asking for the same pages again."""
+
+
+@contextmanager
+def connected(scheduler: str | None, workers: int | None, pieces: int) -> Iterator[Any]:
+    """Give a client of `scheduler`, or of a cluster of this machine that ends with the context.
+
+    Parameters
+    ----------
+    scheduler : address such as ``tcp://host:8786``; None: this machine
+    workers : processes on this machine, one thread each; None: one a core
+    pieces : of work; more workers than these are not started
+
+    Raises
+    ------
+    MissingError
+        If no scheduler answers, or it has no workers.
+    """
+    with _quiet():
+        if scheduler is None:
+            with _main_left_alone(), _environment(), _of_this_machine(workers, pieces) as client:
+                yield client
+        else:
+            with _of(scheduler) as client:
+                check_workers(client)
+                yield client
+
+
+def check_workers(client: Any) -> None:
+    """Wait for a worker.
+
+    Raises
+    ------
+    MissingError
+        If none comes within `NO_WORKERS_S`.
+    """
+    try:
+        client.wait_for_workers(1, timeout=NO_WORKERS_S)
+    except TimeoutError as error:
+        raise MissingError(
+            f"the scheduler has had no workers for {NO_WORKERS_S:.0f} s; "
+            f"start some with `dask worker {client.scheduler.address}`"
+        ) from error
+
+
+@contextmanager
+def _of(scheduler: str) -> Iterator[Any]:
+    from distributed import Client
+
+    try:
+        client = Client(scheduler, timeout=CONNECT_S, set_as_default=False)
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        raise MissingError(
+            f"--scheduler {scheduler}: no scheduler answers there; start one with "
+            "`dask scheduler`, or leave --scheduler out to use this machine"
+        ) from error
+    try:
+        yield client
+    finally:
+        with _uninterrupted():
+            client.close()
+
+
+@contextmanager
+def _of_this_machine(workers: int | None, pieces: int) -> Iterator[Any]:
+    from distributed import Client, LocalCluster
+    from distributed.deploy import local
+
+    # heeds affinity, and the limits of a container
+    cores: int = local.CPU_COUNT  # type: ignore[attr-defined]
+    cluster = LocalCluster(
+        n_workers=min(workers or cores, pieces),
+        threads_per_worker=1,
+        processes=True,
+        host="127.0.0.1",
+        dashboard_address="127.0.0.1:0",
+        memory_limit=0,
+        silence_logs=logging.CRITICAL,
+    )
+    try:
+        with Client(cluster, set_as_default=False) as client:
+            yield client
+    finally:
+        with _uninterrupted():
+            cluster.close()
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep Dask's log and warnings from the user, who is told what matters by an error."""
+    logger = logging.getLogger("distributed")
+    level = logger.level
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        import distributed  # noqa: F401 - sets its loggers when it is imported
+
+        logger.setLevel(logging.CRITICAL)
+        try:
+            yield
+        finally:
+            logger.setLevel(level)
+
+
+@contextmanager
+def _main_left_alone() -> Iterator[None]:
+    """Hide the file of the main module: workers need none of it, and importing it might run it.
+
+    A script that calls :func:`castsim.plan` without ``if __name__ == "__main__"`` would otherwise
+    be run again by every worker.
+    """
+    main = vars(sys.modules["__main__"])
+    hidden: dict[str, Any] = {
+        name: main.pop(name) for name in ("__file__", "__spec__") if name in main
+    }
+    main["__spec__"] = None
+    try:
+        yield
+    finally:
+        main.update(hidden)
+
+
+@contextmanager
+def _environment() -> Iterator[None]:
+    """Set `ENVIRONMENT`, which workers that start meanwhile inherit."""
+    before = {name: os.environ.get(name) for name in ENVIRONMENT}
+    os.environ.update(ENVIRONMENT)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
+
+
+@contextmanager
+def _uninterrupted() -> Iterator[None]:
+    """Let a second Ctrl-C wait until the workers have ended."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
