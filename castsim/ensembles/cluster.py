@@ -1,5 +1,7 @@
 """Cluster: a client of Dask's workers, on this machine for as long as it takes, or elsewhere."""
 
+import asyncio
+import gc
 import logging
 import os
 import signal
@@ -12,7 +14,7 @@ from typing import Any
 
 from castsim.errors import MissingError
 
-CONNECT_S = 8.0
+CONNECT_S = 4.0
 """How long a scheduler may take to answer; a user is told within 10 s."""
 NO_WORKERS_S = 30.0
 """How long there may be no worker at all, before or during a run."""
@@ -25,6 +27,9 @@ ENVIRONMENT = {
 }
 """Of workers on this machine. Dask would have them hand memory back to the system above 64 KiB; a
 draw then spends a quarter of its time on asking for the same pages again."""
+
+LOGGERS = ("distributed", "tornado", "asyncio")
+OFF = logging.CRITICAL + 1
 
 
 @contextmanager
@@ -52,13 +57,27 @@ def connected(scheduler: str | None, workers: int | None, pieces: int) -> Iterat
                 yield client
 
 
+def threads(client: Any) -> int:
+    """Count the threads of all workers that there are now.
+
+    Raises
+    ------
+    MissingError
+        If the scheduler has gone.
+    """
+    try:
+        return sum(client.nthreads().values())
+    except OSError as error:
+        raise gone() from error
+
+
 def check_workers(client: Any) -> None:
     """Wait for a worker.
 
     Raises
     ------
     MissingError
-        If none comes within `NO_WORKERS_S`.
+        If none comes within `NO_WORKERS_S`, or the scheduler has gone.
     """
     try:
         client.wait_for_workers(1, timeout=NO_WORKERS_S)
@@ -67,6 +86,13 @@ def check_workers(client: Any) -> None:
             f"the scheduler has had no workers for {NO_WORKERS_S:.0f} s; "
             f"start some with `dask worker {client.scheduler.address}`"
         ) from error
+    except OSError as error:
+        raise gone() from error
+
+
+def gone() -> MissingError:
+    """Tell that the scheduler does not answer any more."""
+    return MissingError("the scheduler has gone; the same command goes on with what is kept")
 
 
 @contextmanager
@@ -74,8 +100,10 @@ def _of(scheduler: str) -> Iterator[Any]:
     from distributed import Client
 
     try:
+        # tried before a client is made, which would take its time to give up
+        asyncio.run(asyncio.wait_for(_knock(scheduler), CONNECT_S))
         client = Client(scheduler, timeout=CONNECT_S, set_as_default=False)
-    except (OSError, ValueError, TypeError, KeyError) as error:
+    except Exception as error:  # whatever else may listen there
         raise MissingError(
             f"--scheduler {scheduler}: no scheduler answers there; start one with "
             "`dask scheduler`, or leave --scheduler out to use this machine"
@@ -85,6 +113,13 @@ def _of(scheduler: str) -> Iterator[Any]:
     finally:
         with _uninterrupted():
             client.close()
+
+
+async def _knock(scheduler: str) -> None:
+    from distributed.comm.core import connect
+
+    comm = await connect(scheduler, timeout=CONNECT_S)
+    comm.abort()
 
 
 @contextmanager
@@ -101,7 +136,7 @@ def _of_this_machine(workers: int | None, pieces: int) -> Iterator[Any]:
         host="127.0.0.1",
         dashboard_address="127.0.0.1:0",
         memory_limit=0,
-        silence_logs=logging.CRITICAL,
+        silence_logs=OFF,
     )
     try:
         with Client(cluster, set_as_default=False) as client:
@@ -113,18 +148,23 @@ def _of_this_machine(workers: int | None, pieces: int) -> Iterator[Any]:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Keep Dask's log and warnings from the user, who is told what matters by an error."""
-    logger = logging.getLogger("distributed")
-    level = logger.level
+    """Keep Dask's logs and warnings from the user, who is told what matters by an error."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         import distributed  # noqa: F401 - sets its loggers when it is imported
 
-        logger.setLevel(logging.CRITICAL)
+        # each by name, since Dask gives some of them levels of their own
+        named = (*LOGGERS, *logging.root.manager.loggerDict)
+        loggers = [logging.getLogger(name) for name in named if name.split(".")[0] in LOGGERS]
+        levels = [logger.level for logger in loggers]
+        for logger in loggers:
+            logger.setLevel(OFF)
         try:
             yield
         finally:
-            logger.setLevel(level)
+            gc.collect()  # a task that failed unheard logs so as it goes
+            for logger, level in zip(loggers, levels, strict=True):
+                logger.setLevel(level)
 
 
 @contextmanager

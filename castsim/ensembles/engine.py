@@ -14,7 +14,7 @@ from queue import Empty, SimpleQueue
 from typing import Any
 
 from castsim import __version__
-from castsim.ensembles.cluster import NO_WORKERS_S, check_workers, connected
+from castsim.ensembles.cluster import NO_WORKERS_S, check_workers, connected, gone, threads
 from castsim.ensembles.outcome import Outcome, simulate
 from castsim.ensembles.sampling import draws
 from castsim.ensembles.store import CHUNK, Store
@@ -150,7 +150,7 @@ def _spread(client: Any, pieces: list[Piece]) -> Iterator[tuple[Piece, list[Outc
     done: SimpleQueue[Any] = SimpleQueue()
     running: dict[Any, Piece] = {}
     while True:
-        room = max(1, AHEAD * sum(client.nthreads().values())) - len(running)
+        room = max(1, AHEAD * threads(client)) - len(running)
         for _, piece in zip(range(room), waiting, strict=False):
             store, first, last = piece
             future = client.submit(
@@ -176,7 +176,7 @@ def _outcomes(future: Any) -> list[Outcome] | None:
     except KilledWorker:
         return None
     except CancelledError as error:
-        raise MissingError("the scheduler has gone; the same command goes on") from error
+        raise gone() from error
     except CastsimError:
         raise
     except Exception as error:

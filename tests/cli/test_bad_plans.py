@@ -1,0 +1,97 @@
+"""Bad input to `castsim plan`: one clear line, its exit code, nothing written, and soon."""
+
+import time
+from pathlib import Path
+
+import pytest
+
+from castsim.cli import main
+
+
+@pytest.fixture(autouse=True)
+def empty_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    place = tmp_path / "here"
+    place.mkdir()
+    monkeypatch.chdir(place)
+    return place
+
+
+def complaint(capsys: pytest.CaptureFixture[str], arguments: list[str], code: int = 2) -> str:
+    assert main(["plan", "right-t9", *arguments]) == code
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert "Traceback" not in err
+    return err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "line"),
+    [
+        (["--draws", "0"], "castsim: --draws 0: must be 1 or more"),
+        (["--draws", "-5"], "castsim: --draws -5: must be 1 or more"),
+        (["--draws", "many"], "--draws"),
+        (["--up-to-ml", "nan"], "--up-to-ml"),
+        (["--up-to-ml", "1e9"], "--up-to-ml"),
+        (["--up-to-ml", "0"], "--up-to-ml"),
+        (["--coverage-deg", "nan"], "--coverage-deg"),
+        (["--azygos-ml", "inf"], "--azygos-ml"),
+        (["--seed", "-1"], "--seed"),
+        (["--workers", "0"], "--workers"),
+        (["--priors", "absent.toml"], "castsim: absent.toml: cannot be read"),
+        (["--set", "patient.upstream_mmHg=nan"], "patient.upstream_mmHg = nan"),
+        (["--set", "tip.structure=jugular"], "unknown vein 'jugular'"),
+    ],
+)
+def test_bad_numbers(
+    arguments: list[str], line: str, capsys: pytest.CaptureFixture[str], empty_place: Path
+) -> None:
+    assert line in " ".join(complaint(capsys, [*arguments, "--quiet"]).split())
+    assert not list(empty_place.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        (
+            '[[prior]]\nfield = "patient.calibre"\n',
+            "'patient.calibre': unknown prior; did you mean",
+        ),
+        ('[[prior]]\nfield = "patient.calibre_factor"\nlow = nan\n', "patient.calibre_factor"),
+        ("[[prior]\n", "cannot be read as TOML"),
+        ("", "must hold [[prior]] entries"),
+    ],
+)
+def test_bad_priors(
+    text: str, line: str, capsys: pytest.CaptureFixture[str], empty_place: Path
+) -> None:
+    (empty_place / "mine.toml").write_text(text, "utf-8")
+    err = complaint(capsys, ["--priors", "mine.toml"])
+    assert line in err
+    assert err.count("\n") == 1
+    assert [path.name for path in empty_place.iterdir()] == ["mine.toml"]
+
+
+@pytest.mark.parametrize("output", ["wall", "wall/below", "thesis"])
+def test_a_folder_that_cannot_be_written(
+    output: str, capsys: pytest.CaptureFixture[str], empty_place: Path
+) -> None:
+    (empty_place / "wall").write_text("a file in the way")
+    (empty_place / "thesis").mkdir()
+    (empty_place / "thesis" / "chapter.tex").write_text("years of work")
+    before = sorted(empty_place.rglob("*"))
+    err = complaint(capsys, ["-o", output, "--draws", "1", "--up-to-ml", "0.1"])
+    assert err.startswith(f"castsim: {output}: ")
+    assert err.count("\n") == 1
+    assert sorted(empty_place.rglob("*")) == before
+
+
+@pytest.mark.parametrize("address", ["tcp://127.0.0.1:9", "127.0.0.1:x", "smoke://signal:1", ""])
+def test_a_scheduler_that_does_not_answer(
+    address: str, capsys: pytest.CaptureFixture[str], empty_place: Path
+) -> None:
+    began = time.monotonic()
+    err = complaint(capsys, ["--draws", "4", "--scheduler", address], code=3)
+    assert time.monotonic() - began < 10.0
+    assert err.startswith(f"castsim: --scheduler {address}: no scheduler answers there; start one")
+    assert err.count("\n") == 1
+    assert not list(empty_place.iterdir())

@@ -1,0 +1,303 @@
+"""Draws on workers elsewhere and here: nothing lost, nothing heard, one line for every trouble."""
+
+import json
+import multiprocessing
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+import pytest
+
+from castsim.ensembles import cluster as clusters
+from castsim.ensembles import engine
+from castsim.ensembles.store import CHUNK, Store
+from castsim.errors import CastsimError, MissingError, ResultError
+from tests.reliability import ensembles
+from tests.reliability.ensembles import KILLER, digest, study
+
+ROOT = Path(__file__).resolve().parents[2]
+HERE = {**os.environ, "PYTHONPATH": str(ROOT)}
+KILLS = 24
+PLAN = ("plan", "right-t9", "--up-to-ml", "0.1", "--quiet", "--no-render")
+
+
+@dataclass
+class Cluster:
+    """A scheduler and its workers, each a process as a user starts them."""
+
+    address: str
+    scheduler: subprocess.Popen[bytes]
+    workers: list[subprocess.Popen[bytes]]
+
+
+def dask(*arguments: str) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "dask", *arguments],
+        cwd=ROOT,
+        env=HERE,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+
+
+def started(n_workers: int, folder: Path) -> Cluster:
+    place = folder / "scheduler.json"
+    where = ("--host", "127.0.0.1", "--no-dashboard")
+    scheduler = dask("scheduler", *where, "--port", "0", "--scheduler-file", str(place))
+    until(place.exists)
+    address = json.loads(place.read_text("utf-8"))["address"]
+    local = ("--local-directory", str(folder), "--nthreads", "1", "--no-nanny")
+    workers = [dask("worker", address, *where, *local) for _ in range(n_workers)]
+    return Cluster(address, scheduler, workers)
+
+
+def until(condition: object, seconds: float = 60.0) -> None:
+    end = time.monotonic() + seconds
+    while not condition():  # type: ignore[operator]
+        assert time.monotonic() < end, "waited too long"
+        time.sleep(0.02)
+
+
+@pytest.fixture
+def two_workers(tmp_path: Path) -> Iterator[Cluster]:
+    cluster = started(2, tmp_path)
+    yield cluster
+    for process in (*cluster.workers, cluster.scheduler):
+        process.kill()
+        process.wait()
+
+
+def cli(piece: str, *arguments: str, cwd: Path, limit: int = 0) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "tests.reliability.ensembles", piece, str(limit), *arguments],
+        cwd=cwd,
+        env=HERE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def test_killed_at_random_moments_it_ends_with_the_same_bytes(
+    two_workers: Cluster, tmp_path: Path
+) -> None:
+    """The driver, that is; workers stay. Each time the same command goes on."""
+    n_draws = 90 * CHUNK + 3
+    folder, context = tmp_path / "killed", multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["tests.reliability.ensembles", "distributed"])
+
+    def driver(place: Path, draws: int) -> multiprocessing.process.BaseProcess:
+        given = (str(place), draws, "quick_piece", two_workers.address)
+        process = context.Process(target=ensembles.drive, args=given)
+        process.start()
+        return process
+
+    def seconds(place: Path, draws: int) -> float:
+        began = time.monotonic()
+        process = driver(place, draws)
+        process.join(120)
+        assert process.exitcode == 0
+        return time.monotonic() - began
+
+    seconds(tmp_path / "warm", 1)
+    little, whole = seconds(tmp_path / "little", 1), seconds(tmp_path / "whole", n_draws)
+    rng, left = random.Random(1), [0]
+    for k in range(KILLS):
+        process = driver(folder, n_draws)
+        if k % 2:  # as it works; else as it starts, or whenever
+            wait_for_chunk(folder, left[-1], process)
+        time.sleep(rng.uniform(0.0, (whole - little) / KILLS if k % 2 else little))
+        process.kill()
+        process.join()
+        left.append(len(chunks(folder)))
+    assert left == sorted(left)
+    assert left[-1] < len(chunks(tmp_path / "whole")), "more draws are needed for so many kills"
+    seconds(folder, n_draws)
+    assert digest(folder) == digest(tmp_path / "whole")
+
+
+def wait_for_chunk(folder: Path, before: int, process: multiprocessing.process.BaseProcess) -> None:
+    until(lambda: len(chunks(folder)) > before or not process.is_alive())
+
+
+def chunks(folder: Path) -> list[Path]:
+    return list(folder.glob("draws/*.parquet"))
+
+
+def test_a_worker_that_is_killed_costs_nothing(two_workers: Cluster, tmp_path: Path) -> None:
+    """The real work, on two workers elsewhere of which one is killed, and on this machine."""
+    n_draws, killed = 16, []
+
+    def progress(done: int, wanted: int) -> None:
+        if 0 < done < wanted and not killed:
+            two_workers.workers[0].kill()
+            killed.append(done)
+
+    there, here = tmp_path / "there", tmp_path / "here"
+    engine.run_study(
+        Store(there, study()), n_draws, scheduler=two_workers.address, progress=progress
+    )
+    assert killed
+    engine.run_study(Store(here, study()), n_draws)
+    assert digest(there) == digest(here)
+    table = Store(here, study()).read(["error"], n_draws)
+    assert table["draw"].to_pylist() == list(range(n_draws))
+    assert set(table["error"].to_pylist()) == {""}
+
+
+def test_a_draw_that_ends_its_workers_is_recorded_and_stops_no_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    from dask import config
+
+    monkeypatch.setattr(engine, "simulate_piece", ensembles.deadly_piece)
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    store = Store(tmp_path / "x", study())
+    with config.set({"distributed.scheduler.allowed-failures": 0}):
+        engine.run_study(store, 2 * CHUNK, workers=2)
+    rows = store.read(["error", "patient_seed"], 2 * CHUNK).to_pylist()
+    assert [row["draw"] for row in rows] == list(range(2 * CHUNK))
+    # Dask blames what waits behind the deadly piece too, so that it must be tried alone
+    assert {row["draw"]: row["error"] for row in rows if row["error"]} == {
+        KILLER: "KilledWorker: one worker after another died of it"
+    }
+    assert len({row["patient_seed"] for row in rows}) == 2 * CHUNK
+    assert capfd.readouterr() == ("", "")
+
+
+def test_ctrl_c_tells_what_is_kept(tmp_path: Path) -> None:
+    child = cli("slow_piece", *PLAN, "--draws", "4000", "-o", "x", cwd=tmp_path)
+    until(lambda: list(tmp_path.glob("x/draws/*.parquet")))
+    child.send_signal(signal.SIGINT)
+    out, err = child.communicate(timeout=30)
+    kept = CHUNK * len(list(tmp_path.glob("x/draws/*.parquet")))
+    assert child.returncode == 130
+    assert out == "started\n"
+    line = f"castsim: stopped: {kept} of 4000 draws are kept in x; the same command goes on\n"
+    assert err == line
+    assert [path.name for path in tmp_path.iterdir()] == ["x"]
+    assert not list(tmp_path.rglob("*.part"))
+
+
+def test_workers_hear_nobody_else_and_end_with_their_driver(tmp_path: Path) -> None:
+    child = cli("slow_piece", *PLAN, "--draws", "4000", "-o", "x", cwd=tmp_path)
+    until(lambda: list(tmp_path.glob("x/draws/*.parquet")))
+    family = [psutil.Process(child.pid), *psutil.Process(child.pid).children(recursive=True)]
+    assert len(family) > psutil.cpu_count() / 2
+    listening = [
+        connection.laddr.ip
+        for process in family
+        for connection in process.net_connections(kind="inet")
+        if connection.status == psutil.CONN_LISTEN
+    ]
+    assert set(listening) == {"127.0.0.1"}
+    assert [path.name for path in tmp_path.iterdir()] == ["x"]
+
+    other = cli("quick_piece", *PLAN, "--draws", "8", "-o", "x", cwd=tmp_path)
+    out, err = other.communicate(timeout=60)
+    # what is there needs no lock to be read; more draws do
+    assert other.returncode == 0, err
+    other = cli("quick_piece", *PLAN, "--draws", "4000", "-o", "x", cwd=tmp_path)
+    out, err = other.communicate(timeout=60)
+    assert (other.returncode, out) == (2, "started\n")
+    assert err.startswith("castsim: x: another castsim is writing there: ")
+    assert err.count("\n") == 1
+
+    child.kill()
+    child.communicate()
+    _, alive = psutil.wait_procs(family, timeout=20)
+    assert alive == []
+
+
+def test_a_disk_that_is_full(tmp_path: Path) -> None:
+    """Chunks that are there stay, and the one that cannot be written leaves nothing."""
+    command = (*PLAN, "-o", "x", "--draws")
+    child = cli("quick_piece", *command, str(CHUNK), cwd=tmp_path)
+    child.communicate(timeout=60)
+    assert child.returncode == 0
+    before = digest(tmp_path / "x")
+    size = (tmp_path / "x" / "draws" / "00000000.parquet").stat().st_size
+    child = cli("quick_piece", *command, str(2 * CHUNK), cwd=tmp_path, limit=size // 2)
+    out, err = child.communicate(timeout=60)
+    chunk = f"x/draws/{CHUNK:08d}.parquet"
+    assert (child.returncode, out) == (2, "started\n")
+    assert err == f"castsim: {chunk}: cannot be written: File too large\n"
+    assert digest(tmp_path / "x") == before
+
+
+def test_a_scheduler_without_workers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(clusters, "NO_WORKERS_S", 0.5)
+    cluster = started(0, tmp_path)
+    folder = tmp_path / "x"
+    try:
+        with pytest.raises(MissingError, match=r"had no workers for 0 s.*dask worker tcp://127"):
+            engine.run_study(Store(folder, study()), 4, scheduler=cluster.address)
+    finally:
+        cluster.scheduler.kill()
+        cluster.scheduler.wait()
+    assert not folder.exists()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("lost", ["scheduler", "workers"])
+def test_a_cluster_that_goes_away(
+    lost: str, two_workers: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engine, "simulate_piece", ensembles.slow_piece)
+
+    def progress(done: int, wanted: int) -> None:
+        if done >= 2 * CHUNK:
+            for module in (clusters, engine):
+                monkeypatch.setattr(module, "NO_WORKERS_S", 15.0 if lost == "scheduler" else 1.0)
+            for process in two_workers.workers if lost == "workers" else [two_workers.scheduler]:
+                process.kill()
+
+    store = Store(tmp_path / "x", study())
+    told = "the scheduler has " + ("gone" if lost == "scheduler" else "had no workers")
+    with pytest.raises(MissingError, match=told):
+        engine.run_study(store, 40 * CHUNK, scheduler=two_workers.address, progress=progress)
+    assert store.missing(CHUNK) == []
+
+
+def test_workers_that_cannot_run_castsim(
+    two_workers: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engine, "simulate_piece", ensembles.broken_piece)
+    with pytest.raises(MissingError, match=r"a worker cannot run castsim .*No module named"):
+        engine.run_study(Store(tmp_path / "x", study()), 4, scheduler=two_workers.address)
+
+
+def test_workers_have_the_same_castsim() -> None:
+    with pytest.raises(CastsimError, match=r"the worker on .* has castsim .*and 0\.0\.0 is asked"):
+        ensembles.REAL_PIECE(study().to_json(), "0.0.0", 0, 1)
+
+
+def test_a_script_without_a_guard_may_call_it(tmp_path: Path) -> None:
+    """Workers must not run the user's script again, as multiprocessing would have them do."""
+    script = tmp_path / "mine.py"
+    script.write_text(
+        "print('once')\n"
+        "from tests.reliability.ensembles import drive\n"
+        "drive('x', 8, 'quick_piece', None)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, script], cwd=tmp_path, env=HERE, capture_output=True, text=True, check=True
+    )
+    assert (done.stdout, done.stderr) == ("once\n", "")
+    assert Store(tmp_path / "x", study()).missing(8) == []
+
+
+def test_one_writer_at_a_time(tmp_path: Path) -> None:
+    first, second = Store(tmp_path / "x", study()), Store(tmp_path / "x", study())
+    refused = pytest.raises(ResultError, match="another castsim is writing there")
+    with first.writing(), refused, second.writing():
+        pass
+    with second.writing():
+        pass
