@@ -9,7 +9,7 @@ from castsim.ensembles.outcome import CURVES, FOUND, Outcome
 from castsim.ensembles.planning import Plan, make_plan
 from castsim.ensembles.priors import bundled_priors
 from castsim.ensembles.sampling import A, draws
-from castsim.ensembles.store import CHUNK, Store, parquet_bytes
+from castsim.ensembles.store import CHUNK, Store
 from castsim.ensembles.study import Study, load_arm
 from castsim.ensembles.targets import Targets
 
@@ -65,8 +65,9 @@ def store_of(
                 **{**given, **{name: values[k] for name, values in numbers.items()}},
             )
         )
-    for first in range(0, len(outcomes), CHUNK):
-        store.add(first, parquet_bytes(one, outcomes[first : first + CHUNK]))
+    with store.writing():
+        for first in range(0, len(outcomes), CHUNK):
+            store.add(outcomes[first : first + CHUNK])
     return store
 
 

@@ -42,27 +42,27 @@ def made(of: Study, draw: Draw, arm: str) -> Outcome:
     return Outcome(draw.number, arm, *seeds, inputs, injected_mL=value, curves=curves)
 
 
-def quick_piece(text: str, version: str, first: int, last: int) -> list[Outcome]:
+def quick_piece(text: str, version: str, matrix: str, first: int, last: int) -> list[Outcome]:
     """Stands for `simulate_piece`, in a hundredth of its time."""
     of = Study.from_json(text)
     time.sleep(0.002 * (last - first))
-    return [made(of, draw, arm) for draw in draws(of, first, last) for arm in of.arms]
+    return [made(of, draw, arm) for draw in draws(of, first, last, matrix) for arm in of.arms]
 
 
-def slow_piece(text: str, version: str, first: int, last: int) -> list[Outcome]:
+def slow_piece(text: str, version: str, matrix: str, first: int, last: int) -> list[Outcome]:
     """Stands for `simulate_piece`, and takes its time."""
     time.sleep(0.3)
-    return quick_piece(text, version, first, last)
+    return quick_piece(text, version, matrix, first, last)
 
 
-def deadly_piece(text: str, version: str, first: int, last: int) -> list[Outcome]:
+def deadly_piece(text: str, version: str, matrix: str, first: int, last: int) -> list[Outcome]:
     """Stands for `simulate_piece`; one draw has the worker ended as the system does."""
     if first <= KILLER < last:
         os.kill(os.getpid(), signal.SIGKILL)
-    return quick_piece(text, version, first, last)
+    return quick_piece(text, version, matrix, first, last)
 
 
-def broken_piece(text: str, version: str, first: int, last: int) -> list[Outcome]:
+def broken_piece(text: str, version: str, matrix: str, first: int, last: int) -> list[Outcome]:
     """Stands for a worker that lacks something."""
     raise ModuleNotFoundError("No module named 'castsim'")
 

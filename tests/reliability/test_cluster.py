@@ -276,7 +276,7 @@ def test_workers_that_cannot_run_castsim(
 
 def test_workers_have_the_same_castsim() -> None:
     with pytest.raises(CastsimError, match=r"the worker on .* has castsim .*and 0\.0\.0 is asked"):
-        ensembles.REAL_PIECE(study().to_json(), "0.0.0", 0, 1)
+        ensembles.REAL_PIECE(study().to_json(), "0.0.0", "A", 0, 1)
 
 
 def test_a_script_without_a_guard_may_call_it(tmp_path: Path) -> None:
