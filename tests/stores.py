@@ -8,7 +8,7 @@ import numpy as np
 from castsim.ensembles.outcome import FOUND, Outcome
 from castsim.ensembles.priors import bundled_priors
 from castsim.ensembles.sampling import Draw, drawn_priors, draws
-from castsim.ensembles.store import CHUNK, Store, parquet_bytes
+from castsim.ensembles.store import CHUNK, Store
 from castsim.ensembles.study import Study
 from castsim.scenario import Scenario
 
@@ -37,8 +37,9 @@ def made_up_store(
         for place, label in enumerate(arms)
     ]
     rows = CHUNK * len(arms)
-    for k in range(0, len(outcomes), rows):
-        store.add(outcomes[k].draw, parquet_bytes(study, outcomes[k : k + rows]))
+    with store.writing():
+        for k in range(0, len(outcomes), rows):
+            store.add(outcomes[k : k + rows])
     return store
 
 
