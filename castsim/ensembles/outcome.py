@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.spatial import KDTree
 
 from castsim.cast import Cast
 from castsim.ensembles.sampling import Draw, drawn_priors, drawn_scenario
@@ -12,10 +13,12 @@ from castsim.ensembles.study import Study
 from castsim.scenario import Scenario
 from castsim.simulate import run
 from castsim.units import PA_PER_MMHG, UL_PER_ML, mL_min_from_uL_s
+from castsim.venous_flow import AZYGOS_SYSTEM
 from geometry.levels import Level, Side
 from geometry.structures import Compartment, Structure
 
 FloatArray = NDArray[np.float64]
+BoolArray = NDArray[np.bool_]
 
 LOCAL_VEINS = (
     Structure.FORAMINAL,
@@ -31,8 +34,26 @@ CONTENTS = {
     "epidural_mL": (Compartment.EPIDURAL,),
     "segmental_mL": (Compartment.SEGMENTAL, Compartment.INTERSEGMENTAL),
 }
-CURVES = ("coverage_deg", "azygos_mL", "embolised_mL", "hazard_mL", "adjacent_mL", *CONTENTS)
-"""What is kept at every volume of the grid."""
+CURVES = (
+    "coverage_deg",
+    "azygos_mL",
+    "embolised_mL",
+    "hazard_mL",
+    "adjacent_mL",
+    "adjacent_levels",
+    "basivertebral_mL",
+    "beyond_tip_mL",
+    "epidural_reach_mm",
+    "segmental_reach_mm",
+    *CONTENTS,
+)
+"""What is kept at every volume of the grid.
+
+`adjacent_levels` is how many levels away agent in another level's veins is at most; the reaches are
+straight from the target's nearest foraminal vein to the farthest agent in epidural veins, and in
+the target's own segmental vein; `beyond_tip_mL` is neither beside the catheter nor in the azygos
+system.
+"""
 FOUND = {
     "foraminal_calibre_mm": "mean calibre of the target's foraminal veins",
     "epidural_calibre_mm": "mean calibre of the epidural veins at the target's level",
@@ -116,7 +137,11 @@ def curves(cast: Cast, volume: FloatArray) -> dict[str, NDArray[np.float32]]:
     """Every one of `CURVES` at injected volumes (mm3); level after the run has ended."""
     flow, target = cast.mesh.flow, cast.scenario.target
     local = np.isin(flow.cell_structure, LOCAL_VEINS) & (flow.cell_level != target.root)
-    held = {"adjacent_mL": local}
+    held = {
+        "adjacent_mL": local,
+        "basivertebral_mL": flow.cell_structure == Structure.BASIVERTEBRAL,
+        "beyond_tip_mL": _beyond_tip(cast),
+    }
     held |= {name: cast.in_compartment(*parts) for name, parts in CONTENTS.items()}
     reached = np.flatnonzero(np.isfinite(cast.first_volume))
     room = flow.cell_volume[reached] / UL_PER_ML
@@ -130,7 +155,41 @@ def curves(cast: Cast, volume: FloatArray) -> dict[str, NDArray[np.float32]]:
     columns = {"coverage_deg": coverage, **dict(zip(held, contents.T, strict=True))}
     for name in ("azygos", "embolised", "hazard"):
         columns[f"{name}_mL"] = cast.log_at(name, volume) / UL_PER_ML
+    columns |= {
+        name: _farthest(cast, *far, volume) for name, far in _distances(cast, local).items()
+    }
     return {name: columns[name].astype(np.float32) for name in CURVES}
+
+
+def _distances(cast: Cast, local: BoolArray) -> dict[str, tuple[BoolArray, FloatArray]]:
+    """Of the columns of distances: which cells count, and how far each lies, (n,) each."""
+    flow, target = cast.mesh.flow, cast.scenario.target
+    here = (flow.cell_level == target.root) & (flow.cell_side == target.side_code)
+    foramen = flow.cell_centroid[here & (flow.cell_structure == Structure.FORAMINAL)]
+    reached = np.flatnonzero(np.isfinite(cast.first_volume))
+    straight = np.zeros(flow.n_cells)
+    straight[reached] = KDTree(foramen).query(flow.cell_centroid[reached])[0]
+    levels = np.abs(flow.cell_level - target.root).astype(float)
+    return {
+        "adjacent_levels": (local, levels),
+        "epidural_reach_mm": (cast.in_compartment(Compartment.EPIDURAL), straight),
+        "segmental_reach_mm": (here & np.isin(flow.cell_structure, LOCAL_VEINS[1:]), straight),
+    }
+
+
+def _farthest(cast: Cast, where: BoolArray, distance: FloatArray, volume: FloatArray) -> FloatArray:
+    """Largest `distance` of the cells `where` that agent has come to by each volume; 0: none."""
+    cell = np.flatnonzero(where & np.isfinite(cast.first_volume))
+    cell = cell[np.argsort(cast.first_volume[cell], kind="stable")]
+    largest = np.maximum.accumulate(np.concatenate([[0.0], distance[cell]]))
+    return largest[np.searchsorted(cast.first_volume[cell], volume, side="right")]
+
+
+def _beyond_tip(cast: Cast) -> BoolArray:
+    """Cells neither beside the catheter, the tip's own apart, nor in the azygos system, (n,)."""
+    beyond = ~np.isin(cast.mesh.flow.cell_structure, AZYGOS_SYSTEM)
+    beyond[cast.mesh.route_cells[1:]] = False
+    return beyond
 
 
 def found(cast: Cast) -> dict[str, float]:

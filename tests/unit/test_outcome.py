@@ -10,7 +10,8 @@ from castsim.ensembles.priors import bundled_priors
 from castsim.ensembles.sampling import drawn_priors, drawn_scenario, draws
 from castsim.ensembles.study import Study, load_arm
 from castsim.metrics import summarise
-from geometry.structures import Structure
+from castsim.venous_flow import AZYGOS_SYSTEM
+from geometry.structures import Compartment, Structure
 
 LARGEST_ML = 0.3
 
@@ -115,3 +116,41 @@ def test_the_same_draw_is_the_same_outcome(study: Study, outcomes: list[Outcome]
     assert again.inputs == outcomes[0].inputs
     for name in CURVES:
         assert np.array_equal(again.curves[name], outcomes[0].curves[name])
+
+
+def test_how_far_agent_reached_is_that_of_the_cast(
+    outcomes: list[Outcome], cast: Cast, study: Study
+) -> None:
+    """Distances by looking at every cell that had been reached."""
+    flow, target = cast.mesh.flow, cast.scenario.target
+    here = (flow.cell_level == target.root) & (flow.cell_side == target.side_code)
+    foramen = flow.cell_centroid[here & (flow.cell_structure == Structure.FORAMINAL)]
+    away = np.linalg.norm(flow.cell_centroid[:, None] - foramen[None], axis=2).min(axis=1)
+    epidural = cast.in_compartment(Compartment.EPIDURAL)
+    other = np.isin(flow.cell_structure, LOCAL_VEINS) & (flow.cell_level != target.root)
+    segmental = here & np.isin(flow.cell_structure, LOCAL_VEINS[1:])
+    levels = np.abs(flow.cell_level - target.root)
+    kept = outcomes[0].curves
+    for k, volume in enumerate(study.volumes_mL() * 1000.0):
+        reached = cast.first_volume <= volume
+        for name, cells, distance in (
+            ("epidural_reach_mm", epidural, away),
+            ("segmental_reach_mm", segmental, away),
+            ("adjacent_levels", other, levels),
+        ):
+            farthest = distance[reached & cells].max(initial=0.0)
+            assert kept[name][k] == pytest.approx(farthest, rel=1e-6), name
+    assert kept["epidural_reach_mm"][-1] + kept["segmental_reach_mm"][-1] > 0.0
+
+
+def test_agent_beyond_the_tip_is_all_that_is_neither_beside_the_catheter_nor_in_the_azygos(
+    outcomes: list[Outcome], cast: Cast
+) -> None:
+    flow, content = cast.mesh.flow, cast.saturation * cast.mesh.flow.cell_volume
+    beside = np.isin(np.arange(flow.n_cells), cast.mesh.route_cells[1:])
+    azygos = np.isin(flow.cell_structure, AZYGOS_SYSTEM)
+    beyond = float(content[~beside & ~azygos].sum()) / 1000.0
+    assert outcomes[0].curves["beyond_tip_mL"][-1] == pytest.approx(beyond, rel=1e-6)
+    assert beyond < float(content.sum()) / 1000.0
+    basivertebral = float(content[flow.cell_structure == Structure.BASIVERTEBRAL].sum()) / 1000.0
+    assert outcomes[0].curves["basivertebral_mL"][-1] == pytest.approx(basivertebral, rel=1e-6)
