@@ -18,13 +18,14 @@ PEER := $(VENV)/set-up-to-verify
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-slow verify mutants bench peers lint types check format clean
+.PHONY: help run test test-slow verify validate mutants bench peers lint types check format clean
 
 help:
 	@echo 'make run        predict the cast of SCENARIO=$(SCENARIO) into casts/$(SCENARIO)/'
 	@echo 'make test       fast tests'
-	@echo 'make test-slow  the tests marked slow (paired ensembles; many minutes)'
+	@echo 'make test-slow  the tests marked slow (ensembles; many minutes)'
 	@echo 'make verify     exact answers, convergence and peers: writes docs/verification.md (some minutes)'
+	@echo 'make validate   published facts beside predictions: writes docs/validation.md (a quarter of an hour on two cores)'
 	@echo 'make mutants    seeded faults, one at a time: which test catches which (half an hour)'
 	@echo 'make bench      times and ratios to other codes, into benchmarks/results.json and docs/performance.md'
 	@echo 'make peers      install the codes to compare with (absent ones are shown as absent)'
@@ -45,6 +46,9 @@ test-slow: $(DEV)
 
 verify: $(PEER)
 	$(BIN)/python -m tests.verification.page
+
+validate: $(DEV)
+	$(BIN)/python -m tests.validation.validate
 
 # One thread for everybody: ratios of codes, not of machines. A bar that is missed is shown, and is no error.
 bench: export OMP_NUM_THREADS := 1

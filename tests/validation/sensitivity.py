@@ -1,102 +1,105 @@
-"""What the paired runs hang on: one parameter of agent and skin at a time, low and high.
+"""What the failing rows hang on: one number at the ends of its prior, all others drawn.
 
-The same patients and disorder in every case. ``python -m tests.validation.sensitivity --draws 40``
-prints the table of docs/validation.md.
+The draws are those of :func:`tests.validation.studies.patients`, so that each case is the same
+patients under the same conditions but for that number.
 """
 
-import argparse
-import sys
-from collections.abc import Callable, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from dataclasses import replace
-from multiprocessing import get_context
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
-from castsim.agents import AgentModel, load_agent
-from castsim.scenario import Scenario
-from castsim.tables import read_priors
-from tests.validation.intervals import ratio_interval
-from tests.validation.paired import ARMS, COVERED, VISIBLE, Outcome, outcomes_of
+from castsim.agents import agent_prior
+from castsim.ensembles.priors import Prior, bundled_priors
+from castsim.ensembles.study import Study, load_arm
+from castsim.scenario import MODEL_FIELDS
+from tests.validation.claims import READ_AT_ML, beyond_tip, covered, seen, volume_to_cover
+from tests.validation.intervals import Estimate, ratio, share
+from tests.validation.studies import NO_LINKS, Rows, paired, run
+from tests.validation.words import middle, number
 
-FAMILY = "EVOH"
-USED = ("foraminal", "foraminal without links", "segmental", "segmental without links")
-Case = tuple[str, float]
-"""Parameter of the agent and its value; the empty name: all at their medians."""
+FIELDS = (
+    "model.skin_yield_Pa",
+    "model.skin_onset_s",
+    "model.disorder",
+    "model.diffusivity_mm2_s",
+    "model.sweep_ratio",
+    "patient.calibre_factor",
+    "patient.azygos_outflow_mL_min",
+)
+DRAWN = "all drawn"
+AGENT = "Onyx 18"
+ARMS: Mapping[str, tuple[str, tuple[str, ...]]] = {
+    "right-t9": ("right-t9", ()),
+    "right-t9 without links": ("right-t9", (NO_LINKS,)),
+    "blocked": ("right-t9-balloon", ()),
+}
+HEADER = (
+    "case",
+    "foraminal tip: covered of what can be, 1 mL, median",
+    "0.9 covered by 2 mL",
+    "azygos, 1 mL, median, mL",
+    "next level seen",
+    "left of it without intersegmental veins",
+    "balloon: beyond the tip, median",
+)
 
 
-def cases() -> list[Case]:
-    """The medians, then both ends of each prior (95 % of it lie between)."""
-    found: list[Case] = [("", np.nan)]
-    for name, prior in read_priors(FAMILY).items():
-        if hasattr(load_agent("Onyx 18"), name) and name != "wall_strength":
-            found += [(name, prior.low), (name, prior.high)]
+def cases() -> dict[str, str]:
+    """Case → the field that it sets."""
+    priors = {prior.field: prior for prior in bundled_priors()}
+    found = {}
+    for name in FIELDS:
+        prior = _of_agent(priors[name])
+        for end in (prior.low, prior.high):
+            found[f"{name} = {end:g}"] = f"{name}={end}"
     return found
 
 
-def rows_of(case: Case, draws: Sequence[int]) -> list[Outcome]:
-    """All arms of these patients in one case."""
-    name, value = case
-    given = {name: value} if name else {}
-    plain = Scenario.agent_model
-
-    def changed(scenario: Scenario) -> AgentModel:
-        return replace(plain(scenario), **given)
-
-    Scenario.agent_model = changed  # type: ignore[method-assign]
-    try:
-        return [row for draw in draws for row in outcomes_of(draw, USED)]
-    finally:
-        Scenario.agent_model = plain  # type: ignore[method-assign]
+def study() -> Study:
+    """All cases as arms."""
+    arms = {
+        f"{case}: {label}": load_arm(scenario, (*given, field))
+        for case, field in cases().items()
+        for label, (scenario, given) in ARMS.items()
+    }
+    return Study(arms, bundled_priors())
 
 
-def line(case: Case, rows: Sequence[Outcome]) -> str:
-    """One row of the table."""
-    arm = {name: [row for row in rows if row.arm == name and not row.error] for name in USED}
-    cells = ["all at their medians" if not case[0] else f"{case[0]} {case[1]:g}"]
-    for tip in ("foraminal", "segmental"):
-        here = arm[tip]
-        cells.append(f"{np.median([r.coverage_deg / r.coverable_deg for r in here]):.2f}")
-        cells.append(f"{np.mean([np.isfinite(r.covered_at) for r in here]):.2f}")
-        cells.append(f"{np.median([r.azygos for r in here]):.2f}")
-        cells.append(f"{np.mean([r.spread >= VISIBLE / 1000 for r in here]):.2f}")
-        bare = {row.draw: row.spread for row in arm[f"{tip} without links"]}
-        both = [(bare[r.draw], r.spread) for r in here if r.draw in bare]
-        left, low, high = ratio_interval(*zip(*both, strict=True))
-        cells.append(f"{left:.2g} ({low:.2g}–{high:.2g})")
-    cells.append(f"{np.mean([r.basivertebral >= VISIBLE / 1000 for r in arm['foraminal']]):.2f}")
-    return "| " + " | ".join(cells) + " |\n"
+def lines(
+    drawn: Mapping[str, Rows], draws: int, progress: Callable[[int, int], None] | None = None
+) -> list[Sequence[str]]:
+    """Rows of the table; the first is of the same draws with nothing held."""
+    found = run(study(), "sensitivity", draws, progress)
+    table = [_line(DRAWN, {label: _first(drawn[label], draws) for label in ARMS})]
+    for case in cases():
+        table.append(_line(case, {label: found[f"{case}: {label}"] for label in ARMS}))
+    return table
 
 
-HEAD = ["case"]
-for _tip in ("foraminal", "segmental"):
-    HEAD += [
-        f"{_tip} tip: covered at 1 mL, median",
-        f"reach {COVERED}",
-        "azygos, mL",
-        "next level seen",
-        "left of it without links",
-    ]
-HEAD.append("basivertebral seen (foraminal)")
-
-
-def main(say: Callable[[str], object] = sys.stdout.write) -> None:
-    """Run every case and print the table as it grows."""
-    parser = argparse.ArgumentParser(
-        prog="python -m tests.validation.sensitivity", description=__doc__
+def _line(case: str, arms: Mapping[str, Rows]) -> Sequence[str]:
+    rows, bare = paired(arms["right-t9"], arms["right-t9 without links"])
+    left = ratio(bare.at("adjacent_mL", READ_AT_ML), rows.at("adjacent_mL", READ_AT_ML))
+    rows = arms["right-t9"]
+    return (
+        case,
+        middle(covered(rows)),
+        _share(share(np.isfinite(volume_to_cover(rows)))),
+        middle(rows.at("azygos_mL", READ_AT_ML)),
+        _share(share(seen("adjacent_mL")(rows))),
+        f"{number(left.value)} ({number(left.low)}–{number(left.high)})",
+        middle(beyond_tip(arms["blocked"])),
     )
-    parser.add_argument("--draws", type=int, default=40, help="patients")
-    parser.add_argument("--processes", type=int, default=2)
-    given = parser.parse_args()
-    assert set(USED) <= set(ARMS)
-    say("| " + " | ".join(HEAD) + " |\n|" + "---|" * len(HEAD) + "\n")
-    with ProcessPoolExecutor(given.processes, mp_context=get_context("spawn")) as pool:
-        shares = [range(k, given.draws, given.processes) for k in range(given.processes)]
-        jobs = [(case, [pool.submit(rows_of, case, share) for share in shares]) for case in cases()]
-        for case, parts in jobs:
-            say(line(case, [row for part in parts for row in part.result()]))
-            sys.stdout.flush()
 
 
-if __name__ == "__main__":
-    main()
+def _share(found: Estimate) -> str:
+    return f"{number(found.value)} ({number(found.low)}–{number(found.high)})"
+
+
+def _first(rows: Rows, draws: int) -> Rows:
+    return rows.of(rows.draw[rows.draw < draws])
+
+
+def _of_agent(prior: Prior) -> Prior:
+    if prior.distribution != "agent":
+        return prior
+    return prior.of_agent(agent_prior(AGENT, MODEL_FIELDS[prior.field.partition(".")[2]][0]))
