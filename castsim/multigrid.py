@@ -1,0 +1,155 @@
+"""Pressures in meshes too large to eliminate: the gate to :mod:`castsim.kernels.multigrid`."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from castsim.errors import SolverError
+from castsim.kernels import multigrid as kernels
+from geometry.flowmesh import FloatArray, IntArray
+
+TOLERANCE = 1e-10
+"""Residual over the sources, at which a solve ends."""
+MOST_TURNS = 500
+
+
+class Multigrid:
+    """A network of cells whose conductances change and whose faces do not.
+
+    Equation, for every cell i:  sum_j g_ij (P_i - P_j) + ground_i P_i = source_i.
+
+    Parameters
+    ----------
+    n : number of cells
+    owner, neighbour : (m,) cells of each face
+    conductance : (m,) uL s^-1 Pa^-1, by which cells are grouped, once
+    ground : (n,) each cell's conductance to 0 Pa; from every cell some way must lead to one
+    """
+
+    def __init__(
+        self,
+        n: int,
+        owner: IntArray,
+        neighbour: IntArray,
+        conductance: FloatArray,
+        ground: FloatArray,
+    ) -> None:
+        first, middle, beside, self._place = kernels.link_cells(n, owner, neighbour)
+        strength = _spread(self._place, conductance)
+        levels = [_Level(first, middle, beside, strength)]
+        while levels[-1].size > kernels.SMALLEST:
+            coarser, into, goes = _coarser(levels[-1])
+            if coarser.size > kernels.LEAST_GAIN * levels[-1].size:
+                break
+            levels[-1].into, levels[-1].goes = into, goes
+            levels.append(coarser)
+        if levels[-1].size > kernels.MOST_DIRECT:
+            raise SolverError(
+                f"multigrid: {levels[-1].size} cells cannot be grouped further, most of them "
+                "are joined to nothing"
+            )
+        self._levels = _stored(levels)
+        self.set(conductance, ground)
+
+    @property
+    def sizes(self) -> list[int]:
+        """Number of cells of each level."""
+        return [int(size) for size in np.diff(self._levels.cell)]
+
+    def set(self, conductance: FloatArray, ground: FloatArray) -> None:
+        """Change conductances (m,) and grounds (n,); who is grouped with whom stays."""
+        levels = self._levels
+        levels.strength[: levels.entry[1]] = _spread(self._place, conductance)
+        levels.hold[: levels.cell[1]] = ground
+        kernels.refresh(levels)
+
+    def solve(
+        self, source: FloatArray, start: FloatArray | None = None, *, tolerance: float = TOLERANCE
+    ) -> tuple[FloatArray, int]:
+        """Pressures (n,) Pa for sources (n,) uL/s, from `start` (n,) on; and turns taken.
+
+        Raises
+        ------
+        SolverError
+            When the residual stays above `tolerance` times the sources.
+        """
+        pressure = np.zeros(len(source)) if start is None else start.astype(np.float64)
+        turns, left = kernels.solve(self._levels, source, pressure, tolerance, MOST_TURNS)
+        if not left <= tolerance:
+            raise SolverError(f"multigrid: a residual of {left:.1e} is left after {turns} turns")
+        return pressure, turns
+
+
+class _Level:
+    """One level while the levels are found; see :class:`castsim.kernels.multigrid.Levels`."""
+
+    def __init__(
+        self,
+        first: IntArray,
+        middle: IntArray,
+        beside: kernels.IndexArray,
+        strength: FloatArray,
+    ) -> None:
+        self.first, self.middle, self.beside, self.strength = first, middle, beside, strength
+        self.into = np.zeros(self.size, dtype=np.int32)
+        self.goes = np.full(len(beside), -1, dtype=np.int32)
+
+    @property
+    def size(self) -> int:
+        return len(self.first) - 1
+
+
+def _coarser(fine: _Level) -> tuple[_Level, kernels.IndexArray, kernels.IndexArray]:
+    """Next level, and where cells (n,) and links of this one go."""
+    level = fine
+    into, goes = np.arange(fine.size, dtype=np.int32), np.arange(len(fine.beside), dtype=np.int32)
+    for _ in range(kernels.PAIRINGS):
+        pairs, count = kernels.pair(level.first, level.beside, level.strength)
+        first, middle, beside, strength, moved = kernels.contract(
+            level.first, level.beside, level.strength, pairs, count
+        )
+        level = _Level(first, middle, beside, strength)
+        into = pairs[into]
+        # links within a group go nowhere, and nor does what went nowhere before
+        goes = np.append(moved, np.int32(-1))[goes]
+    return level, into, goes
+
+
+def _stored(levels: list[_Level]) -> kernels.Levels:
+    """All levels in one set of arrays."""
+
+    def joined(name: str) -> NDArray[Any]:
+        return np.concatenate([getattr(level, name) for level in levels])
+
+    def offsets(sizes: list[int]) -> IntArray:
+        return np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
+
+    cells, coarsest = sum(level.size for level in levels), levels[-1].size
+    return kernels.Levels(
+        cell=offsets([level.size for level in levels]),
+        entry=offsets([len(level.beside) for level in levels]),
+        first=joined("first"),
+        middle=joined("middle"),
+        beside=joined("beside"),
+        goes=joined("goes"),
+        into=joined("into"),
+        strength=joined("strength"),
+        hold=np.zeros(cells),
+        inverse=np.zeros(cells),
+        dense=np.zeros((coarsest, coarsest)),
+        right=np.zeros(cells),
+        x=np.zeros(cells),
+        step=np.zeros((2, cells)),
+        image=np.zeros(cells),
+        other=np.zeros(cells),
+        turn=np.zeros(len(levels), dtype=np.int64),
+        stored=np.zeros((2, len(levels))),
+    )
+
+
+def _spread(place: IntArray, conductance: FloatArray) -> FloatArray:
+    """Strength of each link from that of its face."""
+    strength = np.empty(2 * len(conductance))
+    strength[place[:, 0]] = strength[place[:, 1]] = conductance
+    return strength

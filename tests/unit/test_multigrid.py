@@ -1,0 +1,116 @@
+"""The multigrid solver against elimination, on lopsided networks; what it must not hang on."""
+
+import numpy as np
+import pytest
+
+from castsim.errors import SolverError
+from castsim.kernels.multigrid import contract, link_cells, pair
+from castsim.laplacian import Laplacian
+from castsim.multigrid import Multigrid
+from geometry.flowmesh import FloatArray, IntArray
+
+Network = tuple[int, IntArray, IntArray, FloatArray, FloatArray]
+
+
+def block(shape: tuple[int, int, int], spread: float = 1.0, seed: int = 0) -> Network:
+    """Cells of a box, conductances lognormal, a chain of cells hanging off one corner.
+
+    One end of the box holds; some faces are double, and some lead the other way round.
+    """
+    rng = np.random.default_rng(seed)
+    index = np.arange(np.prod(shape)).reshape(shape)
+    pairs = [
+        np.stack([index[1:].ravel(), index[:-1].ravel()]),
+        np.stack([index[:, :-1].ravel(), index[:, 1:].ravel()]),
+        np.stack([index[:, :, 1:].ravel(), index[:, :, :-1].ravel()]),
+    ]
+    n = index.size + 10
+    chain = np.arange(index.size - 1, n)
+    pairs += [np.stack([chain[:-1], chain[1:]]), pairs[0][:, :5]]
+    owner, neighbour = np.concatenate(pairs, axis=1)
+    ground = np.zeros(n)
+    ground[index[0].ravel()] = rng.random(index[0].size)
+    return n, owner, neighbour, np.exp(spread * rng.normal(size=len(owner))), ground
+
+
+def exact(network: Network, source: FloatArray) -> FloatArray:
+    n, owner, neighbour, conductance, ground = network
+    laplacian = Laplacian(n, owner, neighbour)
+    laplacian.factorise(conductance, ground)
+    return laplacian.solve(source)
+
+
+@pytest.mark.parametrize("shape", [(1, 1, 1), (4, 5, 6), (3, 40, 2), (12, 11, 10)])
+@pytest.mark.parametrize("spread", [0.0, 2.0])
+def test_pressures_are_those_of_elimination(shape: tuple[int, int, int], spread: float) -> None:
+    network = block(shape, spread)
+    source = np.random.default_rng(1).normal(size=network[0])
+    pressure = Multigrid(*network).solve(source, tolerance=1e-12)[0]
+    due = exact(network, source)
+    assert np.abs(pressure - due).max() <= 1e-8 * np.abs(due).max()
+
+
+def test_changed_conductances_keep_the_groups() -> None:
+    """After a hundredfold change here and there, still the answer of elimination."""
+    n, owner, neighbour, conductance, ground = block((10, 9, 12))
+    solver = Multigrid(n, owner, neighbour, conductance, ground)
+    sizes = solver.sizes
+    changed = conductance.copy()
+    changed[::7] *= 100.0
+    changed[::11] = 0.0
+    held = ground + 0.01
+    solver.set(changed, held)
+    source = np.random.default_rng(2).normal(size=n)
+    due = exact((n, owner, neighbour, changed, held), source)
+    assert np.abs(solver.solve(source)[0] - due).max() <= 1e-7 * np.abs(due).max()
+    assert solver.sizes == sizes
+
+
+def test_turns_do_not_grow_with_the_mesh() -> None:
+    turns = []
+    for side in (8, 16, 32):
+        network = block((side, side, side))
+        source = np.random.default_rng(3).normal(size=network[0])
+        turns.append(Multigrid(*network).solve(source, tolerance=1e-8)[1])
+    assert max(turns) <= 1.3 * min(turns[1:]) + 3
+
+
+def test_a_good_start_saves_turns() -> None:
+    network = block((12, 12, 12))
+    source = np.random.default_rng(4).normal(size=network[0])
+    solver = Multigrid(*network)
+    pressure, turns = solver.solve(source)
+    assert solver.solve(source, pressure, tolerance=1e-9)[1] == 0
+    nearly = pressure * (1 + 1e-5 * np.sin(np.arange(len(source))))
+    assert solver.solve(source, nearly)[1] < turns
+
+
+def test_groups_are_joined_and_links_add_up() -> None:
+    n, owner, neighbour, conductance, _ = block((5, 4, 3))
+    first, _, beside, place = link_cells(n, owner, neighbour)
+    strength = np.empty(len(beside))
+    strength[place[:, 0]] = strength[place[:, 1]] = conductance
+    assert (beside[place[:, 0]] == neighbour).all()
+    assert (beside[place[:, 1]] == owner).all()
+    into, groups = pair(first, beside, strength)
+    matrix = np.zeros((groups, groups))
+    np.add.at(matrix, (into[owner], into[neighbour]), conductance)
+    matrix += matrix.T
+    np.fill_diagonal(matrix, 0.0)
+    new_first, middle, new_beside, new_strength, _ = contract(first, beside, strength, into, groups)
+    found = np.zeros_like(matrix)
+    for group in range(groups):
+        row = slice(new_first[group], new_first[group + 1])
+        assert (np.diff(new_beside[row]) > 0).all()
+        assert (new_beside[new_first[group] : middle[group]] < group).all()
+        assert (new_beside[middle[group] : new_first[group + 1]] > group).all()
+        found[group, new_beside[row]] = new_strength[row]
+    assert np.allclose(found, matrix, rtol=1e-14)
+    assert groups <= 0.6 * n
+
+
+def test_what_cannot_be_solved_is_said() -> None:
+    n, owner, neighbour, conductance, _ = block((6, 6, 6))
+    nowhere = Multigrid(n, owner, neighbour, conductance, np.zeros(n))
+    with pytest.raises(SolverError, match="is left after"):
+        nowhere.solve(np.ones(n))
