@@ -1,0 +1,542 @@
+"""Voxel mesh: wide veins of some levels as cubes of a regular grid, all others as centrelines.
+
+**Permeability.** In a cube the flow per area and viscosity is psi times the fall of pressure, with
+
+    -laplacian(psi) = 1 in the lumen,  psi = 0 on its wall
+
+so that a tube, psi = (R^2 - r^2)/4, has Poiseuille's profile and, as the spacing h shrinks, its
+resistance (elliptic surrogate of Stokes flow; Chung 2019). The wall cuts the stencil where it lies
+(:mod:`geometry.kernels.voxels`). A face between two cubes has psi of its own middle, psi_f, and the
+half resistances 1 / (2 psi_f h). Fewer than two cubes a radius do not resolve a vein: those
+with a mean minor semi-axis below that stay what they are on the centreline mesh, and so do the
+IVC, whatever ends at a terminal or a valve, and the catheter's annulus with the tip.
+
+**Where cubes meet lines.** A cube belongs to the cell of the centreline mesh whose place on the
+nearest vein's centreline is nearest; it takes that cell's place if the cell is *resolved*. A face
+of the centreline mesh between a line cell A and a resolved cell::
+
+    A ── half of A ──┬── cubes that touch the lumen of A    half of A shared out by their psi
+    A ── whole face ──── nearest cube                       where A has no lumen in the grid
+
+so a cut through a wide vein is even, and a side branch that is a line opens at the wall.
+Cubes of veins that are no neighbours in the network do not exchange anything, however near.
+
+**Gates** are those of the centreline mesh, found by branch and arc: the same keys, so the same
+disorder and radii. A face between two branches belongs to the narrower.
+"""
+
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
+from scipy.spatial import KDTree
+
+from geometry.branch_cut import cut_branches, mean_radius
+from geometry.centerline_mesh import CentrelineMesh
+from geometry.errors import GeometryError
+from geometry.flowmesh import BoolArray, FloatArray, FlowMesh, IntArray
+from geometry.kernels import voxels as kernels
+from geometry.kernels.lumen import Capsules
+from geometry.lumen import Grid, Lumen, lumen
+from geometry.network import VesselNetwork
+from geometry.structures import Structure
+
+LEAST_CUBES = 2.0
+"""Cubes a mean minor semi-axis, below which a vein stays a line."""
+BAND = 2.0
+"""Spacings to which the distance to the wall is needed outside the lumen."""
+TOLERANCE = 1e-8
+MOST_ITERATIONS = 5000
+HALF = 0.5
+
+
+@dataclass(frozen=True)
+class Cubes:
+    """Cubes of one lumen, in rows, and the faces between them.
+
+    Attributes
+    ----------
+    place : (n, 3) indices in the grid
+    volume : (n,) mm3, cut by the wall
+    permeability : (n,) mm2
+    owner, neighbour : (f,) cubes
+    resistance : (f,) mm^-3 of each half of a face
+    open_cube, open_point : (o,) cubes beside a point of the lumen that is no cube, and the point
+    """
+
+    place: IntArray
+    volume: FloatArray
+    permeability: FloatArray
+    owner: IntArray
+    neighbour: IntArray
+    resistance: FloatArray
+    open_cube: IntArray
+    open_point: IntArray
+
+
+def cubes_of(
+    distance: kernels.SingleArray,
+    spacing_mm: float,
+    cubes: BoolArray | None = None,
+    parted: Callable[[IntArray, IntArray], BoolArray] | None = None,
+) -> Cubes:
+    """Cubes of the lumen where `distance` (nx, ny, nz) mm is negative.
+
+    Parameters
+    ----------
+    cubes : (p,) which of the points in the lumen, in the order of the grid, are cubes: where it
+        goes on as something else, there is no wall, but no cube either; None: all are
+    parted : says which pairs of points have a wall between them; None: no pair has
+
+    Raises
+    ------
+    GeometryError
+        When there is no cube, or part of the lumen has no wall.
+    """
+    cell, place = kernels.number_cells(distance)
+    mine = np.ones(len(place), dtype=bool) if cubes is None else cubes
+    if not mine.any():
+        raise GeometryError("no point of the grid lies in the lumen")
+    beside, theta = kernels.find_legs(distance, cell, place)
+    if parted is not None:
+        point, leg = np.nonzero(beside >= 0)
+        apart = parted(point, beside[point, leg].astype(np.int64))
+        beside[point[apart], leg[apart]], theta[point[apart], leg[apart]] = kernels.WALL, HALF
+    psi, turns = kernels.permeability(beside, theta, TOLERANCE, MOST_ITERATIONS)
+    if turns > MOST_ITERATIONS:
+        raise GeometryError("the permeability of the lumen cannot be found: part has no wall")
+    owner, neighbour, passes = kernels.inner_faces(beside, theta, psi)
+    share = kernels.shares(distance, cell, len(place), spacing_mm)
+    number = np.cumsum(mine) - 1
+    inner = mine[owner] & mine[neighbour]
+    here, there = (np.concatenate(ends) for ends in ((owner, neighbour), (neighbour, owner)))
+    leaving = mine[here] & ~mine[there]
+    return Cubes(
+        place=place[mine].astype(np.int64),
+        volume=share[mine] * spacing_mm**3,
+        permeability=psi[mine] * spacing_mm**2,
+        owner=number[owner[inner]],
+        neighbour=number[neighbour[inner]],
+        resistance=HALF / (passes[inner] * spacing_mm**3),
+        open_cube=number[here[leaving]],
+        open_point=there[leaving].astype(np.int64),
+    )
+
+
+@dataclass(frozen=True)
+class VoxelMesh:
+    """A flow mesh of cubes and lines, and where its cells come from.
+
+    Lines come first, in the order of the centreline mesh.
+
+    Attributes
+    ----------
+    flow : the finite-volume mesh
+    grid : whose points are the centres of the cubes
+    cube_place : (c, 3) indices in the grid, of the last c cells
+    line_cell : (n,) cell of the centreline mesh: the same one, or of which a cube is part
+    tip_cell, route_cells : as on the centreline mesh
+    lost_mm3 : volume of cubes that nothing joins to the rest
+    """
+
+    flow: FlowMesh
+    grid: Grid
+    cube_place: IntArray
+    line_cell: IntArray
+    tip_cell: int
+    route_cells: IntArray
+    lost_mm3: float
+
+    @property
+    def n_lines(self) -> int:
+        """Number of cells that are no cubes."""
+        return len(self.line_cell) - len(self.cube_place)
+
+
+def voxel_mesh(
+    network: VesselNetwork,
+    lines: CentrelineMesh,
+    capsules: Capsules,
+    spacing_mm: float,
+    levels: Collection[int],
+    *,
+    as_lines: Collection[Structure] = (Structure.IVC,),
+    least_cubes: float = LEAST_CUBES,
+    threads: int = 1,
+) -> VoxelMesh:
+    """Put cubes in the place of the wide veins at `levels` (see the module).
+
+    Parameters
+    ----------
+    network, lines : the veins, and their centreline mesh
+    capsules : of `network`, :func:`geometry.lumen.capsules_of`
+    spacing_mm : of the grid
+    as_lines : structures that stay lines, however wide
+    least_cubes : cubes a mean minor semi-axis, below which a vein stays a line
+    threads : that find the distance to the wall; they do not change it
+
+    Raises
+    ------
+    GeometryError
+        For a bad spacing, or when no vein at `levels` is wide enough for it.
+    """
+    if not (np.isfinite(spacing_mm) and spacing_mm > 0):
+        raise GeometryError(f"spacing_mm = {spacing_mm} must be finite and > 0 mm")
+    veins = _Veins.of(network, lines)
+    wide = veins.minor >= least_cubes * spacing_mm
+    wide &= ~np.isin(network.branch_structure, [int(structure) for structure in as_lines])
+    resolved = _resolved(lines, wide & np.isin(network.branch_level, [int(v) for v in levels]))
+    if not resolved.any():
+        raise GeometryError(
+            f"spacing_mm = {spacing_mm}: no vein at these levels is {least_cubes:g} cubes a radius"
+        )
+    space = _space(capsules, wide, resolved[lines.polyline_cell], lines, spacing_mm, threads)
+    stations = _Stations.of(space, lines)
+    joined = veins.joined
+
+    def parted(one: IntArray, two: IntArray) -> BoolArray:
+        pair = stations.branch[one] * veins.count + stations.branch[two]
+        return ~np.isin(pair, joined)
+
+    cubes = cubes_of(space.distance, spacing_mm, resolved[stations.line], parted)
+    return _assembled(network, lines, veins, resolved, space.grid, cubes, stations)
+
+
+@dataclass(frozen=True)
+class _Veins:
+    """What is needed of every branch.
+
+    count : number of branches
+    radius, minor : (b,) mm, mean area radius and mean minor semi-axis along the arc
+    joined : (j,) pairs of branches, one * count + two, that meet or are the same, sorted
+    first_gate : (b+1,) first gate of each branch on the centreline mesh
+    """
+
+    count: int
+    radius: FloatArray
+    minor: FloatArray
+    joined: IntArray
+    first_gate: IntArray
+
+    @classmethod
+    def of(cls, network: VesselNetwork, lines: CentrelineMesh) -> "_Veins":
+        cut, count = cut_branches(network, 1.0), network.n_branches
+        flat = replace(network, point_radius=network.point_radius_minor)
+        radius = mean_radius(network, cut)
+        own = np.arange(count)
+        ends = coo_array(
+            (
+                np.ones(2 * count),
+                (np.tile(own, 2), np.concatenate([network.branch_start, network.branch_end])),
+            ),
+            shape=(count, network.n_nodes),
+        ).tocsr()
+        meet = (ends @ ends.T).tocsr()
+        # a branch that lies within the veins at its ends does not keep these apart
+        wide = np.sqrt(cut.wide_start.prod(axis=1)) + np.sqrt(cut.wide_end.prod(axis=1))
+        short = np.flatnonzero(cut.length <= wide)
+        across = coo_array(meet + meet[:, short] @ meet[short])
+        gates = int(lines.flow.face_gate.max()) + 1
+        return cls(
+            count=count,
+            radius=radius,
+            minor=mean_radius(flat, cut),
+            joined=np.unique(across.row.astype(np.int64) * count + across.col),
+            first_gate=np.searchsorted(lines.flow.gate_branch[:gates], np.arange(count + 1)),
+        )
+
+
+def _resolved(lines: CentrelineMesh, wide: BoolArray) -> BoolArray:
+    """Cells (n,) of the centreline mesh that become cubes; `wide` (b,) branches."""
+    flow = lines.flow
+    resolved = wide[flow.cell_branch] & (flow.cell_gap == 0)
+    valves = np.flatnonzero(flow.face_valve)
+    for kept in (
+        flow.terminal_cell,
+        flow.face_owner[valves],
+        flow.face_neighbour[valves],
+        lines.route_cells,
+    ):
+        resolved[kept] = False
+    return np.asarray(resolved)
+
+
+def _space(
+    capsules: Capsules,
+    wide: BoolArray,
+    rows: BoolArray,
+    lines: CentrelineMesh,
+    spacing: float,
+    threads: int,
+) -> Lumen:
+    """Lumen of the wide veins, in the box of the cells that become cubes; `rows` of polylines."""
+    xyz = lines.flow.cell_centroid[lines.polyline_cell[rows]]
+    margin = lines.flow.cell_radius[lines.polyline_cell[rows], None] + 2 * BAND * spacing
+    grid = Grid.around((xyz - margin).min(axis=0), (xyz + margin).max(axis=0), spacing)
+    mine = wide[capsules.branch]
+    some = Capsules(**{name: values[mine] for name, values in capsules._asdict().items()})
+    return lumen(some, grid, band_mm=BAND * spacing, threads=threads)
+
+
+@dataclass(frozen=True)
+class _Stations:
+    """Where points of a lumen lie along the veins; all (p,).
+
+    branch, arc : of the nearest place on a centreline, mm
+    line : cell of the centreline mesh there
+    major, minor : mm, semi-axes there
+    """
+
+    branch: IntArray
+    arc: FloatArray
+    line: IntArray
+    major: FloatArray
+    minor: FloatArray
+
+    @classmethod
+    def of(cls, space: Lumen, lines: CentrelineMesh) -> "_Stations":
+        """Of the inner points, in the order of the grid."""
+        place = np.argwhere(space.distance < 0)
+        xyz = np.array(space.grid.origin) + space.grid.spacing * place
+        capsule = space.nearest(xyz).astype(np.int64)
+        pieces = space.capsules
+        branch, arc = pieces.branch[capsule], space.arc(capsule, xyz)
+        length = np.sqrt(np.einsum("si,si->s", pieces.along, pieces.along))
+        share = (arc - pieces.arc[capsule]) / length[capsule]
+
+        def between(axis: FloatArray) -> FloatArray:
+            first, last = axis[capsule].T
+            return np.asarray(first + share * (last - first))
+
+        # one axis for all branches: each has its own stretch of it
+        rows, cell = lines.polyline_arc, lines.polyline_cell
+        stretch = 1.0 + float(rows.max())
+        offset = lines.polyline_offset
+        of_row = np.repeat(np.arange(len(offset) - 1), np.diff(offset))
+        middle = of_row[:-1] * stretch + HALF * (rows[:-1] + rows[1:])
+        inner = of_row[:-1] == of_row[1:]
+        line = cell[branch + np.searchsorted(middle[inner], branch * stretch + arc)]
+        return cls(branch, arc, line, between(pieces.major), between(pieces.minor))
+
+    def of_rows(self, rows: IntArray) -> "_Stations":
+        """Of some of the points."""
+        return _Stations(*(values[rows] for values in vars(self).values()))
+
+
+@dataclass(frozen=True)
+class _Faces:
+    """Faces in the numbers of the new mesh; rows as in :class:`FlowMesh`."""
+
+    owner: IntArray
+    neighbour: IntArray
+    half: FloatArray
+    xyz: FloatArray
+    length: FloatArray
+    valve: IntArray
+    gate: IntArray
+
+
+def _assembled(
+    network: VesselNetwork,
+    lines: CentrelineMesh,
+    veins: _Veins,
+    resolved: BoolArray,
+    grid: Grid,
+    cubes: Cubes,
+    stations: _Stations,
+) -> VoxelMesh:
+    """Join cubes and lines to one mesh, without cubes that nothing joins to a terminal."""
+    mine = stations.of_rows(np.flatnonzero(resolved[stations.line]))
+    beyond = stations.line[cubes.open_point]
+    flow = lines.flow
+    kept = np.flatnonzero(~resolved)
+    number = np.full(flow.n_cells, -1)
+    number[kept] = np.arange(len(kept))
+    xyz = np.array(grid.origin) + grid.spacing * cubes.place
+    faces = [
+        _line_faces(flow, number),
+        _cube_faces(lines, veins, cubes, mine, xyz, len(kept), grid.spacing),
+        *_contacts(lines, veins, resolved, number, cubes, mine, beyond, xyz, grid.spacing),
+    ]
+    owner = np.concatenate([part.owner for part in faces])
+    neighbour = np.concatenate([part.neighbour for part in faces])
+    n = len(kept) + len(xyz)
+    graph = coo_array((np.ones(len(owner)), (owner, neighbour)), shape=(n, n))
+    part = connected_components(graph, directed=False)[1]
+    stays = np.isin(part, part[number[flow.terminal_cell]])
+    stays[: len(kept)] = True
+    cube = np.flatnonzero(stays[len(kept) :])
+    place = np.cumsum(stays) - 1
+    face = stays[owner]
+
+    def cells(of_lines: NDArray[Any], of_cubes: NDArray[Any]) -> NDArray[Any]:
+        return np.concatenate([of_lines[kept], of_cubes[cube]])
+
+    def rows(name: str) -> NDArray[Any]:
+        return np.asarray(np.concatenate([getattr(part, name) for part in faces])[face])
+
+    branch = mine.branch
+    mesh = replace(
+        flow,
+        cell_volume=cells(flow.cell_volume, cubes.volume),
+        cell_radius=cells(flow.cell_radius, mine.major),
+        cell_radius_minor=cells(flow.cell_radius_minor, mine.minor),
+        cell_gap=cells(flow.cell_gap, np.zeros(len(xyz))),
+        cell_centroid=cells(flow.cell_centroid, xyz),
+        cell_structure=cells(flow.cell_structure, network.branch_structure[branch]),
+        cell_level=cells(flow.cell_level, network.branch_level[branch]),
+        cell_side=cells(flow.cell_side, network.branch_side[branch]),
+        cell_branch=cells(flow.cell_branch, branch),
+        face_owner=place[rows("owner")],
+        face_neighbour=place[rows("neighbour")],
+        half_resistance=rows("half"),
+        face_centroid=rows("xyz"),
+        face_length=rows("length"),
+        face_valve=rows("valve"),
+        face_gate=rows("gate"),
+        terminal_cell=number[flow.terminal_cell],
+    )
+    mesh.validate(must_drain=True)
+    line_cell = cells(np.arange(flow.n_cells), mine.line)
+    for array in (line_cell, cube):
+        array.setflags(write=False)
+    return VoxelMesh(
+        flow=mesh,
+        grid=grid,
+        cube_place=cubes.place[cube],
+        line_cell=line_cell,
+        tip_cell=int(number[lines.tip_cell]) if lines.tip_cell >= 0 else -1,
+        route_cells=number[lines.route_cells],
+        lost_mm3=float(cubes.volume[~stays[len(kept) :]].sum()),
+    )
+
+
+def _line_faces(flow: FlowMesh, number: IntArray) -> _Faces:
+    """Faces of which both ends stay."""
+    stays = np.flatnonzero((number[flow.face_owner] >= 0) & (number[flow.face_neighbour] >= 0))
+    return _Faces(
+        owner=number[flow.face_owner[stays]],
+        neighbour=number[flow.face_neighbour[stays]],
+        half=flow.half_resistance[stays],
+        xyz=flow.face_centroid[stays],
+        length=flow.face_length[stays],
+        valve=flow.face_valve[stays],
+        gate=flow.face_gate[stays],
+    )
+
+
+def _cube_faces(
+    lines: CentrelineMesh,
+    veins: _Veins,
+    cubes: Cubes,
+    mine: _Stations,
+    xyz: FloatArray,
+    first: int,
+    spacing: float,
+) -> _Faces:
+    """Faces between cubes, the first of which has the number `first`."""
+    i, j = cubes.owner, cubes.neighbour
+    count = len(i)
+    return _Faces(
+        owner=first + i,
+        neighbour=first + j,
+        half=np.column_stack([cubes.resistance, cubes.resistance]),
+        xyz=HALF * (xyz[i] + xyz[j]),
+        length=np.full(count, spacing),
+        valve=np.zeros(count, dtype=np.int64),
+        gate=_gates(lines, veins, mine, i, j),
+    )
+
+
+def _gates(
+    lines: CentrelineMesh, veins: _Veins, mine: _Stations, i: IntArray, j: IntArray
+) -> IntArray:
+    """Gate of each face between cubes `i` and `j`: that of the narrower branch, half way."""
+    same = mine.branch[i] == mine.branch[j]
+    ours = np.where(veins.radius[mine.branch[i]] <= veins.radius[mine.branch[j]], i, j)
+    branch = mine.branch[ours]
+    arc = np.where(same, HALF * (mine.arc[i] + mine.arc[j]), mine.arc[ours])
+    stretch = np.floor(arc / (2.0 * veins.radius[branch])).astype(np.int64)
+    # a stretch without a gate lies within a wider vein: the next one along the branch counts
+    flow, count = lines.flow, int(veins.first_gate[-1])
+    span = 1 + int(flow.gate_stretch[:count].max(initial=0)) + int(stretch.max(initial=0))
+    key = flow.gate_branch[:count] * span + flow.gate_stretch[:count]
+    found = np.searchsorted(key, branch * span + stretch, side="right") - 1
+    return np.clip(found, veins.first_gate[branch], veins.first_gate[branch + 1] - 1)
+
+
+def _contacts(
+    lines: CentrelineMesh,
+    veins: _Veins,
+    resolved: BoolArray,
+    number: IntArray,
+    cubes: Cubes,
+    mine: _Stations,
+    beyond: IntArray,
+    xyz: FloatArray,
+    spacing: float,
+) -> tuple[_Faces, _Faces]:
+    """Cuts through wide veins, where many cubes touch a line cell, and mouths, where one does.
+
+    `beyond` (o,): cell of the centreline mesh beyond each open side of a cube.
+    """
+    flow, first = lines.flow, int((number >= 0).sum())
+    touching = np.flatnonzero(resolved[flow.face_owner] != resolved[flow.face_neighbour])
+    inward = resolved[flow.face_neighbour[touching]]  # from the line cell to the resolved one
+    line = np.where(inward, flow.face_owner[touching], flow.face_neighbour[touching])
+    goal = np.where(inward, flow.face_neighbour[touching], flow.face_owner[touching])
+    half = flow.half_resistance[touching]
+    half = np.where(inward[:, None], half, half[:, ::-1])
+    gate = flow.face_gate[touching]
+
+    order = np.argsort(line * veins.count + flow.gate_branch[gate], kind="stable")
+    key = (line * veins.count + flow.gate_branch[gate])[order]
+    wanted = beyond * veins.count + mine.branch[cubes.open_cube]
+    place = np.minimum(np.searchsorted(key, wanted), max(len(key) - 1, 0))
+    met = key[place] == wanted if len(key) else np.zeros(len(wanted), dtype=bool)
+    cube, at = cubes.open_cube[met], order[place[met]]
+    passes = cubes.permeability[cube]
+    weight = passes / np.bincount(at, passes, len(touching))[at]
+    cut = _Faces(
+        owner=number[line[at]],
+        neighbour=first + cube,
+        half=np.column_stack([half[at, 0] / weight, HALF / (passes * spacing)]),
+        xyz=xyz[cube],
+        length=np.full(len(cube), spacing),
+        valve=np.zeros(len(cube), dtype=np.int64),
+        gate=gate[at],
+    )
+    bare = np.setdiff1d(np.arange(len(touching)), at)
+    nearest = _nearest(goal[bare], flow.face_centroid[touching[bare]], mine, flow, xyz)
+    mouth = _Faces(
+        owner=number[line[bare]],
+        neighbour=first + nearest,
+        half=half[bare],
+        xyz=flow.face_centroid[touching[bare]],
+        length=flow.face_length[touching[bare]],
+        valve=np.zeros(len(bare), dtype=np.int64),
+        gate=gate[bare],
+    )
+    return cut, mouth
+
+
+def _nearest(
+    goal: IntArray, point: FloatArray, mine: _Stations, flow: FlowMesh, xyz: FloatArray
+) -> IntArray:
+    """For each point, the nearest cube of the cell `goal`, or of its branch if it has none."""
+    order = np.argsort(mine.line, kind="stable")
+    ends = np.searchsorted(mine.line[order], [goal, goal + 1])
+    found = np.empty(len(goal), dtype=np.int64)
+    for row, (low, high) in enumerate(ends.T):
+        among = order[low:high]
+        if not len(among):
+            among = np.flatnonzero(mine.branch == flow.cell_branch[goal[row]])
+        if not len(among):
+            where = np.round(point[row], 1).tolist()
+            raise GeometryError(f"no cube lies in the vein at {where} mm: take a finer spacing")
+        found[row] = among[KDTree(xyz[among]).query(point[row])[1]]
+    return found

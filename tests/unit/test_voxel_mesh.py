@@ -1,0 +1,162 @@
+"""Cubes and lines in one mesh: what becomes a cube, where they meet, what lines keep."""
+
+import numpy as np
+import pytest
+
+from castsim.multigrid import Multigrid
+from geometry.centerline_mesh import CentrelineMesh, centreline_mesh
+from geometry.errors import GeometryError
+from geometry.flowmesh import FloatArray, FlowMesh
+from geometry.kernels.voxels import share_below
+from geometry.levels import Level, Side
+from geometry.lumen import capsules_of
+from geometry.network import NetworkBuilder, TerminalKind, VesselNetwork
+from geometry.structures import Structure
+from geometry.voxel_mesh import VoxelMesh, voxel_mesh
+
+SPACING = 0.25
+AGREES = 0.05
+"""Of conductances: about four cubes a radius."""
+
+
+@pytest.fixture(scope="module")
+def network() -> VesselNetwork:
+    """Two wide veins side by side, joined by nothing but a narrow one at their ends.
+
+    ::
+
+        out ══T8══╤══T9══╤══T10══ end       narrow vein from ╤ (T8 to T9) to the other's end;
+                  └────────┐                the walls of the wide veins overlap by 0.1 mm
+        in  ══════T9═══════╧
+    """
+    builder = NetworkBuilder()
+    nodes = [builder.node([x, 0, 0]) for x in (0, 6, 12, 18)]
+    far, near = builder.node([6, 0, 1.9]), builder.node([14, 0, 1.9])
+    for start, level in zip(range(3), (Level.T8, Level.T9, Level.T10), strict=True):
+        ends = nodes[start], nodes[start + 1]
+        builder.branch(*ends, Structure.AZYGOS, level, Side.RIGHT, radius=[1.0, 1.0])
+    builder.branch(far, near, Structure.HEMIAZYGOS, Level.T9, Side.LEFT, radius=[1.0, 1.0])
+    thin = [[6, -4, 0], [14, -4, 1.9]]
+    label = Structure.FORAMINAL, Level.T9, Side.RIGHT
+    builder.branch(nodes[1], near, *label, radius=[0.4] * 4, via=thin)
+    builder.terminal(nodes[0], TerminalKind.OUTLET, "out")
+    builder.terminal(nodes[3], TerminalKind.OUTLET, "end")
+    builder.terminal(far, TerminalKind.TRIBUTARY, "in")
+    builder.valve(2, 3.0, 1)
+    return builder.build()
+
+
+@pytest.fixture(scope="module")
+def lines(network: VesselNetwork) -> CentrelineMesh:
+    return centreline_mesh(network)
+
+
+def cubes(network: VesselNetwork, lines: CentrelineMesh, threads: int = 1) -> VoxelMesh:
+    levels = (Level.T9, Level.T10)
+    return voxel_mesh(network, lines, capsules_of(network), SPACING, levels, threads=threads)
+
+
+@pytest.fixture(scope="module")
+def mesh(network: VesselNetwork, lines: CentrelineMesh) -> VoxelMesh:
+    return cubes(network, lines)
+
+
+def flows(mesh: FlowMesh, pressures: FloatArray) -> FloatArray:
+    """Flow out of each terminal held at these pressures, unit viscosity."""
+    n, cell = mesh.n_cells, mesh.terminal_cell
+    conductance = 1 / mesh.half_resistance.sum(axis=1)
+    ground = np.zeros(n)
+    ground[cell] = 1e5 * conductance.max()
+    solver = Multigrid(n, mesh.face_owner, mesh.face_neighbour, conductance, ground)
+    source = np.bincount(cell, ground[cell] * pressures, n)
+    found = solver.solve(source, tolerance=1e-12)[0]
+    return np.asarray(ground[cell] * (found[cell] - pressures))
+
+
+def test_only_wide_veins_at_the_levels_become_cubes(
+    network: VesselNetwork, lines: CentrelineMesh, mesh: VoxelMesh
+) -> None:
+    flow, first = mesh.flow, mesh.n_lines
+    assert set(flow.cell_branch[first:]) == {1, 2, 3}
+    kept = np.isin(np.arange(lines.flow.n_cells), mesh.line_cell[:first])
+    assert kept[lines.cells_of(0)[:-1]].all()
+    assert kept[lines.cells_of(4)[1:-1]].all()
+    assert kept[lines.flow.terminal_cell].all()
+    valve = np.flatnonzero(lines.flow.face_valve)[0]
+    assert kept[[lines.flow.face_owner[valve], lines.flow.face_neighbour[valve]]].all()
+    assert flow.face_valve.sum() == 1
+    for name in ("structure", "level", "side"):
+        label = getattr(network, f"branch_{name}")[flow.cell_branch[first:]]
+        assert (getattr(flow, f"cell_{name}")[first:] == label).all()
+    inside = np.abs(flow.cell_centroid[first:, 1]) < 1.0
+    assert inside.all()
+
+
+def test_volume_is_that_of_the_lines(lines: CentrelineMesh, mesh: VoxelMesh) -> None:
+    gone = ~np.isin(np.arange(lines.flow.n_cells), mesh.line_cell[: mesh.n_lines])
+    here = mesh.flow.cell_volume[mesh.n_lines :].sum()
+    assert here == pytest.approx(lines.flow.cell_volume[gone].sum(), rel=0.03)
+    assert mesh.lost_mm3 == 0.0
+
+
+def test_flows_are_those_of_the_lines(lines: CentrelineMesh, mesh: VoxelMesh) -> None:
+    """Through both wide veins, their cuts, and the mouths of the narrow one."""
+    for pressures in ([1.0, 0.0, 0.0], [0.0, 0.0, 1.0]):
+        exact, got = (flows(one, np.array(pressures)) for one in (lines.flow, mesh.flow))
+        assert got == pytest.approx(exact, rel=AGREES, abs=1e-3 * np.abs(exact).max())
+
+
+def test_veins_that_do_not_meet_exchange_nothing(mesh: VoxelMesh) -> None:
+    flow = mesh.flow
+    pair = np.sort([flow.cell_branch[flow.face_owner], flow.cell_branch[flow.face_neighbour]], 0)
+    met = set(zip(*pair.tolist(), strict=True))
+    assert {(1, 2), (3, 4)} <= met
+    assert not {(1, 3), (2, 3), (0, 3)} & met
+
+
+def test_gates_are_those_of_the_lines(lines: CentrelineMesh, mesh: VoxelMesh) -> None:
+    """Same keys, so same disorder; along a straight vein a cube's gate is where it lies."""
+    assert mesh.flow.gate_branch is lines.flow.gate_branch
+    assert mesh.flow.gate_radius is lines.flow.gate_radius
+    flow = mesh.flow
+    along = (flow.face_owner >= mesh.n_lines) & (flow.face_neighbour >= mesh.n_lines)
+    along &= (flow.cell_branch[flow.face_owner] == 1) & (flow.cell_branch[flow.face_neighbour] == 1)
+    gate = flow.face_gate[along]
+    assert (flow.gate_branch[gate] == 1).all()
+    stretch = np.floor((flow.face_centroid[along, 0] - 6.0) / 2.0)
+    assert (flow.gate_stretch[gate] == np.clip(stretch, 0, 2)).all()
+
+
+def test_threads_change_nothing(
+    network: VesselNetwork, lines: CentrelineMesh, mesh: VoxelMesh
+) -> None:
+    again = cubes(network, lines, threads=2)
+    for name in ("half_resistance", "cell_volume", "face_owner", "face_gate"):
+        assert np.array_equal(getattr(again.flow, name), getattr(mesh.flow, name))
+
+
+@pytest.mark.parametrize(
+    ("spacing", "levels", "said"),
+    [
+        (0.0, [Level.T9], "spacing_mm = 0.0 must be"),
+        (np.nan, [Level.T9], "spacing_mm = nan must be"),
+        (0.6, [Level.T9], "no vein at these levels is 2 cubes a radius"),
+        (0.25, [Level.L1], "no vein at these levels"),
+    ],
+)
+def test_what_cannot_be_is_said(
+    network: VesselNetwork, lines: CentrelineMesh, spacing: float, levels: list[Level], said: str
+) -> None:
+    with pytest.raises(GeometryError, match=said):
+        voxel_mesh(network, lines, capsules_of(network), spacing, levels)
+
+
+def test_share_of_a_cube_below_a_plane() -> None:
+    """Against the share of a fine lattice; planes along axes and edges too."""
+    side = (np.arange(48) + 0.5) / 48 - 0.5
+    lattice = np.stack(np.meshgrid(side, side, side), axis=-1).reshape(-1, 3)
+    normals = np.array([[1, 0, 0], [0, 1, 1], [1, 1, 1], [1, -2, 0.3], [0.2, 0.9, -0.4]])
+    for normal in normals / np.linalg.norm(normals, axis=1)[:, None]:
+        for depth in (-0.95, -0.6, -0.31, -0.05, 0.0, 0.2, 0.55, 0.9):
+            exact = (lattice @ normal < depth).mean()
+            assert share_below(depth, *normal) == pytest.approx(exact, abs=0.01)
