@@ -23,6 +23,7 @@ from geometry.errors import GeometryError
 if TYPE_CHECKING:
     from castsim.console import StageProgress
     from castsim.ensembles.targets import Targets
+    from geometry.surface import LumenSurface
 
 DEFAULT_FOLDER = Path("casts")
 PLAN_FOLDER = Path("plans")
@@ -213,6 +214,30 @@ def anatomy(
         Path | None,
         typer.Option("--export", metavar="FILE.vtp", help="Write the veins as polylines."),
     ] = None,
+    surface: Annotated[
+        Path | None,
+        typer.Option(
+            "--surface",
+            metavar="FILE.stl|.ply|.vtp",
+            help="Write the lumen of the veins as one closed surface, to print or to look at.",
+        ),
+    ] = None,
+    levels: Annotated[
+        str | None,
+        typer.Option(
+            "--levels", metavar="UPPER:LOWER", help="Vertebrae of the surface, as T7:T11; all."
+        ),
+    ] = None,
+    spacing_mm: Annotated[
+        float | None,
+        typer.Option(
+            "--spacing-mm",
+            metavar="MM",
+            min=0.01,
+            max=5.0,
+            help="Fineness of the surface; 0.4 with --levels, else 0.8.",
+        ),
+    ] = None,
     drawn: Annotated[
         bool, typer.Option("--drawn", help="A random patient instead of the commonest anatomy.")
     ] = False,
@@ -222,19 +247,29 @@ def anatomy(
     as_json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
-    """Tabulate the veins of an anatomy, and export them for ParaView or 3D Slicer."""
+    """Tabulate the veins of an anatomy, and export them to print or for ParaView or 3D Slicer."""
     from castsim.inventory import inventory
-    from castsim.results import check_file
+    from castsim.results import check_file, check_surface
     from castsim.simulate import build_anatomy
 
     if export is not None:
         check_file(export, ".vtp")
+    window = check_surface(surface, levels, spacing_mm)
     kind = "drawn" if drawn else "typical"
     patient = build_anatomy(kind, seed)
     if export is not None:
         from castsim.results import write_anatomy
 
         write_anatomy(patient, export)
+    if surface is not None:
+        from castsim.console import talk
+        from castsim.results import write_surface
+        from geometry.surface import lumen_surface
+
+        lumen = lumen_surface(patient, window, spacing_mm=spacing_mm)
+        write_surface(lumen, surface)
+        if not quiet:
+            talk().print(_surface_line(lumen, surface), markup=False, soft_wrap=True)
     totals = inventory(patient.network)
     if as_json:
         from castsim.units import mL_from_uL
@@ -451,6 +486,15 @@ def benchmark(
         print_benchmark(comparisons, written=str(folder) if update else None)
     if not update and any(one.changes for one in comparisons):
         raise typer.Exit(1)
+
+
+def _surface_line(lumen: "LumenSurface", path: Path) -> str:
+    """What was written, and what of it is not as wide as it is drawn."""
+    closed = "closed and manifold" if lumen.open_edges == 0 else "NOT closed"
+    return (
+        f"castsim: wrote {path}: {len(lumen.triangles)} triangles, {closed}; veins thinner than "
+        f"{2 * lumen.least_radius:.2g} mm are drawn as thick as that"
+    )
 
 
 def _told(

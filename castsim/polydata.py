@@ -1,4 +1,4 @@
-"""PolyLines: polylines with arrays on them, as the text of a VTK XML file (.vtp).
+"""PolyLines and PolyTriangles with arrays on them, as the text of a VTK XML file (.vtp).
 
 Written without VTK, whose modules take longer to load than a cast takes to write.
 Format: "VTK XML File Formats" (docs.vtk.org): binary arrays in base64, zlib-compressed in blocks.
@@ -65,6 +65,43 @@ class PolyLines:
         yield from _section(
             "Lines", {"connectivity": np.arange(self.offset[-1]), "offsets": self.offset[1:]}
         )
+
+
+@dataclass(frozen=True)
+class PolyTriangles:
+    """t triangles over p points.
+
+    Attributes
+    ----------
+    points : (p, 3) mm
+    normals : (p, 3)
+    triangles : (t, 3) indices of points
+    point_data : arrays of p values by name
+    field_data : arrays of any length by name
+    shown : array of the points that a viewer colours first, if any
+    """
+
+    points: NDArray[np.float32]
+    normals: NDArray[np.float32]
+    triangles: NDArray[np.int64]
+    point_data: Mapping[str, Values]
+    field_data: Mapping[str, Values]
+    shown: str | None = None
+
+    def text(self) -> str:
+        """Content of the file; equal data give equal text."""
+        return "".join([_HEAD, *self._parts(), _TAIL])
+
+    def _parts(self) -> Iterator[str]:
+        yield from _section("FieldData", self.field_data, counted=True)
+        chosen = "" if self.shown is None else f' Scalars="{escape(self.shown)}"'
+        count = f'NumberOfPoints="{len(self.points)}" NumberOfPolys="{len(self.triangles)}"'
+        yield f'<Piece {count} NumberOfVerts="0" NumberOfLines="0" NumberOfStrips="0">\n'
+        point_data = {"Normals": self.normals, **self.point_data}
+        yield from _section("PointData", point_data, attributes=f' Normals="Normals"{chosen}')
+        yield from _section("Points", {"Points": self.points})
+        offsets = np.arange(3, 3 * len(self.triangles) + 1, 3)
+        yield from _section("Polys", {"connectivity": self.triangles.ravel(), "offsets": offsets})
 
 
 def _section(

@@ -24,6 +24,9 @@ from castsim.schema import SCHEMA, CastReport
 if TYPE_CHECKING:
     from castsim.cast import Cast
     from geometry.anatomy import Anatomy
+    from geometry.levels import Level
+    from geometry.network import FloatArray
+    from geometry.surface import LumenSurface
 
 REPORT = "cast.json"
 FILES = (REPORT, "cast.vtp", "cast.png", "scene.html")
@@ -71,22 +74,66 @@ def check_folder(folder: Path) -> None:
         raise ResultError(f"{folder}: cannot be used: {error.strerror or error}") from error
 
 
-def check_file(path: Path, suffix: str) -> None:
+def check_file(path: Path, *suffixes: str) -> None:
     """Make sure, before anything is computed, that a file can be written to `path`.
 
     Raises
     ------
     ResultError
-        If its name does not end in `suffix`, or it cannot be made there.
+        If its name ends in none of `suffixes`, or it cannot be made there.
     """
-    if path.suffix.lower() != suffix:
-        raise ResultError(f"{path}: the name must end in {suffix}")
+    if path.suffix.lower() not in suffixes:
+        raise ResultError(f"{path}: the name must end in {' or '.join(suffixes)}")
     if path.is_dir():
         raise ResultError(f"{path}: is a folder; name a file")
     if not path.parent.is_dir():
         raise ResultError(f"{path}: there is no folder {path.parent}")
     if not os.access(path.parent, os.W_OK | os.X_OK):
         raise ResultError(f"{path}: {path.parent} is not writable")
+
+
+def check_surface(
+    path: Path | None, levels: str | None, spacing_mm: float | None
+) -> "tuple[Level, Level] | None":
+    """Make sure, before anything is computed, that a surface can be written; its levels.
+
+    Parameters
+    ----------
+    path : file of the surface, None: none is asked for
+    levels : such as ``"T7:T11"`` or ``"T9"``; None: all
+
+    Raises
+    ------
+    ResultError
+        If `path` cannot be written, `levels` are none or run upwards, or `path` is missing.
+    """
+    if path is None:
+        if levels is not None or spacing_mm is not None:
+            option = "--levels" if levels is not None else "--spacing-mm"
+            raise ResultError(f"{option} says what --surface writes: name its FILE")
+        return None
+    from castsim.surface_files import SUFFIXES
+    from geometry.levels import VERTEBRAE
+
+    check_file(path, *SUFFIXES)
+    if levels is None:
+        return None
+    names = [name.strip().upper() for name in levels.split(":")]
+    known = {level.name: level for level in VERTEBRAE}
+    for name in names:
+        if name not in known:
+            raise ResultError(
+                f"--levels {levels}: {name or 'nothing'} is no vertebra; C1 to C7, T1 to T12, "
+                "L1 to L5 and S1 are, and a window is written as T7:T11"
+            )
+    if len(names) > 2:
+        raise ResultError(f"--levels {levels}: name the upper and the lower vertebra, as T7:T11")
+    upper, lower = known[names[0]], known[names[-1]]
+    if upper > lower:
+        raise ResultError(
+            f"--levels {levels} run upwards: name the upper one first, {lower.name}:{upper.name}"
+        )
+    return upper, lower
 
 
 def write_anatomy(anatomy: "Anatomy", path: Path) -> None:
@@ -100,9 +147,34 @@ def write_anatomy(anatomy: "Anatomy", path: Path) -> None:
     from castsim.vtp import network_polydata, write_vtp
 
     check_file(path, ".vtp")
+    _write_file(path, lambda part: write_vtp(network_polydata(anatomy.network), part))
+
+
+def write_surface(
+    surface: "LumenSurface", path: Path, arrival_volume_mL: "FloatArray | None" = None
+) -> None:
+    """Write a surface of the lumen as STL, PLY or VTP, whole or not at all.
+
+    Parameters
+    ----------
+    arrival_volume_mL : (v,) of :func:`castsim.cast_surface.arrival_volume_mL`; only VTP holds it
+
+    Raises
+    ------
+    ResultError
+        If the file cannot be written.
+    """
+    from castsim.surface_files import SUFFIXES, surface_bytes
+
+    check_file(path, *SUFFIXES)
+    _write_file(path, lambda part: surface_bytes(surface, part, arrival_volume_mL))
+
+
+def _write_file(path: Path, write: Callable[[Path], None]) -> None:
+    """Let `write` make a file of another name, then give it its own."""
     part = path.with_name(f".{path.stem}.{secrets.token_hex(4)}.part{path.suffix}")
     try:
-        write_vtp(network_polydata(anatomy.network), part)
+        write(part)
         _flush(part)
         part.replace(path)
     except OSError as error:

@@ -1,4 +1,6 @@
-"""Every vein as a centreline polyline in VTK's format, for ParaView and 3D Slicer.
+"""Every vein as a centreline polyline, or all as a surface, in VTK's format.
+
+For ParaView and 3D Slicer.
 
 A polyline is one branch of the network, a point one cell of the mesh on it; a cell that
 several branches share at a junction is written once for each, as VMTK does. Quantities
@@ -11,14 +13,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from castsim.polydata import PolyLines, Values
+from castsim.polydata import PolyLines, PolyTriangles, Values
 from castsim.units import UL_PER_ML
 from geometry.levels import Level, Side
-from geometry.network import FloatArray, IntArray, VesselNetwork
+from geometry.network import FloatArray, VesselNetwork
 from geometry.structures import Structure
 
 if TYPE_CHECKING:
     from castsim.cast import Cast
+    from geometry.surface import LumenSurface
 
 NEVER = -1.0
 """Value of every arrival array where agent never came: NaN breaks colour maps and thresholds."""
@@ -28,6 +31,12 @@ _NOTES = (
     ("units", "coordinates, Radius and MaximumInscribedSphereRadius in mm; others in their names"),
     ("Radius", "radius of the circle that has the area of the elliptic lumen, mm"),
     ("MaximumInscribedSphereRadius", "minor semi-axis of the elliptic lumen, mm"),
+    ("disclaimer", "Research and education, not a medical device"),
+)
+_SURFACE_NOTES = (
+    ("SPACE", "RAS"),
+    ("units", "coordinates and arc_mm in mm"),
+    ("thin_veins", "veins thinner than least_radius_mm are drawn as thick as that"),
     ("disclaimer", "Research and education, not a medical device"),
 )
 _CAST_NOTES = (
@@ -89,8 +98,49 @@ def cast_polydata(cast: "Cast") -> PolyLines:
     )
 
 
-def write_vtp(lines: PolyLines, path: Path) -> None:
-    """Write polylines as XML PolyData, binary and compressed; equal input gives equal bytes."""
+def surface_polydata(
+    surface: "LumenSurface", arrival_volume_mL: FloatArray | None = None
+) -> PolyTriangles:
+    """Surface of the lumen as triangles.
+
+    Parameters
+    ----------
+    surface : v vertices
+    arrival_volume_mL : (v,) of :func:`castsim.cast_surface.arrival_volume_mL`, if there is a cast
+
+    Returns
+    -------
+    Triangles in mm, RAS, with codes of structure, level and side, branch and arc of every vertex,
+    the names of the codes, and `arrival_volume_mL` (-1: never).
+    """
+    labels = surface.structure, surface.level, surface.side
+    point_data: dict[str, Values] = {
+        f"{name}_code": code.astype(np.int32)
+        for (name, _), code in zip(_codes(), labels, strict=True)
+    }
+    point_data["branch"] = surface.branch.astype(np.int32)
+    point_data["arc_mm"] = _single(surface.arc)
+    field_data = _tables() | _notes(_SURFACE_NOTES)
+    field_data["spacing_mm"] = np.array([surface.spacing], dtype=np.float32)
+    field_data["least_radius_mm"] = np.array([surface.least_radius], dtype=np.float32)
+    shown = "structure_code"
+    if arrival_volume_mL is not None:
+        shown = "arrival_volume_mL"
+        reached = np.isfinite(arrival_volume_mL)
+        point_data[shown] = _single(np.where(reached, arrival_volume_mL, NEVER))
+        field_data |= _notes(_CAST_NOTES[:1])
+    return PolyTriangles(
+        points=_single(surface.points),
+        normals=_single(surface.normals),
+        triangles=surface.triangles,
+        point_data=point_data,
+        field_data=field_data,
+        shown=shown,
+    )
+
+
+def write_vtp(lines: PolyLines | PolyTriangles, path: Path) -> None:
+    """Write XML PolyData, binary and compressed; equal input gives equal bytes."""
     path.write_text(lines.text(), encoding="utf-8")
 
 
@@ -103,22 +153,32 @@ def _radii(major: FloatArray, minor: FloatArray) -> dict[str, Values]:
     }
 
 
-def _labels(network: VesselNetwork) -> tuple[dict[str, Values], dict[str, Values]]:
-    """Codes and names of every branch, and the tables of what a code is called."""
-    codes: tuple[tuple[str, IntArray, dict[int, str]], ...] = (
-        ("structure", network.branch_structure, {s.value: s.label for s in Structure}),
-        ("level", network.branch_level, {v.value: v.name for v in Level}),
-        ("side", network.branch_side, {s.value: s.name.lower() for s in Side}),
+def _codes() -> tuple[tuple[str, dict[int, str]], ...]:
+    """What the codes of structure, level and side are called."""
+    return (
+        ("structure", {s.value: s.label for s in Structure}),
+        ("level", {v.value: v.name for v in Level}),
+        ("side", {s.value: s.name.lower() for s in Side}),
     )
-    line_data: dict[str, Values] = {}
+
+
+def _tables() -> dict[str, Values]:
     tables: dict[str, Values] = {}
-    for name, code, names in codes:
-        line_data[f"{name}_code"] = code.astype(np.int32)
-        line_data[name] = [names[value] for value in code.tolist()]
+    for name, names in _codes():
         tables[f"{name}_codes"] = np.array(list(names), dtype=np.int32)
         tables[f"{name}_names"] = list(names.values())
+    return tables
+
+
+def _labels(network: VesselNetwork) -> tuple[dict[str, Values], dict[str, Values]]:
+    """Codes and names of every branch, and the tables of what a code is called."""
+    codes = network.branch_structure, network.branch_level, network.branch_side
+    line_data: dict[str, Values] = {}
+    for (name, names), code in zip(_codes(), codes, strict=True):
+        line_data[f"{name}_code"] = code.astype(np.int32)
+        line_data[name] = [names[value] for value in code.tolist()]
     line_data["branch"] = np.arange(network.n_branches, dtype=np.int32)
-    return line_data, tables
+    return line_data, _tables()
 
 
 def _notes(notes: tuple[tuple[str, str], ...]) -> dict[str, Values]:

@@ -50,6 +50,8 @@ Index = NDArray[np.int32]
 
 ANTERIOR = np.array([0.0, 1.0, 0.0])
 """Minor axis of a flat vein that nothing is near: the great veins lie flat on the back."""
+EVERYWHERE = (-np.inf, np.inf)
+"""Heights, mm, that cut nothing off."""
 GRADIENT_STEP_MM = 0.05
 LEAST_GRADIENT = 0.3
 """Of the room about a point: below it, no wall is near or two are equally so."""
@@ -134,7 +136,14 @@ class Lumen:
 
 
 def lumen(
-    capsules: Capsules, grid: Grid, *, band_mm: float, blend_mm: float = 0.0, threads: int = 1
+    capsules: Capsules,
+    grid: Grid,
+    *,
+    band_mm: float,
+    blend_mm: float = 0.0,
+    heights: tuple[float, float] = EVERYWHERE,
+    off_wall_mm: float = 0.0,
+    threads: int = 1,
 ) -> Lumen:
     """Signed distance to the union of `capsules` on the nodes of `grid`, within a band.
 
@@ -143,6 +152,8 @@ def lumen(
     capsules : of :func:`capsules_of`
     band_mm : distances are known up to here outside, and everywhere inside
     blend_mm : length of the smooth union of strands; 0 takes the least distance
+    heights : mm, the lumen is cut off below the first and above the second
+    off_wall_mm : nodes that are nearer to the wall are moved this far off, to their own side
     threads : that share the work; the result does not hang on them
 
     Raises
@@ -163,8 +174,8 @@ def lumen(
 
     def fill(slab: int) -> None:
         fill_bricks(
-            capsules, origin, step, first, member, band_mm, blend_mm, slabs[slab : slab + 2],
-            distance,
+            capsules, origin, step, first, member, band_mm, blend_mm, *heights, off_wall_mm,
+            slabs[slab : slab + 2], distance,
         )  # fmt: skip
 
     with ThreadPoolExecutor(threads) as pool:
@@ -212,28 +223,34 @@ def at_least(capsules: Capsules, radius_mm: float) -> Capsules:
     )
 
 
-def minor_axes(network: VesselNetwork, skeleton: Skeleton) -> FloatArray:
+def minor_axes(
+    network: VesselNetwork, skeleton: Skeleton, heights: tuple[float, float] = EVERYWHERE
+) -> FloatArray:
     """Direction (p, 3) of the minor semi-axis at every point: away from what is nearest.
 
-    Unit vectors across the centreline, evened out along each branch.
+    Unit vectors, evened out along each branch; antero-posterior beyond the `heights`, mm, of which
+    nothing is asked.
     """
-    xyz = network.point_xyz
-    step = GRADIENT_STEP_MM * np.eye(3)
+    points, offset = network.point_xyz, network.point_offset
+    own = np.flatnonzero((points[:, 2] >= heights[0]) & (points[:, 2] <= heights[1]))
+    branch = np.repeat(np.arange(network.n_branches), np.diff(offset))[own]
+    xyz, step = points[own], GRADIENT_STEP_MM * np.eye(3)
     room = np.stack(
         [clearance(skeleton, xyz + way) - clearance(skeleton, xyz - way) for way in step], axis=1
     ) / (2 * GRADIENT_STEP_MM)
-    unknown = np.sqrt(np.einsum("pi,pi->p", room, room)) < LEAST_GRADIENT
-    room[unknown] = 0.0
+    room[np.sqrt(np.einsum("pi,pi->p", room, room)) < LEAST_GRADIENT] = 0.0
     # an axis has no sign: its square has none either, and can be averaged
     square = np.einsum("pi,pj->pij", room, room)
-    own = np.arange(len(xyz))
-    before, after = np.maximum(own - 1, 0), np.minimum(own + 1, len(xyz) - 1)
-    before[network.point_offset[:-1]] = network.point_offset[:-1]
-    after[network.point_offset[1:] - 1] = network.point_offset[1:] - 1
+    here = np.arange(len(own))
+    before, after = np.maximum(here - 1, 0), np.minimum(here + 1, len(own) - 1)
+    before = np.where(branch[before] == branch, before, here)
+    after = np.where(branch[after] == branch, after, here)
     for _ in range(SMOOTHINGS):
         square = 0.5 * square + 0.25 * (square[before] + square[after])
     square += UNKNOWN_WEIGHT * np.outer(ANTERIOR, ANTERIOR)
-    return np.asarray(np.linalg.eigh(square)[1][:, :, -1])
+    axes = np.tile(ANTERIOR, (len(points), 1))
+    axes[own] = np.linalg.eigh(square)[1][:, :, -1]
+    return axes
 
 
 def strands(network: VesselNetwork) -> IntArray:

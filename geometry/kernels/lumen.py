@@ -200,6 +200,9 @@ def fill_bricks(
     member: Index,
     band: float,
     blend: float,
+    low: float,
+    high: float,
+    off_wall: float,
     x_bricks: IntArray,
     distance: SingleArray,
 ) -> None:
@@ -210,6 +213,8 @@ def fill_bricks(
     first, member : of :func:`list_near`
     band : mm, beyond which nothing counts
     blend : mm, of the smooth union of strands, -blend ln(sum exp(-d / blend)); 0 takes the least
+    low, high : mm, heights beyond which there is no lumen
+    off_wall : mm, least size of a distance; nearer nodes are moved off the wall, to their side
     distance : (nx, ny, nz) mm; filled with `band` before, and left so where nothing is near
     """
     nx, ny, nz = distance.shape
@@ -252,9 +257,14 @@ def fill_bricks(
                     for q in range(j * BRICK, j * BRICK + BRICK):
                         for r in range(k * BRICK, k * BRICK + BRICK):
                             if p < nx and q < ny and r < nz and least[node] < band:
-                                distance[p, q, r] = least[node]
+                                here = least[node]
                                 if blend > 0.0:
-                                    distance[p, q, r] = -blend * math.log(total[node])
+                                    here = -blend * math.log(total[node])
+                                z = origin[2] + r * step
+                                here = max(here, low - z, z - high)
+                                if abs(here) < off_wall:
+                                    here = math.copysign(off_wall, here)
+                                distance[p, q, r] = here
                             node += 1
 
 

@@ -89,6 +89,29 @@ def test_an_export_that_cannot_be_written(
 
 
 @pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--surface", "no/such/veins.stl"], "there is no folder no/such"),
+        (["--surface", "veins.obj"], "must end in .stl or .ply or .vtp"),
+        (["--surface", "v.stl", "--levels", "T11:T7"], "name the upper one first, T7:T11"),
+        (["--surface", "v.stl", "--levels", "T7:X1"], "X1 is no vertebra"),
+        (["--surface", "v.stl", "--levels", "T7:"], "nothing is no vertebra"),
+        (["--surface", "v.stl", "--levels", "C8"], "C8 is no vertebra"),
+        (["--surface", "v.stl", "--levels", "T7:T8:T9"], "the upper and the lower vertebra"),
+        (["--surface", "v.stl", "--spacing-mm", "0.01"], "GB are allowed"),
+        (["--levels", "T7:T11"], "--levels says what --surface writes"),
+        (["--spacing-mm", "0.5"], "--spacing-mm says what --surface writes"),
+    ],
+)
+def test_a_surface_that_cannot_be(
+    options: list[str], words: str, capsys: pytest.CaptureFixture[str], empty_place: Path
+) -> None:
+    before = sorted(empty_place.rglob("*"))
+    assert words in complaint(capsys, ["anatomy", *options])
+    assert sorted(empty_place.rglob("*")) == before
+
+
+@pytest.mark.parametrize(
     "arguments", [["run"], ["run", "right-t9", "--seed", "-1"], ["fly"], ["run", "right-t9", "-x"]]
 )
 def test_usage_errors(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:

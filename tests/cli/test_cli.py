@@ -163,6 +163,24 @@ def test_anatomy_is_tabulated_and_exported(
     assert DISCLAIMER in out
 
 
+def test_a_surface_of_a_level_is_written(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "t9.stl"
+    given = ["--surface", str(path), "--levels", "t9", "--spacing-mm", "0.8", "--json"]
+    assert main(["anatomy", *given]) == 0
+    told = capsys.readouterr()
+    assert json.loads(told.out)
+    assert "closed and manifold" in told.err
+    assert "thinner than 1.2 mm" in told.err
+    assert [entry.name for entry in tmp_path.iterdir()] == ["t9.stl"]
+    assert b"SPACE=RAS" in path.read_bytes()[:80]
+    first = path.read_bytes()
+    assert main(["anatomy", *given, "--quiet"]) == 0
+    assert capsys.readouterr().err == ""
+    assert path.read_bytes() == first
+
+
 def test_importing_castsim_loads_nothing_heavy() -> None:
     code = (
         "import sys, castsim; castsim.__version__; "
