@@ -9,7 +9,7 @@ import gc
 import json
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Annotated
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 DEFAULT_FOLDER = Path("casts")
 PLAN_FOLDER = Path("plans")
+DrawsProgress = Callable[[int, int], None]
+COMPILING = "castsim: compiling the kernels, once on this machine (a minute or two)"
 _GEOMETRY_EXIT_CODE = 2
 _SIGNAL_EXIT_CODE = 128
 
@@ -341,7 +343,7 @@ def plan(
             indices=indices,
             scheduler=scheduler,
             workers=workers,
-            progress=progress,
+            progress=_told_draws(progress, compiles=not quiet and scheduler is None),
         )
     written = write_plan(result, render=not no_render)
     if as_json:
@@ -418,7 +420,7 @@ def compare(
             priors=priors_with(priors),
             scheduler=scheduler,
             workers=workers,
-            progress=progress,
+            progress=_told_draws(progress, compiles=not quiet and scheduler is None),
         )
     written = write_comparison(compare_plans(plans, common_mL=common_mL), render=not no_render)
     if as_json:
@@ -513,9 +515,27 @@ def _told(
         nonlocal waits
         if waits and stage == "injection":
             waits = False
-            talk().print("castsim: compiling the kernels, once on this machine (a minute or two)")
+            talk().print(COMPILING)
         if progress is not None:
             progress(heading or stage, done)
+
+    return told
+
+
+def _told_draws(progress: DrawsProgress | None, *, compiles: bool) -> DrawsProgress:
+    """Pass draws on to the bar, and say once that kernels are being compiled when they are."""
+    from castsim.console import talk
+    from castsim.kernels import compiled
+
+    waits = compiles and not compiled()
+
+    def told(done: int, wanted: int) -> None:
+        nonlocal waits
+        if waits and done < wanted:
+            waits = False
+            talk().print(COMPILING)
+        if progress is not None:
+            progress(done, wanted)
 
     return told
 

@@ -2,7 +2,9 @@
 
 import csv
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from importlib import resources
 
 from castsim.errors import CastsimError
@@ -48,7 +50,8 @@ class Prior:
     status: str
 
 
-def read_priors(family: str) -> dict[str, Prior]:
+@cache
+def read_priors(family: str) -> Mapping[str, Prior]:
     """Read the skin, gel, sweeping and syringe parameters of one family of agents.
 
     Rows of the family ``all`` serve every family that has no row of its own.
