@@ -191,6 +191,10 @@ class Store:
             _check_same(self.folder, manifest.read_text(encoding="utf-8"), self.study.to_json())
         elif self.folder.exists() and not _is_free(self.folder):
             raise ResultError(f"{self.folder}: exists and holds no study: choose another -o")
+        elif not self.folder.exists():
+            above = next(parent for parent in self.folder.absolute().parents if parent.exists())
+            if not above.is_dir() or not os.access(above, os.W_OK):
+                raise ResultError(f"{self.folder}: cannot be used: {above} is no writable folder")
 
     def _stored(self, first: int) -> int:
         """Draws in the chunk that begins with `first`, 0 if it is absent, damaged or foreign."""
