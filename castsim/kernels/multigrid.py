@@ -1,10 +1,9 @@
 """Pressures in a large network of cells: conjugate gradients with an aggregation multigrid.
 
 The matrix is a graph with holds, A_ii = hold_i + sum_j g_ij and A_ij = -g_ij, an M-matrix.
-Cells are paired along their strongest link, then the pairs, then those once more; up to eight
-cells are one of the next level, whose links and holds are the sums (constant prolongation). So each
-level is such a graph too, and which cells belong together is found once, whatever the conductances
-become.
+Cells are paired along their strongest link, then the pairs once more: about four cells are one of
+the next level, whose links and holds are the sums (constant prolongation). So each level is such a
+graph too, and which cells belong together is found once, whatever the conductances become.
 
 A cycle sweeps forwards over the cells (Gauss-Seidel), corrects by the coarser level, and sweeps
 backwards. The coarser level takes up to two steps of flexible conjugate gradients with its own
@@ -22,9 +21,9 @@ from geometry.kernels.compiling import kernel
 
 IndexArray = NDArray[np.int32]
 
-PAIRINGS = 3
+PAIRINGS = 2
 """Pairings from one level to the next."""
-STRONG = 0.1
+STRONG = 0.3
 """Cells are paired only along links of at least this part of their strongest."""
 ENOUGH = 0.25
 """Of its right side: a coarser level whose residual is below it takes no second step."""

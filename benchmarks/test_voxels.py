@@ -1,0 +1,121 @@
+"""Pressures on a voxel mesh: castsim's multigrid beside pyamg's smoothed aggregation.
+
+A solve is what an injection needs after a step: conductances have changed (here, agent has come
+into the cells about one point), and the pressures of the step before are the start for both.
+"""
+
+from dataclasses import replace
+from typing import NamedTuple
+
+import numpy as np
+import pytest
+from pytest_benchmark.fixture import BenchmarkFixture
+from scipy.sparse import coo_array, csr_matrix
+
+from benchmarks.conftest import ROUNDS
+from castsim.blood_solver import face_conductance
+from castsim.far_field import window
+from castsim.multigrid import Multigrid
+from castsim.physiology import Physiology
+from castsim.venous_flow import resting_flow
+from geometry.anatomy import Anatomy
+from geometry.centerline_mesh import centreline_mesh
+from geometry.flowmesh import FloatArray, IntArray
+from geometry.levels import Level
+from geometry.lumen import capsules_of
+from geometry.voxel_mesh import voxel_mesh
+
+SOLVE = "pressures on a voxel mesh of T7 to T11 (0.3 mm) after agent has come into 300 cells more"
+TOLERANCE = 1e-8
+AGENT = 10.0
+"""Viscosity of agent over that of blood."""
+FILLED, STEP = 20_000, 300
+"""Cells with agent before the step, and those that come with it."""
+LEVELS = range(Level.T7, Level.T11 + 1)
+
+
+class System(NamedTuple):
+    """A network before and after one step, and its pressures before."""
+
+    n: int
+    owner: IntArray
+    neighbour: IntArray
+    before: FloatArray
+    after: FloatArray
+    ground: FloatArray
+    source: FloatArray
+    start: FloatArray
+
+    @property
+    def matrix(self) -> csr_matrix:
+        """Matrix after the step."""
+        i, j, g, cell = self.owner, self.neighbour, self.after, np.arange(self.n)
+        row, column = np.concatenate([i, j, i, j, cell]), np.concatenate([i, j, j, i, cell])
+        row, column = row.astype(np.int32), column.astype(np.int32)  # pyamg takes no long ones
+        value = np.concatenate([g, g, -g, -g, self.ground])
+        return csr_matrix(coo_array((value, (row, column)), shape=(self.n, self.n)))
+
+    def residual(self, pressure: FloatArray) -> float:
+        """Norm of what is left over, by that of the sources."""
+        left = self.source - self.matrix @ pressure
+        return float(np.linalg.norm(left) / np.linalg.norm(self.source))
+
+
+@pytest.fixture(scope="module")
+def system() -> System:
+    """The typical spine, at rest but for agent about the middle of its cubes."""
+    network = Anatomy.typical().network
+    rest = resting_flow(centreline_mesh(network).flow, Physiology.default())
+    lines = centreline_mesh(network)
+    lines = replace(lines, flow=rest.mesh)
+    mesh = voxel_mesh(network, lines, capsules_of(network), 0.3, LEVELS)
+    assert len(mesh.cube_place) >= 500_000
+    kept = replace(
+        rest,
+        mesh=mesh.flow,
+        viscosity=np.full(mesh.flow.n_cells, rest.viscosity[0]),
+        valve_open=np.ones(mesh.flow.n_faces, dtype=bool),
+    )
+    flow = window(mesh.flow, kept, LEVELS).mesh
+    n, cell, blood = flow.n_cells, flow.terminal_cell, float(rest.viscosity[0])
+    hold = 1 / flow.terminal_resistance
+    ground = np.bincount(cell, hold, n)
+    source = np.bincount(cell, hold * (flow.terminal_pressure - flow.terminal_pressure.min()), n)
+    middle = np.median(flow.cell_centroid[n // 2 :], axis=0)
+    order = np.argsort(np.linalg.norm(flow.cell_centroid - middle, axis=1), kind="stable")
+
+    def conductance(filled: int) -> FloatArray:
+        viscosity = np.full(n, blood)
+        viscosity[order[:filled]] *= AGENT
+        return face_conductance(flow, viscosity)
+
+    before = conductance(FILLED)
+    solver = Multigrid(n, flow.face_owner, flow.face_neighbour, before, ground)
+    start = solver.solve(source, tolerance=TOLERANCE)[0]
+    ends = flow.face_owner, flow.face_neighbour
+    return System(n, *ends, before, conductance(FILLED + STEP), ground, source, start)
+
+
+@pytest.mark.measures(SOLVE, "castsim", bar="≥ 15 × pyamg", at_least={"pyamg": 15}, items=528_757)
+def test_solve(benchmark: BenchmarkFixture, system: System) -> None:
+    solver = Multigrid(system.n, system.owner, system.neighbour, system.before, system.ground)
+
+    def solve() -> FloatArray:
+        solver.set(system.after, system.ground)
+        return solver.solve(system.source, system.start, tolerance=TOLERANCE)[0]
+
+    pressure = benchmark.pedantic(solve, rounds=ROUNDS, warmup_rounds=1)
+    assert system.residual(pressure) <= 2 * TOLERANCE
+
+
+@pytest.mark.measures(SOLVE, "pyamg, smoothed aggregation + CG", package="pyamg", items=528_757)
+def test_solve_pyamg(benchmark: BenchmarkFixture, system: System) -> None:
+    pyamg = pytest.importorskip("pyamg")
+    matrix = system.matrix
+
+    def solve() -> FloatArray:
+        grids = pyamg.smoothed_aggregation_solver(matrix)
+        return grids.solve(system.source, x0=system.start, tol=TOLERANCE, accel="cg", maxiter=300)
+
+    pressure = benchmark.pedantic(solve, rounds=ROUNDS, warmup_rounds=1)
+    assert system.residual(pressure) <= 2 * TOLERANCE
