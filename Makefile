@@ -3,7 +3,7 @@
 #   make run     set up .venv if needed, then predict the cast of the scenario right-t9
 #   make test    set up .venv if needed, then run the fast tests
 #
-# Everything is written into .venv and casts/; `make clean` takes both away. Safe to repeat or to interrupt:
+# Everything is written into .venv and casts/; `make clean` takes them away. Safe to repeat or to interrupt:
 # a set-up counts as done only once its stamp is written.
 
 PYTHON   ?= python3
@@ -33,7 +33,7 @@ help:
 	@echo 'make types      mypy --strict'
 	@echo 'make check      lint, types and test'
 	@echo 'make format     let ruff rewrite what it can'
-	@echo 'make clean      remove .venv, casts/ and caches'
+	@echo 'make clean      remove .venv, casts/, plans/ and caches'
 
 run: $(USE)
 	$(BIN)/castsim run $(SCENARIO)
@@ -87,7 +87,7 @@ format: $(DEV)
 	$(BIN)/ruff format .
 
 clean:
-	rm -rf $(VENV) casts build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .benchmarks
+	rm -rf $(VENV) casts plans build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .benchmarks
 	find castsim geometry scenarios tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # When the Python it was made with is gone, the virtual environment is made afresh.

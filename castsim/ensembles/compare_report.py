@@ -67,10 +67,14 @@ _SCALE = {"share": (100.0, 1), "deg": (1.0, 0), "mL": (1.0, 3)}
 def _sentence(comparison: Comparison, pairing: Pairing) -> str:
     here, there = comparison.plans[pairing.arm], comparison.plans[pairing.against]
     one = _difference(pairing.own[0])
-    verdict = "" if one["excludes_zero"] else " These draws cannot tell which is the better."
+    verdict = (
+        ""
+        if one["excludes_zero"]
+        else " By this these draws cannot tell which is the better; see the risks below."
+    )
     return (
-        f"{pairing.arm} ({_volume(here)}) against {pairing.against} ({_volume(there)}), "
-        f"each at the volume best for it: covered and safe in "
+        f"{pairing.arm} ({_volume(here)}) against {pairing.against} ({_volume(there)}): "
+        f"covered and safe in "
         f"{value_text(one['value'], 'share')} and {value_text(one['against_value'], 'share')} "
         f"of the same {pairing.pairs} simulated patients, {change_text(one)} percentage points."
         f"{verdict}"
@@ -80,7 +84,7 @@ def _sentence(comparison: Comparison, pairing: Pairing) -> str:
 def _volume(plan: Plan) -> str:
     if plan.recommended_mL is None:
         return f"no volume can be recommended; read at {plan.decided_mL:.2f} mL"
-    return f"{plan.recommended_mL:.2f} mL"
+    return f"at its own {plan.recommended_mL:.2f} mL"
 
 
 def _limits(comparison: Comparison) -> Iterator[str]:

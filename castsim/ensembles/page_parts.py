@@ -169,7 +169,8 @@ def range_of(one: Report) -> str:
     if not one["drawn"]:
         return f"not drawn: {one['held']}"
     unit = "" if one["unit"] == "1" else f" {one['unit']}"
-    text = f"{number(one['low'])} to {number(one['high'])}"
+    low, high = one["inner_range"]
+    text = f"{number(low)} to {number(high)}"
     flat = one["distribution"] == "uniform"
     text = f"{text}{unit}" if flat else f"{number(one['median'])}{unit} ({text})"
     factor = "times what the scenario says, " if one["relative"] else ""

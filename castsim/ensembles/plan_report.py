@@ -24,6 +24,8 @@ from castsim.tables import number, read_table
 
 SHARES = {"p5": 0.05, "p25": 0.25, "p50": 0.5, "p75": 0.75, "p95": 0.95}
 """Quantiles of the bands: nine patients of ten, half of them, and the median."""
+INNER = (0.025, 0.975)
+"""Shares of a prior below the ends of its range of 95 %."""
 BANDS = {
     "coverage_deg": ("arc of the target root that is wrapped", "deg"),
     "foraminal_mL": ("agent in foraminal veins", "mL"),
@@ -115,6 +117,7 @@ def _recommended(plan: Plan) -> dict[str, Any] | None:
         return None
     return {
         "volume_mL": rounded(one.volume),
+        "best_mL": rounded(one.best),
         "interval_mL": None if one.interval is None else rounded(one.interval),
         "window_mL": rounded(one.window),
         "other_windows_mL": [rounded(stretch) for stretch in one.other_stretches],
@@ -227,6 +230,9 @@ def _assumptions(plan: Plan) -> Iterator[dict[str, Any]]:
         yield numbers | {
             "meaning": prior.reason if prior.relative else _meaning(prior.field),
             "distribution": used.distribution,
+            "inner_range": [rounded(used.quantile(share)) for share in INNER]
+            if place in drawn
+            else None,
             "drawn": place in drawn,
             "held": None if place in drawn else _held(prior, given),
         }

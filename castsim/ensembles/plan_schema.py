@@ -68,20 +68,23 @@ class Draws(Part):
 
 
 class Recommended(Part):
-    """The volume at which the chance to be covered and safe is largest."""
+    """The volume to inject, by the chance to be covered and safe."""
 
-    volume_mL: Volume = Field(description="the least such volume")
+    volume_mL: Volume = Field(
+        description="least of the window with a chance within one standard error of the largest"
+    )
+    best_mL: Volume = Field(description="where that chance is largest")
     interval_mL: tuple[Volume, Volume] | None = Field(
-        description="95 % of bootstrap samples recommend a volume inside it; null: too few to say"
+        description="bootstrap interval of best_mL, 95 %; null: too few successes to say"
     )
     window_mL: tuple[Volume, Volume] = Field(
-        description="stretch about it in which that chance stays within 90 % of its largest"
+        description="stretch about best_mL in which that chance stays within 90 % of its largest"
     )
     other_windows_mL: list[tuple[Volume, Volume]] = Field(
         description="further stretches, with clearly worse volumes between"
     )
     optimism: float = Field(
-        description="by how much that chance is too high, because it chose the volume"
+        description="by how much the largest chance is too high, because it was chosen"
     )
 
 
@@ -185,6 +188,9 @@ class Assumption(Part):
     median: float | None = Field(description="half of the draws lie below")
     low: float | None = Field(description="95 % lie between low and high; all of a uniform one")
     high: float | None = Field(description="see low")
+    inner_range: tuple[float, float] | None = Field(
+        description="95 % of the draws lie between, after any cut; null: not drawn"
+    )
     minimum: float | None = Field(description="cut below; null: not cut")
     maximum: float | None = Field(description="cut above; null: not cut")
     relative: bool = Field(description="whether it multiplies what the scenario says")

@@ -52,7 +52,7 @@ class Plan:
     volumes_mL : (v,) grid of the curves
     chances : event → its chance by each volume
     coverable : share of draws in which filling every vein would cover the root, and its interval
-    recommendation : volume with the largest chance to be covered and safe; None: none ever was
+    recommendation : by the chance to be covered and safe; None: none ever was
     drivers : outcome → rank correlations with all inputs, at `decided_mL`
     indices : outcome → Sobol' indices of all inputs there; empty if they were not asked for
     """

@@ -19,22 +19,26 @@ _STREAM = 2
 
 @dataclass(frozen=True)
 class Recommendation:
-    """The volume with the largest chance to succeed. Volumes in mL.
+    """The volume to inject, by its chance to succeed. Volumes in mL.
 
     Attributes
     ----------
-    volume : the least of those with the largest chance
-    interval : 95 % of bootstrap samples recommend a volume inside it. Where the chance is level
-        about its largest, this says where the choice falls again, and `window` what is as good.
-        None: there are too few successes (``interval_successes``) to say
-    window : stretch about `volume` in which the chance stays within 90 % of its largest. In few
+    volume : the least of the window at which the chance is not lower than the largest by more than
+        one standard error (of the difference in the same draws): the rule of Breiman et al. 1984,
+        Classification and Regression Trees, 3.4.3. What more agent risks is not in the chance of
+        success, so that of volumes that cannot be told apart the least is taken
+    best : the least of those with the largest chance
+    interval : bootstrap interval of `best`, 95 %; None: there are too few successes
+        (``interval_successes``) to say
+    window : stretch about `best` in which the chance stays within 90 % of its largest. In few
         draws rather too narrow, as the largest of noisy chances is too large
     other_stretches : further ones, with volumes between that are clearly worse
-    optimism : by how much the chance at `volume` is too high because `volume` was chosen by it
+    optimism : by how much the chance at `best` is too high because `best` was chosen by it
         (Efron 1983, J Am Stat Assoc 78:316, mean over the bootstrap)
     """
 
     volume: float
+    best: float
     interval: Interval | None
     window: Interval
     other_stretches: tuple[Interval, ...]
@@ -42,7 +46,7 @@ class Recommendation:
 
 
 def recommend(success: BoolArray, volumes: FloatArray, seed: int) -> Recommendation | None:
-    """Volume with most successes; None if there is no success at any volume.
+    """Least volume with as good as most successes; None if there is no success at any volume.
 
     The bootstrap draws rows with replacement. It does so by their patterns, so that the order of
     the rows has no say.
@@ -70,15 +74,25 @@ def recommend(success: BoolArray, volumes: FloatArray, seed: int) -> Recommendat
     good = successes >= _enough(successes[best])
     worse = resampled < _enough(resampled[:, [best]])
     stretches = _stretches(good, worse.mean(axis=0) >= 0.95)
+    run = next(one for one in stretches if one[0] <= best <= one[1])
     return Recommendation(
-        volume=float(volumes[best]),
+        volume=float(volumes[_least_as_good(success, best, run[0])]),
+        best=float(volumes[best]),
         interval=interval,
-        window=next(_ends(run, volumes) for run in stretches if run[0] <= best <= run[1]),
-        other_stretches=tuple(
-            _ends(run, volumes) for run in stretches if not run[0] <= best <= run[1]
-        ),
+        window=_ends(run, volumes),
+        other_stretches=tuple(_ends(other, volumes) for other in stretches if other is not run),
         optimism=float((resampled.max(axis=1) - successes[chosen]).mean() / draws),
     )
+
+
+def _least_as_good(success: BoolArray, best: int, first: int) -> int:
+    """Least place from `first` on that is worse than `best` by no more than a standard error.
+
+    The error is that of no difference (McNemar 1947): of as many draws in which only one of the two
+    volumes succeeds, so many fall to either by chance.
+    """
+    lost = success[:, [best]].astype(int) - success[:, first : best + 1]
+    return first + int(np.argmax(lost.sum(axis=0) ** 2 <= (lost**2).sum(axis=0)))
 
 
 def _enough(most: FloatArray) -> FloatArray:

@@ -10,6 +10,11 @@ from castsim.ensembles.planning import Plan
 from castsim.ensembles.recommending import Interval, Recommendation
 
 MAIN = "covered_and_safe"
+VALIDATION = (
+    "Against published casts this model covers less of the root and refluxes more "
+    "(docs/validation.md): take its volumes and chances for comparisons, not for doses."
+)
+"""What `make validate` shows; to be read again whenever its verdicts change."""
 NAMED = 3
 """Drivers that are named in a line; the rest are in the plan."""
 
@@ -83,8 +88,9 @@ def _told_first(plan: Plan) -> list[str]:
     if plan.failures_told_first:
         lines.append(
             f"{len(plan.errors)} of {plan.draws} draws failed and count nowhere below: "
-            "the others may not stand for all, see `errors`."
+            "the others may not stand for all."
         )
+    lines.append(VALIDATION)
     best = plan.at("covered_and_safe")
     if plan.recommendation is not None and best[0] < 0.5:
         likelier = "Failure is likelier than success at any volume"
@@ -105,11 +111,18 @@ def _headline(plan: Plan) -> str:
         f"{words} {percent(plan.at(event))}"
         for event, words in (("azygos_reflux", "azygos reflux"), ("embolised", "embolised"))
     )
-    start = "Inject" if one.interval is not None else "Best of the volumes tried, on few successes:"
     return (
-        f"{start} {one.volume:.2f} mL ({_window(one)}): covered and safe in "
-        f"{percent(plan.at('covered_and_safe'))} of simulated patients; {risks}."
+        f"{_start(plan, one)} {one.volume:.2f} mL out of the tip ({_window(one)}): "
+        f"covered and safe in {percent(plan.at(MAIN))} of simulated patients; {risks}. "
+        "Window: the chance to be covered and safe stays near its largest; not a safe range."
     )
+
+
+def _start(plan: Plan, one: Recommendation) -> str:
+    """Nobody is told to inject what is likelier to fail."""
+    if one.interval is None:
+        return "Best of the volumes tried, on few successes:"
+    return "Inject" if plan.at(MAIN)[0] >= 0.5 else "The least bad volume is"
 
 
 def _patients(plan: Plan) -> str:
@@ -226,7 +239,7 @@ def _indices(plan: Plan) -> list[str]:
         of = f" of {', '.join(missing)}" if supported else ""
         lines.append(
             f"Sobol' indices{of} are not given: {one.rows} rows do not support them, about "
-            f"{one.rows_needed} may (--indices {one.rows_needed})."
+            f"{one.rows_needed} may (--indices {one.rows_needed}, with as many --draws)."
         )
     return lines
 
@@ -240,6 +253,12 @@ def _limits(plan: Plan) -> list[str]:
         lines.append(
             f"Filling every vein would cover the root in {percent(plan.coverable)} of simulated "
             "patients: no volume does better."
+        )
+    most = float(plan.volumes_mL[-1])
+    if plan.at("covered", most)[0] < 0.5:
+        lines.append(
+            f"More agent does not help: by {most:.2f} mL the root is covered in "
+            f"{percent(plan.at('covered', most))}."
         )
     if plan.errors and not plan.failures_told_first:
         lines.append(f"{len(plan.errors)} of {plan.draws} draws failed and count nowhere.")
@@ -260,13 +279,16 @@ def _sureness(one: Recommendation, plan: Plan) -> str:
     if one.interval is None:
         text = "Successes are too few to say how sure the volume is"
     else:
-        text = f"The same choice from other draws would fall within {_range(one.interval)} (95 %)"
+        text = (
+            f"The chance is largest at {one.best:.2f} mL [{_range(one.interval)}]; at the volume "
+            "given it is lower by no more than a standard error"
+        )
     if one.other_stretches:
         others = " and ".join(_range(ends) for ends in one.other_stretches)
         text += f"; about as good: {others}"
     if one.volume == plan.volumes_mL[-1]:
         text += "; more than this was not tried"
     return (
-        f"{text}. Being chosen as the best, its chance reads too high by about "
+        f"{text}. Being chosen as the best, the largest chance reads too high by about "
         f"{100 * one.optimism:.1f} percentage points."
     )

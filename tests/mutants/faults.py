@@ -4,7 +4,8 @@ Each `old` text must stand in its file exactly once. The tests are those of the 
 whole suite: so that only what they need is compiled, and the table shows who is on guard.
 """
 
-from dataclasses import dataclass
+from tests.mutants.fault import Edit, Fault, fault
+from tests.mutants.plan_faults import PLAN_FAULTS
 
 VERIFICATION = "tests/verification/"
 TUBE = VERIFICATION + "test_tube.py"
@@ -21,11 +22,6 @@ KRON = VERIFICATION + "test_kron_reduction.py"
 BALANCE = VERIFICATION + "test_balance.py"
 SEARCH = VERIFICATION + "test_percolation.py::test_order_is_that_of_a_plain_search"
 TIES = VERIFICATION + "test_percolation.py::test_ties_go_to_the_lower_gate_then_the_lower_face"
-PRIORS_TEST = "tests/unit/test_priors.py"
-DRAWS_TEST = "tests/unit/test_sampling.py"
-CURVES_TEST = "tests/unit/test_curves.py"
-OUTCOME_TEST = "tests/unit/test_outcome.py"
-INDICES_TEST = VERIFICATION + "test_plan_statistics.py"
 REGION_TEST = "tests/unit/test_kernels_region.py"
 
 LAWS = "castsim/kernels/laws.py"
@@ -44,38 +40,6 @@ ELIMINATION = "castsim/kernels/elimination.py"
 REGION = "castsim/kernels/region.py"
 BLOOD = "castsim/kernels/blood.py"
 LUMEN = "geometry/branch_sections.py"
-PRIORS = "castsim/ensembles/priors.py"
-SAMPLING = "castsim/ensembles/sampling.py"
-CURVES = "castsim/ensembles/curves.py"
-OUTCOME = "castsim/ensembles/outcome.py"
-INDICES = "castsim/ensembles/indices.py"
-
-
-@dataclass(frozen=True)
-class Edit:
-    """`old` becomes `new` in `file`."""
-
-    file: str
-    old: str
-    new: str
-
-
-@dataclass(frozen=True)
-class Fault:
-    """One fault: mostly one edit.
-
-    `compiled`: the kernels that its tests need do not run as plain Python.
-    """
-
-    name: str
-    edits: tuple[Edit, ...]
-    tests: tuple[str, ...]
-    compiled: bool = False
-
-
-def fault(name: str, file: str, old: str, new: str, *tests: str) -> Fault:
-    """A fault of one edit."""
-    return Fault(name, (Edit(file, old, new),), tests)
 
 
 FAULTS = (
@@ -558,126 +522,5 @@ FAULTS = (
         (SEARCH, TIES),
         compiled=True,
     ),
-    Fault(
-        "plan: a prior's two widths change places",
-        (
-            Edit(
-                PRIORS,
-                "width = (high - middle if z > 0 else middle - low) / _Z95",
-                "width = (high - middle if z < 0 else middle - low) / _Z95",
-            ),
-        ),
-        (PRIORS_TEST,),
-    ),
-    Fault(
-        "plan: all draws are the same patient",
-        (
-            Edit(
-                SAMPLING,
-                "spawn_key=(stream, number)",
-                "spawn_key=(stream, 0)",
-            ),
-        ),
-        (DRAWS_TEST,),
-    ),
-    Fault(
-        "plan: every chunk begins with the first point",
-        (
-            Edit(
-                SAMPLING,
-                "engine.fast_forward(first)",
-                "engine.fast_forward(0)",
-            ),
-        ),
-        (DRAWS_TEST,),
-    ),
-    Fault(
-        "plan: what the scenario gives is drawn all the same",
-        (
-            Edit(
-                SAMPLING,
-                "elif _lookup(given, prior.field) is not None:",
-                "elif False:",
-            ),
-        ),
-        (DRAWS_TEST,),
-    ),
-    Fault(
-        "plan: rules still stop the runs",
-        (
-            Edit(
-                SAMPLING,
-                'if rule["action"] != "stop"]',
-                "if True]",
-            ),
-        ),
-        (DRAWS_TEST,),
-    ),
-    Fault(
-        "plan: rates and pauses stay as planned",
-        (
-            Edit(
-                SAMPLING,
-                "table[key] *= factor",
-                "table[key] *= 1.0",
-            ),
-        ),
-        (DRAWS_TEST,),
-    ),
-    Fault(
-        "plan: covered counts as safe",
-        (
-            Edit(
-                CURVES,
-                '"covered_and_safe": covered & ~unsafe',
-                '"covered_and_safe": covered',
-            ),
-        ),
-        (CURVES_TEST,),
-    ),
-    Fault(
-        "plan: over-pressure before it comes",
-        (
-            Edit(
-                CURVES,
-                "[:, None] <= volumes_mL",
-                "[:, None] >= volumes_mL",
-            ),
-        ),
-        (CURVES_TEST,),
-    ),
-    Fault(
-        "plan: intervals hold 90 % instead of 95 %",
-        (
-            Edit(
-                CURVES,
-                "z = float(ndtri(0.975))",
-                "z = float(ndtri(0.95))",
-            ),
-        ),
-        (INDICES_TEST,),
-    ),
-    Fault(
-        "plan: the target's own level counts as another",
-        (
-            Edit(
-                OUTCOME,
-                "(flow.cell_level != target.root)",
-                "(flow.cell_level == target.root)",
-            ),
-        ),
-        (OUTCOME_TEST,),
-        compiled=True,
-    ),
-    Fault(
-        "plan: an input's own share is read from A twice",
-        (
-            Edit(
-                INDICES,
-                "alone = weights @ (f_b * change).T",
-                "alone = weights @ (f_a * change).T",
-            ),
-        ),
-        (INDICES_TEST,),
-    ),
+    *PLAN_FAULTS,
 )

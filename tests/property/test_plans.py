@@ -96,8 +96,8 @@ def test_a_recommendation_holds_together(seed: int, draws: int) -> None:
     if one is None:
         assert not success.any()
         return
-    assert one.volume == VOLUMES[np.flatnonzero(share == share.max())[0]]
-    assert one.window[0] <= one.volume <= one.window[1]
+    assert one.best == VOLUMES[np.flatnonzero(share == share.max())[0]]
+    assert one.window[0] <= one.volume <= one.best <= one.window[1]
     ends = sorted([one.window, *one.other_stretches])
     assert all(before[1] < after[0] for before, after in pairwise(ends))
     high = VOLUMES[10 * success.sum(axis=0) >= 9 * success.sum(axis=0).max()]

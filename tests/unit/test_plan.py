@@ -10,7 +10,7 @@ from castsim.ensembles.curves import EVENTS, mark, wilson
 from castsim.ensembles.outcome import CURVES, curves
 from castsim.ensembles.planning import Plan, make_plan
 from castsim.ensembles.recommending import recommend
-from castsim.ensembles.summary import percent, summarise
+from castsim.ensembles.summary import VALIDATION, percent, summarise
 from castsim.ensembles.targets import Targets
 from castsim.errors import ResultError
 from castsim.simulate import run
@@ -72,6 +72,32 @@ def test_a_mark_is_the_quantile_of_the_volumes() -> None:
     assert one.low_mL < one.volume_mL < one.high_mL
 
 
+def test_of_volumes_that_cannot_be_told_apart_the_least_is_recommended() -> None:
+    """One more success at a larger volume is no reason to inject twice as much."""
+    success = np.zeros((128, 50), dtype=bool)
+    success[:14, 6:15] = True
+    success[14, 13] = True
+    one = recommend(success, VOLUMES, 0)
+    assert one is not None
+    assert one.volume == pytest.approx(0.14)
+    assert one.best == pytest.approx(0.28)
+    assert one.window == pytest.approx((0.14, 0.30))
+    # six more are one
+    success[14:20, 13] = True
+    one = recommend(success, VOLUMES, 0)
+    assert one is not None
+    assert one.volume == one.best == pytest.approx(0.28)
+
+
+def test_the_first_words_say_what_validation_shows() -> None:
+    """If these rows no longer fail, read `summary.VALIDATION` again."""
+    page = (Path(__file__).resolve().parents[2] / "docs" / "validation.md").read_text("utf-8")
+    for criterion in ("share of what can be covered that is, 1 mL", "agent in the azygos system"):
+        rows = [line for line in page.splitlines() if f"| {criterion}" in line]
+        assert rows
+        assert all("**fails**" in row for row in rows)
+
+
 def test_without_success_no_volume_is_recommended(tmp_path: Path) -> None:
     plan = plan_of(tmp_path / "none", [NEVER] * 40, [0.5] * 40)
     assert plan.recommendation is plan.recommended_mL is plan.window_mL is None
@@ -90,7 +116,9 @@ def test_few_draws_are_not_sure_of_their_volume(tmp_path: Path, draws: int) -> N
     assert plan.recommended_mL == pytest.approx(0.30)
     assert plan.recommended_interval_mL is None
     words = summarise(plan)
-    assert words.headline.startswith("Best of the volumes tried, on few successes: 0.30 mL (window")
+    assert words.headline.startswith(
+        "Best of the volumes tried, on few successes: 0.30 mL out of the tip (window"
+    )
     assert "100 % [" in words.headline
     assert any("too few to say how sure" in line for line in words.limits)
     assert words.drivers == ("What drives the outcome cannot be told from so few draws.",)
@@ -126,7 +154,7 @@ def test_failed_draws_count_nowhere_and_are_told_first(tmp_path: Path) -> None:
     assert frame["covered"].sum() == 98
     one = plan_of(tmp_path / "one", [0.3] * 100, [0.5] * 100, errors={3: "SolverError: no"})
     assert not one.failures_told_first
-    assert summarise(one).first == ()
+    assert summarise(one).first == (VALIDATION,)
     assert any("1 of 100 draws failed" in line for line in summarise(one).limits)
 
 
@@ -182,17 +210,18 @@ def test_the_frame_has_one_tidy_row_a_draw(good: Plan) -> None:
 
 def test_the_first_sentence_has_volume_window_and_intervals(good: Plan) -> None:
     words = summarise(good)
-    assert words.sentence == words.headline
-    assert words.headline == (
-        "Inject 0.30 mL (window 0.30–0.48 mL): covered and safe in 75 % [60–86 %] of simulated "
-        "patients; azygos reflux 12 % [5–26 %]; embolised 0 % [0–9 %]."
+    assert words.sentence == f"{VALIDATION} {words.headline}"
+    assert words.headline.startswith(
+        "Inject 0.30 mL out of the tip (window 0.30–0.48 mL): covered and safe in 75 % [60–86 %] "
+        "of simulated patients; azygos reflux 12 % [5–26 %]; embolised 0 % [0–9 %]. Window: "
     )
 
 
 def test_failure_is_told_where_it_is_likelier(tmp_path: Path) -> None:
     rare = plan_of(tmp_path / "rare", [0.3] * 20 + [NEVER] * 80, [0.5] * 100)
     assert summarise(rare).sentence.startswith(
-        "Failure is likelier than success at any volume. Inject 0.30 mL"
+        f"{VALIDATION} Failure is likelier than success at any volume. "
+        "The least bad volume is 0.30 mL out of the tip"
     )
     even = plan_of(tmp_path / "even", [0.3] * 48 + [NEVER] * 52, [0.5] * 100)
     assert "reaches a half" in summarise(even).sentence
@@ -227,7 +256,7 @@ def test_no_bare_certainty(tmp_path: Path, covers: float, refluxes: float, draws
     assert SHARE_WITH_INTERVAL.search(words.headline)
     assert "simulated patient" in words.headline
     if plan.recommended_mL is not None:
-        assert f"{plan.recommended_mL:.2f} mL (window " in words.headline
+        assert f"{plan.recommended_mL:.2f} mL out of the tip (window " in words.headline
 
 
 @pytest.mark.parametrize(

@@ -311,7 +311,8 @@ def test_the_terminal_shows_the_chances(
     monkeypatch.setenv("COLUMNS", "80")
     print_plan(report, FILES, "plans/right-t9")
     out = capsys.readouterr().out
-    assert out.splitlines()[0] == report["summary"]["headline"]
+    first = [*report["summary"]["first"], report["summary"]["headline"]]
+    assert out.splitlines()[: len(first)] == first
     rows = [line for line in out.splitlines() if line.startswith("│")]
     assert [row.split("│")[1].strip() for row in rows] == [*EVENT_NAMES.values()]
     assert all(len(row) <= 80 and row.count("%") == 6 for row in rows)
