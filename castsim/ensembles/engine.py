@@ -15,8 +15,8 @@ from typing import Any
 
 from castsim import __version__
 from castsim.ensembles.cluster import NO_WORKERS_S, check_workers, connected, gone, threads
-from castsim.ensembles.outcome import Outcome, simulate
-from castsim.ensembles.sampling import draws
+from castsim.ensembles.outcome import KILLED, Outcome, simulate
+from castsim.ensembles.sampling import drawn_priors, drawn_values, draws
 from castsim.ensembles.store import CHUNK, Store
 from castsim.ensembles.study import Study
 from castsim.errors import CastsimError, MissingError, StoppedError
@@ -125,7 +125,7 @@ def _results(
     """Outcomes of pieces in the order in which they are done.
 
     A piece whose workers died is run again at the end, draw by draw and one at a time, so that no
-    other is blamed; a draw that still ends its workers is recorded as failed.
+    other is blamed; a draw that still ends its workers is recorded as failed, until the next run.
 
     Parameters
     ----------
@@ -193,9 +193,9 @@ def _failed(piece: Piece) -> list[Outcome]:
             arm=arm,
             patient_seed=draw.patient_seed,
             gate_seed=draw.gate_seed,
-            inputs={},
-            error="KilledWorker: one worker after another died of it",
+            inputs=drawn_values(drawn_priors(scenario, store.study.priors), draw),
+            error=KILLED,
         )
         for draw in draws(store.study, first, last, store.matrix)
-        for arm in store.study.arms
+        for arm, scenario in store.study.arms.items()
     ]

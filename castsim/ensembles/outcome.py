@@ -63,6 +63,10 @@ FOUND = {
 }
 """What the patient turned out to have: not drawn by one prior, but measured on the anatomy."""
 
+KILLED = "KilledWorker: one worker after another died of it"
+"""Error of a draw that ended its workers; whether it would elsewhere is not known, so that the next
+run tries it again."""
+
 
 @dataclass(frozen=True)
 class Outcome:

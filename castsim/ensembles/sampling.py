@@ -121,6 +121,11 @@ def drawn_priors(arm: Scenario, priors: tuple[Prior, ...]) -> dict[int, Prior]:
     return chosen
 
 
+def drawn_values(priors: Mapping[int, Prior], draw: Draw) -> dict[str, float]:
+    """Field → the value that one draw gives it."""
+    return {prior.field: prior.quantile(float(draw.point[k])) for k, prior in priors.items()}
+
+
 def drawn_scenario(
     arm: Scenario, priors: Mapping[int, Prior], draw: Draw, largest_mL: float
 ) -> tuple[Scenario, dict[str, float]]:
@@ -129,7 +134,7 @@ def drawn_scenario(
     The patient is random, nothing stops the operator, and the last push goes on to `largest_mL`.
     """
     values = arm.model_dump(exclude_unset=True)
-    inputs = {prior.field: prior.quantile(float(draw.point[k])) for k, prior in priors.items()}
+    inputs = drawn_values(priors, draw)
     values["injection"] = _to_the_end(arm, largest_mL)
     for prior in priors.values():
         value = inputs[prior.field]

@@ -18,7 +18,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from castsim.ensembles.outcome import CURVES, FOUND, Outcome
+from castsim.ensembles.outcome import CURVES, FOUND, KILLED, Outcome
 from castsim.ensembles.sampling import A
 from castsim.ensembles.study import Study
 from castsim.errors import ResultError
@@ -31,6 +31,7 @@ DRAWS = "draws"
 INDICES = "indices"
 PART = ".part"
 """Ending of a file that is not yet whole."""
+_UNSET = object()
 _NUMBERS = (
     "injected_mL",
     "coverable_deg",
@@ -136,7 +137,10 @@ class Store:
             yield
 
     def missing(self, draws: int) -> list[tuple[int, int]]:
-        """Chunks (first, last + 1) of the draws 0 … `draws` - 1 that are not there in full."""
+        """Chunks (first, last + 1) of the draws 0 … `draws` - 1 that are not there in full.
+
+        A draw whose workers were killed is not there: that may have been the machine's trouble.
+        """
         chunks = [(first, min(first + CHUNK, draws)) for first in range(0, draws, CHUNK)]
         return [(first, last) for first, last in chunks if self._stored(first) < last - first]
 
@@ -197,7 +201,10 @@ class Store:
                 raise ResultError(f"{self.folder}: cannot be used: {above} is no writable folder")
 
     def _stored(self, first: int) -> int:
-        """Draws in the chunk that begins with `first`, 0 if it is absent, damaged or foreign."""
+        """Draws in the chunk that begins with `first`, 0 if it is absent, damaged or foreign.
+
+        The first whose workers were killed ends them, so that what is kept does not hang on chance.
+        """
         if not self.chunk(first).exists():
             return 0
         try:
@@ -210,7 +217,10 @@ class Store:
         whole = table.schema.equals(table_schema(self.study)) and np.array_equal(
             table["draw"].to_numpy(), draws
         )
-        return count if whole else 0
+        if not whole:
+            return 0
+        errors = [*table["error"].to_pylist(), KILLED]
+        return errors.index(KILLED) // arms
 
     def _remove_parts(self) -> None:
         """Take away what a killed run left half-written."""
@@ -265,22 +275,35 @@ def _locked(folder: Path) -> Iterator[None]:
 
 
 def _check_same(folder: Path, there: str, now: str) -> None:
+    if there == now:
+        return
     try:
         before = dict(_flat(json.loads(there)))
     except ValueError as error:
         raise ResultError(f"{folder / MANIFEST}: cannot be read; choose another -o") from error
     after = dict(_flat(json.loads(now)))
     for name in (*before, *after):
-        if before.get(name) != after.get(name):
+        was, now_is = before.get(name, _UNSET), after.get(name, _UNSET)
+        if was != now_is:
             raise ResultError(
-                f"{folder}: holds another study: {name} was {_shown(before.get(name))}, "
-                f"now {_shown(after.get(name))}; choose another -o, or ask for the same"
+                f"{folder}: holds another study: {name} was {_shown(was)}, "
+                f"now {_shown(now_is)}; choose another -o, or ask for the same"
             )
+    # the place of a prior is its random coordinate, and the first arm is what others are against
+    raise ResultError(
+        f"{folder}: holds another study: order of priors or arms differs; "
+        "choose another -o, or ask for the same"
+    )
 
 
 def _flat(value: Any, name: str = "") -> Iterator[tuple[str, Any]]:
-    """Leaves of nested tables with their dotted names; priors go by their field."""
-    if isinstance(value, Mapping):
+    """Leaves of nested tables with their dotted names; priors go by their field.
+
+    What is empty is a leaf: no rules are not the same as none given.
+    """
+    if isinstance(value, Mapping | list) and not value:
+        yield name, value
+    elif isinstance(value, Mapping):
         for key, inner in value.items():
             yield from _flat(inner, f"{name}.{key}" if name else str(key))
     elif isinstance(value, list):
@@ -292,4 +315,4 @@ def _flat(value: Any, name: str = "") -> Iterator[tuple[str, Any]]:
 
 
 def _shown(value: Any) -> str:
-    return "not set" if value is None else repr(value)
+    return "not set" if value is _UNSET else repr(value)

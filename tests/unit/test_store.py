@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from castsim.ensembles.outcome import Outcome
+from castsim.ensembles.outcome import KILLED, Outcome
 from castsim.ensembles.sampling import draws
 from castsim.ensembles.store import CHUNK, MANIFEST, Store, parquet_bytes
-from castsim.ensembles.study import Study
+from castsim.ensembles.study import Study, load_arm
 from castsim.errors import ResultError
 from tests.reliability.ensembles import digest, made, study
 
@@ -52,6 +52,28 @@ def test_more_draws_add_and_fewer_read_the_first(tmp_path: Path) -> None:
     filled(tmp_path / "x", 2 * CHUNK)
     filled(tmp_path / "whole", 2 * CHUNK)
     assert digest(tmp_path / "x") == digest(tmp_path / "whole")
+
+
+def test_a_draw_whose_workers_were_killed_is_tried_again(tmp_path: Path) -> None:
+    of = study(arms=ARMS)
+    whole = filled(tmp_path / "whole", 2 * CHUNK, of)
+    store, unlucky = Store(tmp_path / "x", of), CHUNK + 5
+    with store.writing():
+        for first in (0, CHUNK):
+            store.add(
+                [
+                    replace(one, error=KILLED if one.draw == unlucky else "SolverError: its own")
+                    if one.draw in (3, unlucky)
+                    else one
+                    for one in outcomes(of, first, first + CHUNK)
+                ]
+            )
+    # one that failed for a reason of its own has failed; nor is it asked for again before its turn
+    assert store.missing(2 * CHUNK) == [(CHUNK, 2 * CHUNK)]
+    assert store.missing(unlucky) == []
+    filled(tmp_path / "x", 2 * CHUNK, of)
+    assert store.missing(2 * CHUNK) == []
+    assert store.chunk(CHUNK).read_bytes() == whole.chunk(CHUNK).read_bytes()
 
 
 @pytest.mark.parametrize("damage", ["short", "empty", "flipped", "foreign", "moved"])
@@ -110,6 +132,40 @@ def test_another_study_is_refused_and_the_difference_named(
     with pytest.raises(ResultError, match=f"holds another study: {told}.*choose another -o"):
         Store(tmp_path / "x", other)
     assert digest(tmp_path / "x") == before
+
+
+def with_arm(*overrides: str) -> Study:
+    return replace(study(), arms={"right-t9": load_arm("right-t9", overrides)})
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "told"),
+    [
+        (study(arms=ARMS), study(arms=ARMS[::-1]), "order of priors or arms differs"),
+        (
+            study(),
+            replace(study(), priors=study().priors[::-1]),
+            "order of priors or arms differs",
+        ),
+        (
+            with_arm(),
+            with_arm("injection.rules=[]"),
+            r"arms\.right-t9\.injection\.rules was not set, now \[\]",
+        ),
+        (
+            with_arm("model={}"),
+            with_arm(),
+            r"arms\.right-t9\.model was \{\}, now not set",
+        ),
+    ],
+)
+def test_order_and_what_is_empty_make_another_study(
+    one: Study, other: Study, told: str, tmp_path: Path
+) -> None:
+    filled(tmp_path, 1, one)
+    assert Store(tmp_path, one).missing(1) == []
+    with pytest.raises(ResultError, match=f"holds another study: {told}; choose another -o"):
+        Store(tmp_path, other)
 
 
 def test_another_version_is_refused(tmp_path: Path) -> None:
