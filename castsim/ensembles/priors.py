@@ -43,13 +43,18 @@ class Prior(BaseModel):
 
     @model_validator(mode="after")
     def _can_be_drawn_from(self) -> "Prior":
+        numbers = (self.median, self.low, self.high)
         if self.distribution == "agent":
+            if any(number is not None for number in numbers):
+                raise ValueError("median, low and high of an agent are those of its own tables")
             return self
         if self.low is None or self.high is None:
             raise ValueError("low and high: missing")
         if self.low > self.high:
             raise ValueError(f"low = {self.low} is above high = {self.high}")
         if self.distribution == "uniform":
+            if self.minimum is not None or self.maximum is not None:
+                raise ValueError("a uniform prior ends at low and high; leave minimum, maximum out")
             return self
         if self.median is None or not self.low <= self.median <= self.high:
             raise ValueError(f"median = {self.median}: must lie between low and high")
@@ -123,21 +128,27 @@ def bundled_priors() -> tuple[Prior, ...]:
 def priors_with(changes: Path | None) -> tuple[Prior, ...]:
     """Return the bundled priors, those that the file `changes` names replaced in their places.
 
+    What a prior does to its field stays: its unit, and whether it multiplies what is there.
+
     Raises
     ------
     ScenarioError
-        If the file cannot be read, names an unknown prior, or holds a faulty one.
+        If the file cannot be read, names an unknown prior or one twice, or holds a faulty one.
     """
     if changes is None:
         return bundled_priors()
-    priors = {prior.field: prior for prior in bundled_priors()}
+    bundled = {prior.field: prior for prior in bundled_priors()}
+    priors, given = dict(bundled), set()
     for entry in _entries(changes):
         field = entry.get("field")
-        if field not in priors:
+        if not isinstance(field, str) or field not in priors:
             raise ScenarioError(
                 f"{changes}: {field!r}: unknown prior"
                 f"{did_you_mean(str(field), tuple(priors)) or ';'} allowed: {', '.join(priors)}"
             )
+        if field in given:
+            raise ScenarioError(f"{changes}: prior {field}: given twice")
+        given.add(field)
         try:
             priors[field] = Prior.model_validate({"group": priors[field].group, **entry})
         except ValidationError as error:
@@ -147,7 +158,22 @@ def priors_with(changes: Path | None) -> tuple[Prior, ...]:
                 f"{changes}: prior {field}: {key + ': ' if key else ''}"
                 f"{fault['msg'].removeprefix('Value error, ')}"
             ) from error
+        if unlike := _unlike(priors[field], bundled[field]):
+            raise ScenarioError(f"{changes}: prior {field}: {unlike}")
     return tuple(priors.values())
+
+
+def _unlike(own: Prior, bundled: Prior) -> str:
+    """Say what of a user's prior would not be heeded; nothing if all is."""
+    if own.unit != bundled.unit:
+        return f"unit = {own.unit!r}: must be {bundled.unit!r}, as in the scenario"
+    if own.relative != bundled.relative:
+        what = "multiplies" if bundled.relative else "takes the place of"
+        must = str(bundled.relative).lower()
+        return f"relative: must be {must}, since it {what} what the scenario says"
+    if own.distribution == "agent" and bundled.distribution != "agent":
+        return "distribution = 'agent': the agents' tables have no such row; must be another"
+    return ""
 
 
 def _entries(path: Path) -> Sequence[Mapping[str, Any]]:
@@ -155,7 +181,11 @@ def _entries(path: Path) -> Sequence[Mapping[str, Any]]:
         content = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise ScenarioError(f"{path}: cannot be read as TOML: {error}") from error
-    entries = content.get("prior", [])
-    if set(content) - {"prior"} or not isinstance(entries, list) or not entries:
+    entries: list[dict[str, Any]] = content.get("prior", [])
+    if set(content) - {"prior"} or not _are_tables(entries):
         raise ScenarioError(f"{path}: must hold [[prior]] entries and nothing else")
     return entries
+
+
+def _are_tables(entries: Any) -> bool:
+    return isinstance(entries, list) and bool(entries) and all(isinstance(e, dict) for e in entries)

@@ -1,5 +1,6 @@
 """Priors: what is drawn has the median and the 95 % range that the file says."""
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ from scipy import stats
 
 from castsim.agents import AGENT_NAMES, agent_prior, load_agent
 from castsim.ensembles.priors import GROUPS, Prior, bundled_priors, priors_with
+from castsim.ensembles.sampling import RATES
 from castsim.errors import CastsimError, ScenarioError
 from castsim.scenario import MODEL_FIELDS, Scenario
 
@@ -103,6 +105,9 @@ def test_every_prior_of_the_agent_tables_is_drawn() -> None:
         ),
         ({"distribution": "beta", "low": 0.0, "high": 1.0}, "distribution"),
         ({"distribution": "uniform", "low": float("nan"), "high": 1.0}, "low"),
+        ({"distribution": "uniform", "low": 0.0, "high": 1.0, "minimum": 0.5}, "leave minimum"),
+        ({"distribution": "uniform", "low": 0.0, "high": 1.0, "maximum": 0.5}, "leave minimum"),
+        ({"distribution": "agent", "median": 1.0}, "of its own tables"),
     ],
 )
 def test_what_cannot_be_drawn_from_is_refused(values: dict[str, object], said: str) -> None:
@@ -144,6 +149,14 @@ def test_own_priors_take_the_places_of_bundled_ones(tmp_path: Path) -> None:
     assert priors_with(None) == bundled
 
 
+def test_an_own_prior_may_be_of_another_distribution_or_wholly_the_agents(tmp_path: Path) -> None:
+    rate = OWN.replace("patient.right_atrium_mmHg", RATES).replace('"mmHg"', '"1"\nrelative = true')
+    yields = OWN.replace("patient.right_atrium_mmHg", "model.skin_yield_Pa").replace("mmHg", "Pa")
+    own = {one.field: one for one in priors_with(changes(tmp_path, rate + yields))}
+    assert (own[RATES].relative, own[RATES].low, own[RATES].distribution) == (True, 5.0, "normal")
+    assert own["model.skin_yield_Pa"].quantile(0.5) == 6.0
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [
@@ -153,6 +166,23 @@ def test_own_priors_take_the_places_of_bundled_ones(tmp_path: Path) -> None:
         ("[agent]\n", r"\[\[prior\]\]"),
         ("prior = 3\n", r"\[\[prior\]\]"),
         ("not toml", "cannot be read"),
+        ("prior = [3]\n", r"\[\[prior\]\]"),
+        ("[[prior]]\nfield = [1]\n", "unknown prior"),
+        (OWN + OWN, "prior patient.right_atrium_mmHg: given twice"),
+        (OWN.replace('"mmHg"', '"kPa"'), "unit = 'kPa': must be 'mmHg'"),
+        (OWN + "relative = true\n", "relative: must be false"),
+        (
+            OWN.replace("patient.right_atrium_mmHg", RATES).replace('"mmHg"', '"1"'),
+            "relative: must be true, since it multiplies",
+        ),
+        (
+            re.sub("(median|low|high) = .*\n", "", OWN).replace('"normal"', '"agent"'),
+            "distribution = 'agent': .* must be another",
+        ),
+        (
+            OWN.replace("median = 6.0", "minimum = 5.5").replace('"normal"', '"uniform"'),
+            "leave minimum, maximum out",
+        ),
     ],
 )
 def test_faulty_own_priors_are_refused_in_one_line(tmp_path: Path, text: str, said: str) -> None:
