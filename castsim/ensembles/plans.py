@@ -1,6 +1,7 @@
 """Plan and compare: from a scenario to what an ensemble says about it, in one call each."""
 
 import atexit
+import math
 import shutil
 import tempfile
 from collections.abc import Mapping
@@ -50,7 +51,8 @@ def plan(
     Raises
     ------
     ScenarioError
-        If `draws` is below 1, `indices` above `draws`, or the scenario cannot be used.
+        If `draws` is below 1, `indices` above `draws`, `seed` below 0, `largest_mL` no volume of
+        at least one step of the grid, or the scenario cannot be used.
     ResultError
         If the folder holds another study, or cannot be written.
     MissingError
@@ -95,11 +97,17 @@ def compare(
         raise ScenarioError(f"--draws {draws}: must be 1 or more")
     if not 0 <= indices <= draws:
         raise ScenarioError(f"--indices {indices}: must lie between 0 and --draws {draws}")
+    if seed < 0:
+        raise ScenarioError(f"--seed {seed}: must be 0 or more")
+    largest = float(plan_number("largest_mL") if largest_mL is None else largest_mL)
+    step = plan_number("volume_step_mL")
+    if not step <= largest < math.inf:
+        raise ScenarioError(f"--up-to-ml {largest:g}: must be finite, and {step:g} mL or more")
     study = Study(
         arms=arms,
         priors=bundled_priors() if priors is None else priors,
         seed=seed,
-        largest_mL=plan_number("largest_mL") if largest_mL is None else largest_mL,
+        largest_mL=largest,
     )
     store = Store(_until_exit() if folder is None else Path(folder), study)
     more = index_stores(store, indices)

@@ -6,14 +6,16 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from castsim import __version__
-from castsim.ensembles.priors import Prior
+from castsim.ensembles.priors import Prior, bundled_priors
 from castsim.ensembles.targets import plan_number
-from castsim.errors import ScenarioError
+from castsim.errors import CastsimError, ScenarioError
+from castsim.protocol import Pause, Step
 from castsim.scenario import Scenario
 from castsim.scenario_file import load_scenario, overridden, scenario_from
 
@@ -21,6 +23,14 @@ SCHEMA = "castsim.study/1"
 SECTIONS = {"tip": "tip", "catheter": "catheter", "protocol": "injection", "patient": "patient"}
 """What ``--vary`` takes whole from other scenarios, and their table there."""
 _SAME = {"catheter.tip": "tip"}
+DECIDED = {
+    "seed": "use --seed and --draws",
+    "patient.seed": "use --seed and --draws",
+    "patient.anatomy": "every patient is drawn",
+    "injection.volume_mL": "use --up-to-ml",
+}
+"""Fields that an ensemble sets itself in every draw, and what to do instead. A scenario's file may
+give them, for :func:`castsim.run`."""
 _NAME_LIMIT = 120
 """Letters of a folder's name; the study within is checked in any case."""
 
@@ -80,8 +90,10 @@ class Study:
 def load_arm(scenario: str | Path, overrides: Sequence[str] = ()) -> Scenario:
     """Load a scenario for an ensemble: of drawn patients, so that `overrides` may set their traits.
 
-    Errors as :func:`castsim.scenario_file.load_scenario`.
+    Errors as :func:`castsim.scenario_file.load_scenario`, and if `overrides` set what is `DECIDED`.
     """
+    for override in overrides:
+        _refuse_decided("--set", override)
     return load_scenario(scenario, ('patient.anatomy="drawn"', *overrides))
 
 
@@ -126,8 +138,11 @@ def vary(scenario: str, overrides: Sequence[str], variations: Sequence[str]) -> 
     Raises
     ------
     ScenarioError
-        If a variation cannot be read, or says something twice, or an arm is no scenario.
+        If a variation cannot be read, or says something twice, or an arm is no scenario; if arms
+        differ only in what the ensemble decides.
     """
+    for override in overrides:
+        _refuse_decided("--set", override)
     choices = [_choices(variation) for variation in variations]
     fields = [_SAME.get(one[0][0], one[0][0]) for one in choices]
     for field in fields:
@@ -140,6 +155,7 @@ def vary(scenario: str, overrides: Sequence[str], variations: Sequence[str]) -> 
         for field, value in combination:
             section = SECTIONS.get(_SAME.get(field, field))
             if section is None:
+                _refuse_decided("--vary", f"{field}={value}")
                 texts.append(f"{field}={value}")
             else:
                 donor = load_arm(value).model_dump(mode="json", exclude_unset=True)
@@ -170,7 +186,7 @@ def name_arms(scenarios: Sequence[str], overrides: Sequence[str]) -> dict[str, S
 
 
 def all_different(arms: dict[str, Scenario]) -> dict[str, Scenario]:
-    """Return `arms` if no two say the same, whatever they are called.
+    """Return `arms` if no two say the same, or are run the same, whatever they are called.
 
     Raises
     ------
@@ -178,13 +194,62 @@ def all_different(arms: dict[str, Scenario]) -> dict[str, Scenario]:
         Naming the first two that do.
     """
     seen: dict[str, str] = {}
+    runs: dict[str, str] = {}
     for label, arm in arms.items():
         # only what is given counts: a default that is written down is held, and not drawn
         text = arm.model_dump_json(exclude_unset=True, exclude={"name", "title"})
         if text in seen:
             raise ScenarioError(f"{label}: the same as {seen[text]}; arms must differ")
         seen[text] = label
+        course = _as_run(arm)
+        if course in runs:
+            raise ScenarioError(
+                f"{label}: runs as {runs[course]} does in every draw: volume (--up-to-ml), seeds "
+                "(--seed, --draws), anatomy and where to stop are decided by the ensemble"
+            )
+        runs[course] = label
     return arms
+
+
+def _as_run(arm: Scenario) -> str:
+    """What one draw makes of an arm; arms of which it makes the same differ in no draw."""
+    from castsim.ensembles.sampling import drawn_priors, drawn_scenario, draws
+
+    study = Study({"": arm}, bundled_priors())
+    (draw,) = draws(study, 0, 1)
+    try:
+        drawn, _ = drawn_scenario(arm, drawn_priors(arm, study.priors), draw, study.largest_mL)
+    except CastsimError:  # this draw fails, and is told as failed
+        return arm.model_dump_json(exclude={"name", "title"})
+    steps: list[Step | Pause] = []
+    for step in drawn.injection.protocol().steps:
+        last = steps[-1] if steps else None
+        # the last push is lengthened by a further one, wherever it ended before
+        if isinstance(step, Step) and isinstance(last, Step) and step.rate == last.rate:
+            steps[-1] = Step(last.volume + step.volume, step.rate)
+        else:
+            steps.append(step)
+    told = [(round(one.volume, 6), one.rate) if isinstance(one, Step) else one for one in steps]
+    values = drawn.model_dump(mode="json", exclude={"name", "title"})
+    for key in ("volume_mL", "rate_mL_min", "steps"):
+        del values["injection"][key]
+    return f"{told} {json.dumps(values)}"
+
+
+def _refuse_decided(option: str, override: str) -> None:
+    """Raise if ``field=value`` sets what the ensemble decides, be it within a whole table."""
+    if "=" not in override:
+        return  # told with all else that cannot be read
+    values = overridden({}, [override])
+    for field, remedy in DECIDED.items():
+        inner: Any = values
+        for key in field.split("."):
+            inner = inner.get(key) if isinstance(inner, Mapping) else None
+        if inner is not None:
+            raise ScenarioError(
+                f"{option} {field}: decided by the plan in every draw, and not by the scenario: "
+                f"{remedy}"
+            )
 
 
 def _choices(variation: str) -> list[tuple[str, str]]:

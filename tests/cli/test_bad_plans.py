@@ -2,10 +2,13 @@
 
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from castsim.cli import main
+from castsim.ensembles.plans import plan
+from castsim.errors import ScenarioError
 
 
 @pytest.fixture(autouse=True)
@@ -40,6 +43,10 @@ def complaint(capsys: pytest.CaptureFixture[str], arguments: list[str], code: in
         (["--priors", "absent.toml"], "castsim: absent.toml: cannot be read"),
         (["--set", "patient.upstream_mmHg=nan"], "patient.upstream_mmHg = nan"),
         (["--set", "tip.structure=jugular"], "unknown vein 'jugular'"),
+        (["--set", "injection.volume_mL=0.5"], "castsim: --set injection.volume_mL: decided by"),
+        (["--set", "patient.seed=7"], "castsim: --set patient.seed: decided by the plan"),
+        (["--set", "seed=7"], "castsim: --set seed: decided by the plan"),
+        (["--set", "patient.anatomy=typical"], "castsim: --set patient.anatomy: decided by"),
     ],
 )
 def test_bad_numbers(
@@ -94,4 +101,19 @@ def test_a_scheduler_that_does_not_answer(
     assert time.monotonic() - began < 10.0
     assert err.startswith(f"castsim: --scheduler {address}: no scheduler answers there; start one")
     assert err.count("\n") == 1
+    assert not list(empty_place.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("asked", "line"),
+    [
+        ({"largest_mL": float("inf")}, "--up-to-ml inf: must be finite, and 0.02 mL or more"),
+        ({"largest_mL": float("nan")}, "--up-to-ml nan: must be finite"),
+        ({"largest_mL": 0.01}, "--up-to-ml 0.01: must be finite, and 0.02 mL or more"),
+        ({"seed": -1}, "--seed -1: must be 0 or more"),
+    ],
+)
+def test_bad_numbers_from_python(asked: dict[str, Any], line: str, empty_place: Path) -> None:
+    with pytest.raises(ScenarioError, match=f"^{line}"):
+        plan("right-t9", folder="x", draws=1, **asked)
     assert not list(empty_place.iterdir())

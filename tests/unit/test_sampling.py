@@ -1,14 +1,26 @@
 """Draw k is the same whatever is asked around it, and its scenario says all of it."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from castsim.ensembles.priors import bundled_priors
 from castsim.ensembles.sampling import PAUSES, RATES, Draw, drawn_priors, drawn_scenario, draws
-from castsim.ensembles.study import Study, vary
+from castsim.ensembles.study import Study, all_different, arms_of, load_arm, vary
 from castsim.errors import ScenarioError
 from castsim.protocol import Pause, Step
 from castsim.scenario_file import bundled_names, load_scenario, scenario_from
+
+PLACE = """
+[target]
+level = "T9"
+side = "right"
+[tip]
+structure = "foraminal"
+level = "T9"
+side = "right"
+"""
 
 
 def study(*overrides: str, scenario: str = "right-t9", seed: int = 0) -> Study:
@@ -161,6 +173,71 @@ def test_whole_tables_come_from_other_scenarios() -> None:
     (_, pushed) = vary("right-t9", [], ["protocol=right-t9,right-t10-plug-and-push"]).values()
     assert pushed.injection == load_scenario("right-t10-plug-and-push").injection
     assert pushed.target == load_scenario("right-t9").target
+
+
+@pytest.mark.parametrize(
+    "variation",
+    [
+        "seed=1,2",
+        "patient.seed=1,2",
+        "patient.anatomy=typical,drawn",
+        "injection.volume_mL=0.5,1.0",
+    ],
+)
+def test_what_the_ensemble_decides_makes_no_arms(variation: str) -> None:
+    field = variation.partition("=")[0]
+    with pytest.raises(ScenarioError, match=f"^--vary {field}: decided by the plan.*: (use|every)"):
+        vary("right-t9", [], ["agent=Onyx 18,PHIL 25", variation])
+
+
+@pytest.mark.parametrize("field", ["patient={seed=1}", "injection.volume_mL=0.5", "seed=3"])
+def test_what_the_ensemble_decides_cannot_be_set(field: str) -> None:
+    for load in (load_arm, lambda name, given: vary(name, given, ["agent=Onyx 18,PHIL 25"])):
+        with pytest.raises(ScenarioError, match=r"^--set [\w.]+: decided by the plan"):
+            load("right-t9", [field])
+
+
+STEPS = "steps = [{volume_mL = 0.2, rate_mL_min = 0.1}, {pause_s = 60}, {volume_mL = %s, "
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        ("volume_mL = 0.5", "volume_mL = 0.7", True),
+        ("rules = []", "", True),
+        ('rules = [{when = "coverage"}]', "", True),
+        ('rules = [{when = "coverage", action = "pause"}]', "", False),
+        (f"{STEPS % 0.3} rate_mL_min = 0.1}}]", f"{STEPS % 0.5} rate_mL_min = 0.1}}]", True),
+        (f"{STEPS % 0.3} rate_mL_min = 0.2}}]", f"{STEPS % 0.3} rate_mL_min = 0.1}}]", False),
+        ("rate_mL_min = 0.1", "", True),
+        ("rate_mL_min = 0.2", "", False),
+    ],
+)
+def test_protocols_that_run_the_same_are_no_two_arms(
+    one: str, other: str, same: bool, tmp_path: Path
+) -> None:
+    names = []
+    for name, protocol in (("one", one), ("other", other)):
+        path = tmp_path / f"{name}.toml"
+        path.write_text(f'name = "{name}"\n{PLACE}[injection]\n{protocol}\n', encoding="utf-8")
+        names.append(str(path))
+    for made in (
+        lambda: arms_of(names, [], []),
+        lambda: vary("right-t9", [], [f"protocol={','.join(names)}"]),
+    ):
+        if same:
+            with pytest.raises(ScenarioError, match=r"runs as .* does in every draw: .*--up-to-ml"):
+                made()
+        else:
+            assert len(made()) == 2
+
+
+def test_a_default_that_is_held_is_another_arm() -> None:
+    held = {
+        "drawn": load_arm("right-t9"),
+        "held": load_arm("right-t9", ["patient.calibre_factor=1.0"]),
+    }
+    assert all_different(held) == held
 
 
 @pytest.mark.parametrize("variation", ["agent", "agent=Onyx 18", "=a,b", "agent=Onyx 18,Onix 99"])
