@@ -12,7 +12,7 @@ from scipy.spatial import KDTree
 from castsim.blood_solver import face_conductance
 from castsim.cast import foramen_coverage
 from castsim.physiology import Physiology
-from castsim.units import Pa_from_mmHg, mL_min_from_uL_s, mmHg_from_Pa
+from castsim.units import UL_PER_ML, Pa_from_mmHg, mL_min_from_uL_s, mmHg_from_Pa
 from castsim.venous_flow import VenousFlow, resting_flow
 from geometry.anatomy import Anatomy
 from geometry.centerline_mesh import centreline_mesh
@@ -77,6 +77,23 @@ def widest_strand(number: int) -> float:
     cover = foramen_coverage(anatomy, mesh, Level.T9, Side.RIGHT)
     branch = mesh.flow.cell_branch
     return max(cover.degrees(branch == one) for one in np.unique(branch[cover.cell]))
+
+
+ROOMS = {
+    "foraminal veins": (Structure.FORAMINAL,),
+    "paraspinal part of the segmental vein": (Structure.PARASPINAL,),
+    "epidural columns of that side": COLUMNS,
+}
+
+
+def rooms(number: int) -> dict[str, float]:
+    """What the veins of right T9 hold in a random patient, mL."""
+    flow = centreline_mesh(Anatomy.draw(np.random.default_rng(number)).network).flow
+    here = (flow.cell_level == Level.T9) & (flow.cell_side == Side.RIGHT)
+    return {
+        name: float(flow.cell_volume[here & np.isin(flow.cell_structure, parts)].sum()) / UL_PER_ML
+        for name, parts in ROOMS.items()
+    }
 
 
 SEGMENTAL_LEVELS = range(Level.T5, Level.T11 + 1)

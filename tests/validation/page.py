@@ -11,7 +11,7 @@ import numpy as np
 from tests.validation import anatomy_facts, honeycomb, side_branch
 from tests.validation.claims import COVERED, READ_AT_ML, SEEN_ML
 from tests.validation.facts import Fact, Prediction, Target, Verdict, facts, overall, targets
-from tests.validation.intervals import share
+from tests.validation.intervals import share, spread
 from tests.validation.sensitivity import HEADER
 from tests.validation.studies import Rows, case_mix
 from tests.validation.words import band, estimate, middle, number, percent
@@ -32,6 +32,7 @@ class Findings:
     typical, rests : resting flow of the typical patient and of random ones
     held : draws of that table
     ways : resistance from one segmental vein to the next, Pa s/mm3
+    rooms : what the veins of right T9 hold in random patients, mL
     """
 
     predictions: Sequence[Prediction]
@@ -41,6 +42,7 @@ class Findings:
     typical: anatomy_facts.Rest
     rests: Sequence[anatomy_facts.Rest]
     ways: dict[str, float]
+    rooms: Sequence[dict[str, float]]
 
 
 def page(found: Findings) -> str:
@@ -60,6 +62,7 @@ def page(found: Findings) -> str:
     words = {
         "setting": setting(),
         "ways": _ways(found.ways),
+        "rooms": _rooms(found.rooms),
         "largest": f"{next(iter(found.arms.values())).volumes_mL[-1]:g}",
         "read_at": f"{READ_AT_ML:g}",
         "seen": f"{SEEN_ML:g}",
@@ -158,6 +161,13 @@ def _ways(ways: dict[str, float]) -> str:
     return ", ".join(
         f"{name} {number(value)} ({100 / value / total:.0f} % of the conductance)"
         for name, value in ways.items()
+    )
+
+
+def _rooms(rooms: Sequence[dict[str, float]]) -> str:
+    """Median, and between what 95 % of the patients lie."""
+    return "; ".join(
+        f"{name} {estimate(spread([one[name] for one in rooms]))}" for name in rooms[0]
     )
 
 

@@ -18,7 +18,9 @@ REST = Rest(200.0, np.array([5.0, 7.0]), (4.0, 5.0), 3.0, 90.0)
 def findings() -> Findings:
     arms = made_up.all_arms()
     held = [["case", *"123456"]]
-    return Findings(predictions(arms), arms, held, 6, REST, [REST, REST], {"one way": 1.0})
+    return Findings(
+        predictions(arms), arms, held, 6, REST, [REST, REST], {"one way": 1.0}, [{"a": 0.1}]
+    )
 
 
 def test_page_has_every_fact_and_criterion() -> None:

@@ -6,7 +6,7 @@ import pytest
 from castsim.agents import load_agent
 from geometry.levels import Level, Side
 from tests.validation import phantoms
-from tests.validation.anatomy_facts import hexagon, rest, ways_between, widest_strand
+from tests.validation.anatomy_facts import hexagon, rest, rooms, ways_between, widest_strand
 from tests.validation.cut_plexus import heights
 from tests.validation.facts import targets
 from tests.validation.honeycomb import SECTION_UL, Honeycombs, honeycombs, nidus, plug_and_push
@@ -51,6 +51,13 @@ def test_ways_to_the_next_level_are_in_parallel() -> None:
     ways = ways_between(Level.T8, Level.T9, Side.RIGHT)
     assert all(0.1 < value < 10.0 for value in ways.values())
     assert ways["foramina and epidural columns"] < ways["intersegmental vein"]
+
+
+def test_rooms_of_a_level() -> None:
+    """About a paraspinal part of 3 mm by 40 mm, 0.28 mL, and six strands of 1.1 mm."""
+    found = rooms(1)
+    assert 0.03 < found["foraminal veins"] < 0.3
+    assert 0.1 < found["paraspinal part of the segmental vein"] < 0.7
 
 
 def test_rest_of_the_typical_patient() -> None:

@@ -14,6 +14,7 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any, TypeVar
 
+from castsim.errors import CastsimError
 from geometry.levels import Level, Side
 from tests.validation import (
     anatomy_facts,
@@ -37,24 +38,31 @@ DRAWS, HELD_DRAWS, PHANTOMS, ANATOMIES, REVERSALS, RESTS = 400, 64, 64, 100, 64,
 class Clock:
     """Says on stderr what is being done, how far it is and how long it will take."""
 
+    QUIET_S = 60.0
+    """Seconds between two lines where stderr is no terminal."""
+
     def __init__(self) -> None:
-        self._shown = sys.stderr.isatty()
+        self._terminal = sys.stderr.isatty()
 
     def of(self, what: str) -> Callable[[int, int], None]:
         """Progress of one part: called with done and asked for."""
-        began = time.monotonic()
+        began = told = time.monotonic()
         first = -1
 
         def tell(done: int, asked: int) -> None:
-            nonlocal first
+            nonlocal first, told
+            now = time.monotonic()
             first = done if first < 0 else first
-            spent, gained = time.monotonic() - began, done - first
-            left = f", {spent / gained * (asked - done):.0f} s left" if gained > 0 else ""
-            end = "\n" if done == asked else ""
-            if self._shown or end:
-                line = f"{what}: {done} of {asked}, {spent:.0f} s{left if not end else ''}"
-                sys.stderr.write(f"\r{line:<70}{end}")
-                sys.stderr.flush()
+            if not (self._terminal or done == asked or now - told > self.QUIET_S):
+                return
+            told, spent, gained = now, now - began, done - first
+            left = (
+                f", {spent / gained * (asked - done):.0f} s left" if done < asked and gained else ""
+            )
+            line = f"{what}: {done} of {asked}, {spent:.0f} s{left}"
+            start, end = ("\r", "\n" if done == asked else "") if self._terminal else ("", "\n")
+            sys.stderr.write(f"{start}{line:<70}{end}")
+            sys.stderr.flush()
 
         return tell
 
@@ -82,6 +90,7 @@ def gather(scale: float = 1.0) -> Findings:
         strands = each("strands", anatomy_facts.widest_strand, range(times(ANATOMIES)))
         reversed_ = each("gradients", heights, range(times(REVERSALS)))
         rests = each("resting flow", anatomy_facts.rest, range(times(RESTS)))
+        rooms = each("rooms", anatomy_facts.rooms, range(times(ANATOMIES)))
         nidi = each("honeycombs", honeycomb.honeycombs, range(times(PHANTOMS)))
         plain = each("balloons", past_balloon, range(times(PHANTOMS)))
         across = each("side branches", past_balloon_across, range(times(PHANTOMS)))
@@ -100,10 +109,11 @@ def gather(scale: float = 1.0) -> Findings:
         anatomy_facts.rest(None),
         rests,
         anatomy_facts.ways_between(Level.T8, Level.T9, Side.RIGHT),
+        rooms,
     )
 
 
-def main() -> None:
+def main() -> int:
     """Predict and write."""
     parser = argparse.ArgumentParser(
         prog="python -m tests.validation.validate", description=__doc__.splitlines()[0]
@@ -114,10 +124,15 @@ def main() -> None:
     parser.add_argument("-o", "--output", type=Path, default=page.PAGE)
     given = parser.parse_args()
     began = time.monotonic()
-    text = page.page(gather(given.scale))
+    try:
+        text = page.page(gather(given.scale))
+    except CastsimError as error:  # Ctrl-C is one: what is finished is kept
+        sys.stderr.write(f"\n{error}\n")
+        return 1
     given.output.write_text(text, encoding="utf-8")
     sys.stderr.write(f"wrote {given.output} in {time.monotonic() - began:.0f} s\n")
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())
