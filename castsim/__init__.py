@@ -14,6 +14,7 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from castsim.cast import Cast as Cast
+    from castsim.cast_reading import read_cast as read_cast
     from castsim.ensembles.planning import Plan as Plan
     from castsim.ensembles.plans import compare as compare
     from castsim.ensembles.plans import plan as plan
@@ -30,6 +31,7 @@ _WHERE = {
     "compare": "ensembles.plans",
     "load_scenario": "scenario_file",
     "plan": "ensembles.plans",
+    "read_cast": "cast_reading",
     "run": "simulate",
     "summarise": "metrics",
     "write_cast": "results",
@@ -43,6 +45,7 @@ __all__ = [
     "compare",
     "load_scenario",
     "plan",
+    "read_cast",
     "run",
     "summarise",
     "write_cast",

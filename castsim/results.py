@@ -29,8 +29,9 @@ if TYPE_CHECKING:
     from geometry.surface import LumenSurface
 
 REPORT = "cast.json"
-FILES = (REPORT, "cast.vtp", "cast.png", "scene.html")
-"""What a result folder may hold; with anything else in it, it is not replaced."""
+FILES = (REPORT, "cast.vtp", "cast.png", "scene.html", "report.html")
+MADE_LATER = ("view-", "movie-", "fluoro-")
+"""How the files begin that other commands draw from a cast and put beside it."""
 
 _FORMAT = SCHEMA.partition("/")[0]
 
@@ -275,7 +276,7 @@ def _check_replaceable(target: Path, shown: Path) -> None:
         raise ResultError(
             f"{shown}: exists and is not a castsim result; it is left alone: choose another -o"
         )
-    strange = [name for name in names if name not in FILES]
+    strange = [name for name in names if name not in FILES and not name.startswith(MADE_LATER)]
     if strange:
         raise ResultError(
             f"{shown}: holds files that castsim did not write ({', '.join(strange[:3])}); "
