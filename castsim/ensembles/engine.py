@@ -13,8 +13,8 @@ from functools import lru_cache
 from queue import Empty, SimpleQueue
 from typing import Any
 
-from castsim import __version__
 from castsim.ensembles.cluster import NO_WORKERS_S, check_workers, connected, gone, threads
+from castsim.ensembles.fingerprint import state
 from castsim.ensembles.outcome import KILLED, Outcome, simulate
 from castsim.ensembles.sampling import drawn_priors, drawn_values, draws
 from castsim.ensembles.store import CHUNK, Store
@@ -33,13 +33,16 @@ Piece = tuple[Store, int, int]
 
 
 def simulate_piece(
-    study_json: str, version: str, matrix: str, first: int, last: int
+    study_json: str, asked: str, matrix: str, first: int, last: int
 ) -> list[Outcome]:
-    """Run draws first … last - 1 of a matrix of a study on a worker."""
-    if version != __version__:
+    """Run draws first … last - 1 of a matrix of a study on a worker.
+
+    `asked` is the :func:`~castsim.ensembles.fingerprint.state` of castsim that the driver has.
+    """
+    if asked != state():
         raise MissingError(
-            f"the worker on {socket.gethostname()} has castsim {__version__}, and {version} is "
-            "asked for; install the same everywhere"
+            f"the worker on {socket.gethostname()} has castsim {state()}, and {asked} is "
+            "asked for; install the same everywhere, and start workers anew after a change"
         )
     study = _study(study_json)
     return [one for draw in draws(study, first, last, matrix) for one in simulate(study, draw)]
@@ -154,7 +157,7 @@ def _spread(client: Any, pieces: list[Piece]) -> Iterator[tuple[Piece, list[Outc
         for _, piece in zip(range(room), waiting, strict=False):
             store, first, last = piece
             future = client.submit(
-                simulate_piece, text, __version__, store.matrix, first, last, pure=False
+                simulate_piece, text, state(), store.matrix, first, last, pure=False
             )
             running[future] = piece
             future.add_done_callback(done.put)
@@ -181,7 +184,7 @@ def _outcomes(future: Any) -> list[Outcome] | None:
         raise
     except Exception as error:
         reason = f"{type(error).__name__}: {error}"
-        raise MissingError(f"a worker cannot run castsim {__version__}: {reason}") from error
+        raise MissingError(f"a worker cannot run castsim {state()}: {reason}") from error
     return outcomes
 
 

@@ -18,6 +18,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from castsim.ensembles.fingerprint import SHOWN
 from castsim.ensembles.outcome import CURVES, FOUND, KILLED, Outcome
 from castsim.ensembles.sampling import A
 from castsim.ensembles.study import Study
@@ -31,6 +32,8 @@ DRAWS = "draws"
 INDICES = "indices"
 PART = ".part"
 """Ending of a file that is not yet whole."""
+_STATE = ("version", "code")
+"""Entries of the manifest that say which castsim it was, and not what was asked."""
 _UNSET = object()
 _NUMBERS = (
     "injected_mL",
@@ -284,6 +287,12 @@ def _check_same(folder: Path, there: str, now: str) -> None:
     after = dict(_flat(json.loads(now)))
     for name in (*before, *after):
         was, now_is = before.get(name, _UNSET), after.get(name, _UNSET)
+        if was != now_is and name in _STATE:
+            raise ResultError(
+                f"{folder}: its draws are of another castsim: {name} was {_brief(was)}, now "
+                f"{_brief(now_is)}, and draws of two must not mix; choose another -o, remove the "
+                "folder to draw anew, or go on with the castsim that made it"
+            )
         if was != now_is:
             raise ResultError(
                 f"{folder}: holds another study: {name} was {_shown(was)}, "
@@ -312,6 +321,10 @@ def _flat(value: Any, name: str = "") -> Iterator[tuple[str, Any]]:
             yield from _flat(inner, f"{name}.{key}")
     else:
         yield name, value
+
+
+def _brief(value: Any) -> str:
+    return _shown(value if value is _UNSET else str(value)[:SHOWN])
 
 
 def _shown(value: Any) -> str:

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from castsim import __version__
+from castsim.ensembles.fingerprint import fingerprint
 from castsim.ensembles.priors import Prior, bundled_priors
 from castsim.ensembles.targets import plan_number
 from castsim.errors import CastsimError, ScenarioError
@@ -62,6 +63,7 @@ class Study:
         content = {
             "schema": SCHEMA,
             "version": __version__,
+            "code": fingerprint(),
             "seed": self.seed,
             "largest_mL": self.largest_mL,
             "arms": {

@@ -4,6 +4,7 @@ import json
 import multiprocessing
 import os
 import random
+import re
 import shutil
 import signal
 import subprocess
@@ -16,14 +17,16 @@ from pathlib import Path
 import psutil
 import pytest
 
+from castsim import __version__
 from castsim.ensembles import cluster as clusters
 from castsim.ensembles import engine
+from castsim.ensembles.fingerprint import state
 from castsim.ensembles.outcome import KILLED
 from castsim.ensembles.priors import Prior
 from castsim.ensembles.sampling import drawn_priors
 from castsim.ensembles.store import CHUNK, Store
 from castsim.ensembles.study import Study
-from castsim.errors import CastsimError, MissingError, ResultError
+from castsim.errors import MissingError, ResultError
 from tests.reliability import ensembles
 from tests.reliability.ensembles import KILLER, digest, study
 
@@ -299,8 +302,12 @@ def test_workers_that_cannot_run_castsim(
 
 
 def test_workers_have_the_same_castsim() -> None:
-    with pytest.raises(CastsimError, match=r"the worker on .* has castsim .*and 0\.0\.0 is asked"):
-        ensembles.REAL_PIECE(study().to_json(), "0.0.0", "A", 0, 1)
+    for other in ("0.0.0", f"{__version__} (ab12cd34ef56)"):
+        told = (
+            rf"the worker on .* has castsim {re.escape(state())}, and {re.escape(other)} is asked"
+        )
+        with pytest.raises(MissingError, match=told):
+            ensembles.REAL_PIECE(study().to_json(), other, "A", 0, 1)
 
 
 def test_a_script_without_a_guard_may_call_it(tmp_path: Path) -> None:

@@ -168,12 +168,30 @@ def test_order_and_what_is_empty_make_another_study(
         Store(tmp_path, other)
 
 
-def test_another_version_is_refused(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("other", "told"),
+    [
+        ({"version": "0.0.1"}, r"version was '0\.0\.1', now '\d"),
+        ({"code": "ab" * 32}, r"code was 'abababababab', now '[0-9a-f]{12}',"),
+        ({"code": None}, r"code was not set, now '[0-9a-f]{12}',"),
+    ],
+)
+def test_draws_of_two_states_of_the_code_do_not_mix(
+    other: dict[str, str | None], told: str, tmp_path: Path
+) -> None:
     filled(tmp_path, 1)
-    content = json.loads((tmp_path / MANIFEST).read_text("utf-8"))
-    (tmp_path / MANIFEST).write_text(json.dumps(content | {"version": "0.0.1"}), "utf-8")
-    with pytest.raises(ResultError, match=r"version was '0\.0\.1', now '"):
+    content = json.loads((tmp_path / MANIFEST).read_text("utf-8")) | other
+    kept = {key: value for key, value in content.items() if value is not None}
+    (tmp_path / MANIFEST).write_text(json.dumps(kept), "utf-8")
+    before = digest(tmp_path)
+    remedy = "choose another -o, remove the folder to draw anew, or go on with the castsim"
+    with pytest.raises(ResultError, match=f"draws are of another castsim: {told}.*{remedy}"):
         Store(tmp_path, study())
+    assert digest(tmp_path) == before
+
+
+def test_a_manifest_that_is_damaged_is_refused(tmp_path: Path) -> None:
+    filled(tmp_path, 1)
     (tmp_path / MANIFEST).write_text("{", "utf-8")
     with pytest.raises(ResultError, match=r"study\.json: cannot be read"):
         Store(tmp_path, study())
