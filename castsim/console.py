@@ -97,14 +97,14 @@ def draws_bar(shown: bool) -> Iterator[Callable[[int, int], None] | None]:
 def print_plan(report: Mapping[str, Any], files: Sequence[str], folder: str) -> None:
     """Print what a clinician reads first, the chances, and where the rest lies."""
     from castsim.ensembles.summary import percent
-    from castsim.ensembles.wording import EVENT_NAMES
+    from castsim.ensembles.wording import EVENT_NAMES, patients
 
     console = out()
     summary = report["summary"]
     for line in (*summary["first"], summary["headline"], *summary["marks"], *summary["drivers"]):
         console.print(line, soft_wrap=True, markup=False)
     table = Table(
-        title=f"Of {report['draws']['simulated']} simulated patients, by this volume",
+        title=f"Of {patients(report['draws'])}, by this volume",
         title_justify="left",
     )
     table.add_column("")
@@ -126,12 +126,7 @@ def print_comparison(report: Mapping[str, Any], files: Sequence[str], folder: st
     from castsim.ensembles.compare_report import change_text, value_text
 
     console = out()
-    for arm in report["arms"]:
-        if arm["draws"]["told_first"]:
-            console.print(
-                f"{arm['name']}: {arm['summary']['first'][0]}", soft_wrap=True, markup=False
-            )
-    for line in report["summary"]:
+    for line in (*report["first"], *report["summary"]):
         console.print(line, soft_wrap=True, markup=False)
     for pairing in report["pairings"]:
         own = pairing["own"][0]

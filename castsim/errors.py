@@ -13,6 +13,10 @@ class ScenarioError(CastsimError):
     exit_code = 2
 
 
+class UnreachableError(ScenarioError):
+    """It cannot be done in this anatomy: no such vein, no way to it, no place for the balloon."""
+
+
 class SolverError(CastsimError):
     """A kernel broke one of its own invariants; never expected."""
 

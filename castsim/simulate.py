@@ -15,7 +15,7 @@ import numpy as np
 
 from castsim import __version__
 from castsim.cast import Cast, foramen_coverage, solid_share
-from castsim.errors import ScenarioError
+from castsim.errors import UnreachableError
 from castsim.far_field import Window, window
 from castsim.injection import Injection, TipSource, Watch, inject
 from castsim.quasistatic import inject_quasistatic
@@ -62,7 +62,7 @@ def run(
 
     Raises
     ------
-    ScenarioError
+    UnreachableError
         If the tip, the target or the catheter's way do not exist in this anatomy.
     """
     planned = scenario if isinstance(scenario, Scenario) else load_scenario(scenario)
@@ -107,14 +107,14 @@ def catheter_route(anatomy: Anatomy, scenario: Scenario) -> CatheterRoute:
 
     Raises
     ------
-    ScenarioError
+    UnreachableError
         If tip or waypoint do not exist, there is no way, or the tip is withdrawn out of it.
     """
     route, offset = _planned_route(anatomy, scenario), scenario.tip.offset_mm
     try:
         return move_tip(anatomy.network, route, offset)
     except GeometryError as error:
-        raise ScenarioError(f"{scenario.name}: tip.offset_mm = {offset}: {error}") from error
+        raise UnreachableError(f"{scenario.name}: tip.offset_mm = {offset}: {error}") from error
 
 
 def _planned_route(anatomy: Anatomy, scenario: Scenario) -> CatheterRoute:
@@ -130,7 +130,7 @@ def _planned_route(anatomy: Anatomy, scenario: Scenario) -> CatheterRoute:
             via=[waypoint.code for waypoint in reversed(section.via)],
         )
     except GeometryError as error:
-        raise ScenarioError(
+        raise UnreachableError(
             f"{scenario.name}: catheter: no way to the tip ({scenario.tip}): {error}"
         ) from error
 
@@ -142,7 +142,7 @@ def with_balloon(mesh: CentrelineMesh, scenario: Scenario) -> FlowMesh:
 
     Raises
     ------
-    ScenarioError
+    UnreachableError
         If there is no vein beside it, or it is too small for any of them.
     """
     balloon, flow = scenario.catheter.balloon, mesh.flow
@@ -152,13 +152,13 @@ def with_balloon(mesh: CentrelineMesh, scenario: Scenario) -> FlowMesh:
     arc = route_arc(mesh)
     beside = mesh.route_cells[(arc >= balloon.distance_mm) & (arc <= balloon.distance_mm + length)]
     if not len(beside):
-        raise ScenarioError(
+        raise UnreachableError(
             f"{scenario.name}: catheter.balloon.distance_mm = {balloon.distance_mm}: no vein is "
             f"left there; the catheter lies in {arc[-1]:.0f} mm of vein"
         )
     calibre = 2.0 * np.sqrt(flow.cell_radius * flow.cell_radius_minor)[beside]
     if calibre.min() > diameter:
-        raise ScenarioError(
+        raise UnreachableError(
             f"{scenario.name}: catheter.balloon.diameter_mm = {diameter}: too small for a vein of "
             f"{calibre.min():.1f} mm; take a larger balloon, or place it elsewhere"
         )

@@ -4,7 +4,7 @@ import numpy as np
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components, dijkstra
 
-from castsim.errors import ScenarioError
+from castsim.errors import UnreachableError
 from castsim.scenario_sections import Tip, Waypoint
 from geometry.anatomy import Anatomy
 from geometry.levels import Level, Side
@@ -37,7 +37,7 @@ def locate_tip(anatomy: Anatomy, tip: Tip, *, source: str = "scenario") -> tuple
 
     Raises
     ------
-    ScenarioError
+    UnreachableError
         If there is no such vein at this level and side; the message says where there is one.
     """
     branches = find_vein(anatomy, tip, f"{source}: tip")
@@ -67,7 +67,7 @@ def find_vein(anatomy: Anatomy, vein: Waypoint, field: str) -> IntArray:
     branches = anatomy.network.branches(structure, level, side)
     if len(branches):
         return branches
-    raise ScenarioError(f"{field}: no {vein} in this anatomy; {_where(anatomy, structure)}")
+    raise UnreachableError(f"{field}: no {vein} in this anatomy; {_where(anatomy, structure)}")
 
 
 def _where(anatomy: Anatomy, structure: Structure) -> str:

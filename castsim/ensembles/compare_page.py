@@ -27,6 +27,7 @@ def _body(report: Report) -> Iterator[str]:
         f"up to {arms[0]['largest_mL']:.2f} mL; seed {report['seed']}, castsim "
         f"{escape(report['version'])}.</p>"
     )
+    yield parts.paragraphs(report["first"], "warn")
     for arm in arms:
         if arm["draws"]["told_first"]:
             yield parts.failed(arm["draws"], escape(arm["name"]))
@@ -60,6 +61,7 @@ def _body(report: Report) -> Iterator[str]:
     for pairing in report["pairings"]:
         yield from _pairing(pairing)
     for arm in arms:
+        yield parts.unreachable(arm["draws"], escape(arm["name"]))
         if not arm["draws"]["told_first"]:
             yield parts.failed(arm["draws"], escape(arm["name"]))
     yield from parts.assumptions(arms[0])

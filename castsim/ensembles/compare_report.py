@@ -10,7 +10,7 @@ from castsim.ensembles.curves import EVENTS
 from castsim.ensembles.plan_report import BANDS, plan_report, rounded
 from castsim.ensembles.plan_schema import checked
 from castsim.ensembles.planning import Plan
-from castsim.ensembles.summary import percent
+from castsim.ensembles.summary import percent, reservations
 from castsim.schema import DISCLAIMER
 
 Report = Mapping[str, Any]
@@ -18,13 +18,15 @@ Report = Mapping[str, Any]
 
 def compare_report(comparison: Comparison) -> dict[str, Any]:
     """Content of ``compare.json``, checked against ``castsim.compare/1``."""
-    arms = [plan_report(plan) for plan in comparison.plans.values()]
+    plans = comparison.plans.values()
+    arms = [plan_report(plan) for plan in plans]
     values = {
         "schema": SCHEMA,
         "disclaimer": DISCLAIMER,
         "version": __version__,
         "seed": arms[0]["seed"],
         "common_mL": rounded(comparison.common_mL),
+        "first": [f"{plan.arm}: {line}" for plan in plans for line in reservations(plan)],
         "summary": [_sentence(comparison, pairing) for pairing in comparison.pairings],
         "limits": list(_limits(comparison)),
         "arms": arms,
@@ -98,11 +100,16 @@ def _limits(comparison: Comparison) -> Iterator[str]:
         "choice, and both chances read a little too high."
     )
     for pairing in comparison.pairings:
-        if pairing.left_out:
-            yield (
-                f"{pairing.arm} against {pairing.against}: {pairing.left_out} of "
-                f"{pairing.left_out + pairing.pairs} draws failed in one or both and are left out."
-            )
+        asked = pairing.left_out + pairing.unreachable + pairing.pairs
+        for count, what in (
+            (pairing.unreachable, "patients cannot be reached"),
+            (pairing.left_out, "draws failed"),
+        ):
+            if count:
+                yield (
+                    f"{pairing.arm} against {pairing.against}: {count} of {asked} {what} in one "
+                    "or both and are left out of the differences."
+                )
 
 
 def _pairing(pairing: Pairing) -> dict[str, Any]:
@@ -111,6 +118,7 @@ def _pairing(pairing: Pairing) -> dict[str, Any]:
         "against": pairing.against,
         "pairs": pairing.pairs,
         "left_out": pairing.left_out,
+        "unreachable": pairing.unreachable,
         "own": [_difference(one) for one in pairing.own],
         "common": [_difference(one) for one in pairing.common],
     }

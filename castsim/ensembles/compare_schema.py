@@ -42,6 +42,9 @@ class Pairing(Part):
     against: str = Field(description="the first arm")
     pairs: int = Field(ge=1, description="draws that came to their end in both")
     left_out: int = Field(ge=0, description="draws that failed in one or both")
+    unreachable: int = Field(
+        ge=0, description="further draws in which the tip cannot be placed in one or both"
+    )
     own: list[Difference] = Field(description="each at the volume recommended for it")
     common: list[Difference] = Field(description="both at the same volume")
 
@@ -56,6 +59,9 @@ class CompareReport(Part):
     version: str = Field(description="version of castsim")
     seed: int = Field(ge=0, description="of all random draws")
     common_mL: Volume = Field(description="volume at which all arms are compared")
+    first: list[str] = Field(
+        description="what must be known before the rest is believed, arm by arm"
+    )
     summary: list[str] = Field(description="what to read first, a sentence or two each")
     limits: list[str] = Field(description="what the differences do and do not contain")
     arms: list[PlanReport] = Field(description="in the order asked for; the first is the reference")

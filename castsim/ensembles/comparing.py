@@ -8,7 +8,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 from scipy.special import stdtrit
 
-from castsim.ensembles.curves import COLUMNS, events, matrix, wilson
+from castsim.ensembles.curves import COLUMNS, events, matrix, share, wilson
 from castsim.ensembles.planning import Plan
 from castsim.ensembles.reading import place_of, rows_of, succeeded
 from castsim.ensembles.targets import plan_number
@@ -71,6 +71,7 @@ class Pairing:
     ----------
     pairs : draws that came to their end in both
     left_out : draws that failed in one or both
+    unreachable : further draws in which one or both cannot be reached
     own : each arm at the volume recommended for it
     common : both at the same volume
     """
@@ -79,6 +80,7 @@ class Pairing:
     against: str
     pairs: int
     left_out: int
+    unreachable: int
     own: tuple[Difference, ...]
     common: tuple[Difference, ...]
 
@@ -144,6 +146,7 @@ def _pair(plan: Plan, against: Plan, common_mL: float) -> Pairing:
     pairs = int(pa.compute.sum(good).as_py() or 0)
     if not pairs:
         raise ResultError(f"{plan.arm} and {against.arm}: no draw came to its end in both")
+    failed = {*plan.errors, *against.errors}
     kept = [table.filter(good) for table in tables]
     happened = [
         events(table, one.volumes_mL, one.targets)
@@ -153,7 +156,8 @@ def _pair(plan: Plan, against: Plan, common_mL: float) -> Pairing:
         arm=plan.arm,
         against=against.arm,
         pairs=pairs,
-        left_out=plan.draws - pairs,
+        left_out=len(failed),
+        unreachable=plan.draws - pairs - len(failed),
         own=tuple(_own(plan, against, happened)),
         common=tuple(_common(plan, against, happened, kept, common_mL)),
     )
@@ -220,15 +224,10 @@ def _shares(
         unit="share",
         volume_mL=volumes[0],
         against_volume_mL=volumes[1],
-        value=_share(here),
-        against_value=_share(there),
+        value=Interval(*share(here)),
+        against_value=Interval(*share(there)),
         difference=paired_shares(here, there),
     )
-
-
-def _share(happened: BoolArray) -> Interval:
-    one = wilson(np.array([happened.sum()]), len(happened))
-    return Interval(float(one.estimate[0]), float(one.low[0]), float(one.high[0]))
 
 
 def paired_shares(here: BoolArray, there: BoolArray) -> Interval:

@@ -24,12 +24,11 @@ EVENTS = {
     "adjacent": "agent is seen at another level",
     "stopped": "the injection has come to an end, nothing more goes in",
 }
-"""What may have happened by a volume."""
-ONE_WAY = ("azygos_reflux", "embolised", "hazard", "over_pressure", "stopped")
-"""What cannot be undone by more volume; coverage can, where blood tears a filled vein open."""
+"""What may have happened by a volume. Coverage may be lost again, where blood tears a vein open."""
 COLUMNS = (
     "arm",
     "error",
+    "unreachable",
     "stalled",
     "truncated",
     "injected_mL",
@@ -90,7 +89,7 @@ def events(table: pa.Table, volumes_mL: FloatArray, targets: Targets) -> dict[st
 
     Parameters
     ----------
-    table : rows of one arm without errors, with `COLUMNS`
+    table : rows of one arm that came to their end, with `COLUMNS`
     """
     curve = {name: matrix(table, name, len(volumes_mL)) for name in COLUMNS if name in CURVES}
     covered = curve["coverage_deg"] >= targets.coverage_deg
@@ -133,6 +132,12 @@ def wilson(count: NDArray[np.int64], total: int) -> Chance:
     # at none and at all the ends are exactly 0 and 1, which rounding misses
     low = np.where(count == 0, 0.0, middle - half)
     return Chance(share, low, np.where(count == total, 1.0, middle + half))
+
+
+def share(happened: BoolArray) -> tuple[float, float, float]:
+    """Share of the draws (draws,) in which something happened, and its interval of Wilson."""
+    one = wilson(np.array([happened.sum()]), len(happened))
+    return float(one.estimate[0]), float(one.low[0]), float(one.high[0])
 
 
 def mark(event: str, one: Chance, volumes_mL: FloatArray, share: float) -> Mark:

@@ -10,6 +10,7 @@ from scipy.spatial import KDTree
 from castsim.cast import Cast
 from castsim.ensembles.sampling import Draw, drawn_priors, drawn_scenario
 from castsim.ensembles.study import Study
+from castsim.errors import UnreachableError
 from castsim.scenario import Scenario
 from castsim.simulate import run
 from castsim.units import PA_PER_MMHG, UL_PER_ML, mL_min_from_uL_s
@@ -70,7 +71,10 @@ run tries it again."""
 
 @dataclass(frozen=True)
 class Outcome:
-    """One run. Volumes in mL of agent out of the tip; `error` is empty when it came to its end."""
+    """One run. Volumes in mL of agent out of the tip; `error` is empty when it came to its end.
+
+    A run that is `unreachable` says in `error` what this patient lacks; it has not failed.
+    """
 
     draw: int
     arm: str
@@ -78,6 +82,7 @@ class Outcome:
     gate_seed: int
     inputs: Mapping[str, float]
     error: str = ""
+    unreachable: bool = False
     found: Mapping[str, float] = field(default_factory=dict)
     injected_mL: float = np.nan
     stalled: bool = False
@@ -92,7 +97,7 @@ class Outcome:
 
 
 def simulate(study: Study, draw: Draw) -> list[Outcome]:
-    """All arms of one draw; an arm that fails says why, and stops no other."""
+    """All arms of one draw; an arm that fails or cannot be reached says why, and stops no other."""
     outcomes = []
     for label, arm in study.arms.items():
         inputs: dict[str, float] = {}
@@ -105,7 +110,8 @@ def simulate(study: Study, draw: Draw) -> list[Outcome]:
             raise  # the machine's trouble, not the draw's: the same command goes on elsewhere
         except Exception as error:
             text = " ".join(f"{type(error).__name__}: {error}".split())
-            outcome = Outcome(draw.number, label, *seeds, inputs, error=text)
+            lacks = isinstance(error, UnreachableError)
+            outcome = Outcome(draw.number, label, *seeds, inputs, error=text, unreachable=lacks)
         outcomes.append(outcome)
     return outcomes
 

@@ -85,7 +85,11 @@ def _row(head: Sequence[str], row: Sequence[str], cards: bool) -> str:
 
 def share_cell(share: Mapping[str, float]) -> str:
     """A share and its interval, which goes into a line of its own where there is little room."""
-    return interval_cell(percent((share["estimate"], share["low"], share["high"])))
+    return interval_cell(percent(_ends(share)))
+
+
+def _ends(share: Mapping[str, float]) -> tuple[float, float, float]:
+    return share["estimate"], share["low"], share["high"]
 
 
 def interval_cell(text: str) -> str:
@@ -115,6 +119,32 @@ def failed(draws: Report, whose: str = "") -> str:
 
 
 _SHOWN_FAILURES = 20
+
+
+def unreachable(draws: Report, whose: str = "") -> str:
+    """In which patients it cannot be done and why, if there are any; `whose` arm, as HTML."""
+    reasons: dict[str, list[int]] = {}
+    for one in draws["unreachable"]:
+        reasons.setdefault(one["reason"], []).append(one["draw"])
+    if not reasons:
+        return ""
+    text = (
+        f"Of {draws['asked'] - len(draws['failed'])} random patients these lack a vein or a way "
+        f"that the scenario names: {percent(_ends(draws['unreachable_share']))}. All chances are "
+        "those of the others."
+    )
+    rows = (
+        (str(len(found)), escape(why), _numbers(found))
+        for why, found in sorted(reasons.items(), key=lambda one: -len(one[1]))
+    )
+    listed = table(("patients", "what is missing", "draws"), rows, kind="cards")
+    return f"<section><h2>Not reached{whose and f': {whose}'}</h2><p>{text}</p>{listed}</section>"
+
+
+def _numbers(found: Sequence[int]) -> str:
+    more = len(found) - _SHOWN_FAILURES
+    shown = ", ".join(map(str, found[:_SHOWN_FAILURES]))
+    return f"{shown} and {more} more in the JSON file" if more > 0 else shown
 
 
 def assumptions(report: Report) -> Iterator[str]:

@@ -7,7 +7,7 @@ from html import escape
 from castsim.ensembles import page_parts as parts
 from castsim.ensembles.page_parts import Report
 from castsim.ensembles.plan_plots import FEARED, TITLES, WANTED, band, chances, drivers
-from castsim.ensembles.wording import EVENT_NAMES, millilitres, number
+from castsim.ensembles.wording import EVENT_NAMES, millilitres, number, patients
 
 CHART_IN = (4.6, 3.1)
 SMALL_IN = (3.9, 2.6)
@@ -24,7 +24,7 @@ def _body(report: Report) -> Iterator[str]:
     yield f"<h1>{escape(report['title'] or report['name'])}</h1>"
     yield (
         f'<p class="soft">Injection plan for {escape(report["agent"])}, '
-        f"from {draws['simulated']} simulated patients, each injected up to "
+        f"from {patients(draws)} of {draws['asked']} drawn, each injected up to "
         f"{report['largest_mL']:.2f} mL; seed {report['seed']}, castsim "
         f"{escape(report['version'])}.</p>"
     )
@@ -37,6 +37,7 @@ def _body(report: Report) -> Iterator[str]:
     yield from _chances(report)
     yield from _dose_and_response(report)
     yield from _drivers(report)
+    yield parts.unreachable(draws)
     if not draws["told_first"]:
         yield parts.failed(draws)
     yield from parts.assumptions(report)

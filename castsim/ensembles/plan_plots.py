@@ -18,7 +18,7 @@ from castsim.ensembles.figures import (
     label_ends,
     shade,
 )
-from castsim.ensembles.wording import EVENT_NAMES
+from castsim.ensembles.wording import EVENT_NAMES, patients
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -80,8 +80,7 @@ def dose_response(figure: "Figure", report: Report) -> None:
 
 def heading(report: Report) -> str:
     """Title of a plan's pictures."""
-    done = report["draws"]["simulated"]
-    return f"{report['title'] or report['name']} · {done} simulated patients"
+    return f"{report['title'] or report['name']} · {patients(report['draws'])}"
 
 
 def chances(axes: "Axes", report: Report, events: tuple[str, ...], title: str) -> None:

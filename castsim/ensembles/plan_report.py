@@ -18,6 +18,7 @@ from castsim.ensembles.reading import rows_of, succeeded
 from castsim.ensembles.sampling import PAUSES, drawn_priors
 from castsim.ensembles.summary import summarise
 from castsim.ensembles.targets import TABLE
+from castsim.ensembles.wording import reason
 from castsim.scenario import Scenario
 from castsim.schema import DISCLAIMER
 from castsim.tables import number, read_table
@@ -73,7 +74,12 @@ def plan_report(plan: Plan) -> dict[str, Any]:
             "simulated": plan.simulated,
             "failed": [{"draw": draw, "error": text} for draw, text in plan.errors.items()],
             "told_first": plan.failures_told_first,
+            "unreachable": [
+                {"draw": draw, "reason": reason(text)} for draw, text in plan.unreachable.items()
+            ],
+            "unreachable_share": share(plan.unreachable_share),
             "truncated": plan.truncated,
+            "truncated_share": share(plan.truncated_share),
         },
         "summary": asdict(summarise(plan)),
         "recommended": _recommended(plan),

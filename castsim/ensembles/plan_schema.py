@@ -57,14 +57,26 @@ class Failure(Part):
     error: str = Field(description="what went wrong")
 
 
+class Unreachable(Part):
+    """A patient in whom the tip cannot be brought to its place."""
+
+    draw: int = Field(ge=0, description="its number")
+    reason: str = Field(description="what this patient lacks")
+
+
 class Draws(Part):
-    """Random patients under random conditions."""
+    """Random patients under random conditions: failed, unreachable or simulated."""
 
     asked: int = Field(ge=1, description="asked for")
-    simulated: int = Field(ge=0, description="that came to their end")
-    failed: list[Failure] = Field(description="the others")
+    simulated: int = Field(ge=0, description="that came to their end: of these all chances are")
+    failed: list[Failure] = Field(description="that could not be computed")
     told_first: bool = Field(description="whether so many failed that the rest may be biased")
+    unreachable: list[Unreachable] = Field(
+        description="in which a vein or a way is missing that the scenario names"
+    )
+    unreachable_share: Share = Field(description="of those that did not fail")
     truncated: int = Field(ge=0, description="in which agent reached the edge of what is simulated")
+    truncated_share: Share = Field(description="of those simulated")
 
 
 class Recommended(Part):

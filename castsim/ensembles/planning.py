@@ -17,7 +17,7 @@ from castsim.ensembles.curves import (
     events,
     mark,
     matrix,
-    wilson,
+    share,
 )
 from castsim.ensembles.drivers import Drivers, find_drivers
 from castsim.ensembles.indices import Indices, read_indices
@@ -33,14 +33,16 @@ if TYPE_CHECKING:
     import pandas as pd
 
 FloatArray = NDArray[np.float64]
-BoolArray = NDArray[np.bool_]
+Shares = tuple[float, float, float]
+"""Share of the draws and the ends of its 95 % interval."""
 
 
 @dataclass(frozen=True)
 class Plan:
     """What an ensemble says about one way to inject. Research and education only.
 
-    Volumes in mL out of the tip. Draws that failed count nowhere but in `errors`.
+    Volumes in mL out of the tip. Chances are those of the patients in whom the tip can be brought
+    to its place; draws that failed count nowhere but in `errors`.
 
     Attributes
     ----------
@@ -48,6 +50,7 @@ class Plan:
     targets : what counts as covered and safe
     draws : asked for
     errors : draw → what went wrong in those that failed
+    unreachable : draw → what those patients lack in whom it cannot be done: a vein, or a way
     truncated : draws in which agent reached the edge of what is simulated
     volumes_mL : (v,) grid of the curves
     chances : event → its chance by each volume
@@ -62,10 +65,11 @@ class Plan:
     targets: Targets
     draws: int
     errors: Mapping[int, str]
+    unreachable: Mapping[int, str]
     truncated: int
     volumes_mL: FloatArray
     chances: Mapping[str, Chance]
-    coverable: tuple[float, float, float]
+    coverable: Shares
     recommendation: Recommendation | None
     drivers: Mapping[str, Drivers]
     indices: Mapping[str, Indices]
@@ -74,12 +78,32 @@ class Plan:
     @property
     def simulated(self) -> int:
         """Draws that came to their end."""
+        return self.computed - len(self.unreachable)
+
+    @property
+    def computed(self) -> int:
+        """Draws of which something is known: those that did not fail."""
         return self.draws - len(self.errors)
+
+    @property
+    def unreachable_share(self) -> Shares:
+        """Share of the patients in whom it cannot be done, and its 95 % interval."""
+        return share(np.arange(self.computed) < len(self.unreachable))
+
+    @property
+    def truncated_share(self) -> Shares:
+        """Share of the simulated patients whose agent reached the edge, and its 95 % interval."""
+        return share(np.arange(self.simulated) < self.truncated)
 
     @property
     def failures_told_first(self) -> bool:
         """Whether so many draws failed that the rest may not stand for all."""
         return len(self.errors) > plan_number("failures_told_first") * self.draws
+
+    @property
+    def truncated_told_first(self) -> bool:
+        """Whether so many reached the edge of what is simulated that volumes may be too small."""
+        return self.truncated > plan_number("truncated_told_first") * self.simulated
 
     @property
     def recommended_mL(self) -> float | None:
@@ -101,7 +125,7 @@ class Plan:
         """The recommended volume, or the largest tried where none can be recommended."""
         return float(self.volumes_mL[-1]) if self.recommended_mL is None else self.recommended_mL
 
-    def at(self, event: str, volume_mL: float | None = None) -> tuple[float, float, float]:
+    def at(self, event: str, volume_mL: float | None = None) -> Shares:
         """Chance of an event by a volume (None: `decided_mL`), and its 95 % interval."""
         volume = self.decided_mL if volume_mL is None else volume_mL
         k = place_of(self.volumes_mL, volume)
@@ -118,21 +142,22 @@ class Plan:
         return mark(event, self.chances[event], self.volumes_mL, wanted)
 
     def to_dataframe(self, volume_mL: float | None = None) -> "pd.DataFrame":
-        """One row a draw, failed ones too, in order.
+        """One row a draw, in order, be it simulated or not.
 
         ======================  ==============================================================
         columns                 meaning
         ======================  ==============================================================
         draw                    number of the draw
-        arm, error              way to inject; what went wrong, empty if nothing
+        arm, error              way to inject; why it did not come to its end, empty if it did
         patient_seed, gate_seed seeds of the anatomy and of the disorder of the fronts
+        unreachable             what is wrong is that this patient lacks a vein or a way
         stalled, truncated      nothing would open any more; agent reached the simulated edge
         injected_mL …           numbers of the whole run, as in the store
         in.FIELD                value drawn for a field of the scenario; NaN: not drawn
         found.NAME              what the patient turned out to have
         volume_mL               volume at which the columns that follow are read
         coverage_deg …          each of ``outcome.CURVES`` by that volume
-        covered …               each of ``curves.EVENTS`` by that volume; <NA> in failed draws
+        covered …               each of ``curves.EVENTS`` by that volume; <NA> where not simulated
         ======================  ==============================================================
 
         Parameters
@@ -168,19 +193,15 @@ def make_plan(
     Raises
     ------
     ResultError
-        If every draw failed.
+        If no draw came to its end.
     """
     study = store.study
     inputs = [f"in.{prior.field}" for prior in study.priors] + [f"found.{name}" for name in FOUND]
     table = rows_of(store, [*COLUMNS, *inputs], n_draws, arm)
-    good = succeeded(table)
-    bad = table.filter(pa.compute.invert(good))
-    errors = dict(zip(bad["draw"].to_pylist(), bad["error"].to_pylist(), strict=True))
-    if len(errors) == n_draws:
-        raise ResultError(
-            f"all {n_draws} draws failed, the first with: {next(iter(errors.values()))}"
-        )
-    kept, volumes = table.filter(good), study.volumes_mL()
+    errors, unreachable = _reasons(table, unreachable=False), _reasons(table, unreachable=True)
+    kept, volumes = table.filter(succeeded(table)), study.volumes_mL()
+    if not kept.num_rows:
+        raise ResultError(_nothing_came(n_draws, errors, unreachable))
     happened = events(kept, volumes, targets)
     recommendation = recommend(happened["covered_and_safe"], volumes, study.seed)
     k = len(volumes) - 1 if recommendation is None else place_of(volumes, recommendation.volume)
@@ -190,10 +211,11 @@ def make_plan(
         targets=targets,
         draws=n_draws,
         errors=errors,
+        unreachable=unreachable,
         truncated=int(kept["truncated"].to_numpy().sum()),
         volumes_mL=volumes,
         chances={name: chance(rows) for name, rows in happened.items()},
-        coverable=_share(column(kept, "coverable_deg") >= targets.coverage_deg),
+        coverable=share(column(kept, "coverable_deg") >= targets.coverage_deg),
         recommendation=recommendation,
         drivers=find_drivers(
             {name: column(kept, name) for name in inputs},
@@ -207,6 +229,20 @@ def make_plan(
     )
 
 
-def _share(happened: BoolArray) -> tuple[float, float, float]:
-    one = wilson(np.array([happened.sum()]), len(happened))
-    return float(one.estimate[0]), float(one.low[0]), float(one.high[0])
+def _reasons(table: pa.Table, *, unreachable: bool) -> dict[int, str]:
+    """Draw → why it did not come to its end, of those that are `unreachable` or of the others."""
+    ended = pa.compute.and_not(
+        pa.compute.equal(table["unreachable"], unreachable), succeeded(table)
+    )
+    some = table.filter(ended)
+    return dict(zip(some["draw"].to_pylist(), some["error"].to_pylist(), strict=True))
+
+
+def _nothing_came(n_draws: int, errors: Mapping[int, str], unreachable: Mapping[int, str]) -> str:
+    """Tell why there is nothing to plan from."""
+    told = [
+        f"{len(why)} {what}, the first with: {next(iter(why.values()))}"
+        for what, why in (("failed", errors), ("cannot be reached", unreachable))
+        if why
+    ]
+    return f"none of {n_draws} draws came to its end: {'; '.join(told)}"

@@ -35,6 +35,7 @@ PART = ".part"
 _STATE = ("version", "code")
 """Entries of the manifest that say which castsim it was, and not what was asked."""
 _UNSET = object()
+_FLAGS = ("unreachable", "stalled", "truncated")
 _NUMBERS = (
     "injected_mL",
     "coverable_deg",
@@ -56,8 +57,7 @@ def table_schema(study: Study) -> pa.Schema:
             pa.field("patient_seed", pa.int64(), nullable=False),
             pa.field("gate_seed", pa.int64(), nullable=False),
             pa.field("error", pa.string(), nullable=False),
-            pa.field("stalled", pa.bool_(), nullable=False),
-            pa.field("truncated", pa.bool_(), nullable=False),
+            *(pa.field(name, pa.bool_(), nullable=False) for name in _FLAGS),
             *(pa.field(name, pa.float64()) for name in _NUMBERS),
             *(pa.field(f"in.{prior.field}", pa.float64()) for prior in study.priors),
             *(pa.field(f"found.{name}", pa.float64()) for name in FOUND),
@@ -75,7 +75,7 @@ def parquet_bytes(study: Study, outcomes: Sequence[Outcome]) -> bytes:
             name: getattr(one, name)
             for name in ("draw", "arm", "patient_seed", "gate_seed", "error")
         }
-        row |= {"stalled": one.stalled, "truncated": one.truncated}
+        row |= {name: getattr(one, name) for name in _FLAGS}
         row |= {name: _null_for_nan(getattr(one, name)) for name in _NUMBERS}
         row |= {f"in.{field}": value for field, value in one.inputs.items()}
         row |= {f"found.{name}": _null_for_nan(value) for name, value in one.found.items()}

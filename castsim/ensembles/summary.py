@@ -1,6 +1,7 @@
 """Summary: what a plan says, in the words that a clinician reads first."""
 
 import math
+from collections import Counter
 from dataclasses import dataclass
 
 from castsim.ensembles.curves import Mark
@@ -8,6 +9,7 @@ from castsim.ensembles.drivers import LEVEL, OUTCOMES, Driver, input_label
 from castsim.ensembles.indices import Share
 from castsim.ensembles.planning import Plan
 from castsim.ensembles.recommending import Interval, Recommendation
+from castsim.ensembles.wording import patients, reason
 
 MAIN = "covered_and_safe"
 VALIDATION = (
@@ -83,20 +85,53 @@ def _short(value: float) -> str:
     return f"{value:.{digits}f}"
 
 
-def _told_first(plan: Plan) -> list[str]:
+def reservations(plan: Plan) -> list[str]:
+    """Say which draws are not in the chances, where that must be known first."""
     lines = []
     if plan.failures_told_first:
         lines.append(
             f"{len(plan.errors)} of {plan.draws} draws failed and count nowhere below: "
             "the others may not stand for all."
         )
-    lines.append(VALIDATION)
+    if plan.unreachable:
+        lines.append(_unreachable(plan))
+    if plan.truncated_told_first:
+        lines.append(_truncated(plan))
+    return lines
+
+
+def _told_first(plan: Plan) -> list[str]:
+    lines = [*reservations(plan), VALIDATION]
     best = plan.at("covered_and_safe")
     if plan.recommendation is not None and best[0] < 0.5:
         likelier = "Failure is likelier than success at any volume"
         doubt = "" if best[2] < 0.5 else ", although the interval of the best chance reaches a half"
         lines.append(f"{likelier}{doubt}.")
     return lines
+
+
+def _unreachable(plan: Plan) -> str:
+    """In how many it cannot be done, why mostly, and of whom all else is."""
+    name = plan.study.arms[plan.arm].name
+    reasons = Counter(
+        reason(text).removeprefix(f"{name}: ").partition(";")[0]
+        for text in plan.unreachable.values()
+    )
+    ((why, count),) = reasons.most_common(1)
+    often = "" if count == len(plan.unreachable) else f"{count} of {len(plan.unreachable)}: "
+    return (
+        f"In {percent(plan.unreachable_share)} of {plan.computed} random patients the tip cannot "
+        f"be brought to its place ({often}{why}). All chances are those of the "
+        f"{_patients(plan)}."
+    )
+
+
+def _truncated(plan: Plan) -> str:
+    return (
+        f"In {percent(plan.truncated_share)} of {_patients(plan)} agent reached the edge of what "
+        "is simulated; what it does beyond is not counted (--set mesh.window_levels=N goes "
+        "further)."
+    )
 
 
 def _headline(plan: Plan) -> str:
@@ -113,7 +148,7 @@ def _headline(plan: Plan) -> str:
     )
     return (
         f"{_start(plan, one)} {one.volume:.2f} mL out of the tip ({_window(one)}): "
-        f"covered and safe in {percent(plan.at(MAIN))} of simulated patients; {risks}. "
+        f"covered and safe in {percent(plan.at(MAIN))} of {_whom(plan)}; {risks}. "
         "Window: the chance to be covered and safe stays near its largest; not a safe range."
     )
 
@@ -126,7 +161,11 @@ def _start(plan: Plan, one: Recommendation) -> str:
 
 
 def _patients(plan: Plan) -> str:
-    return f"{plan.simulated} simulated patient{'s' if plan.simulated > 1 else ''}"
+    return patients({"simulated": plan.simulated, "unreachable": plan.unreachable})
+
+
+def _whom(plan: Plan) -> str:
+    return "patients reached" if plan.unreachable else "simulated patients"
 
 
 def _window(one: Recommendation) -> str:
@@ -251,8 +290,8 @@ def _limits(plan: Plan) -> list[str]:
         lines.append(_sureness(one, plan))
     if plan.coverable[2] < 1.0:
         lines.append(
-            f"Filling every vein would cover the root in {percent(plan.coverable)} of simulated "
-            "patients: no volume does better."
+            f"Filling every vein would cover the root in {percent(plan.coverable)} of "
+            f"{_whom(plan)}: no volume does better."
         )
     most = float(plan.volumes_mL[-1])
     if plan.at("covered", most)[0] < 0.5:
@@ -262,11 +301,8 @@ def _limits(plan: Plan) -> list[str]:
         )
     if plan.errors and not plan.failures_told_first:
         lines.append(f"{len(plan.errors)} of {plan.draws} draws failed and count nowhere.")
-    if plan.truncated:
-        lines.append(
-            f"In {plan.truncated} of {_patients(plan)} agent reached the edge of "
-            "what is simulated; what it does beyond is not counted."
-        )
+    if plan.truncated and not plan.truncated_told_first:
+        lines.append(_truncated(plan))
     lines.append(
         f"Intervals are 95 % and tell what chance does to {_patients(plan)}. "
         "The spread of patients, agent and practice is in the shares, as far as the priors "

@@ -1,5 +1,8 @@
 """Events and numbers as people read them."""
 
+from collections.abc import Mapping
+from typing import Any
+
 EVENT_NAMES = {
     "covered_and_safe": "covered and safe",
     "covered": "covered",
@@ -11,6 +14,26 @@ EVENT_NAMES = {
     "stopped": "stalled",
 }
 """Events in the order in which they are read, as people call them."""
+
+
+def patients(draws: Mapping[str, Any]) -> str:
+    """Say of whom all chances are, from the ``draws`` of ``plan.json``.
+
+    >>> patients({"simulated": 56, "unreachable": []}), patients({"simulated": 1, "unreachable": 8})
+    ('56 simulated patients', '1 patient reached')
+    """
+    count = draws["simulated"]
+    noun = "patient" if count == 1 else "patients"
+    return f"{count} {noun} reached" if draws["unreachable"] else f"{count} simulated {noun}"
+
+
+def reason(error: str) -> str:
+    """What an error says, without the name of its kind.
+
+    >>> reason("UnreachableError: tip: no foraminal T7 left")
+    'tip: no foraminal T7 left'
+    """
+    return error.partition(": ")[2]
 
 
 def millilitres(low: float, high: float) -> str:

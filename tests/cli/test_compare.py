@@ -7,7 +7,7 @@ import pytest
 
 from castsim.cli import main
 from castsim.ensembles.study import arms_of
-from tests.stores import made_up_store
+from tests.ensembles import made_up_store
 
 MADE = ["compare.html", "compare.json", "comparison.png", "comparison.svg", "draws", "study.json"]
 

@@ -10,7 +10,7 @@ import pytest
 from castsim.cli import main
 from castsim.ensembles.study import load_arm
 from castsim.schema import DISCLAIMER
-from tests.stores import made_up_store
+from tests.ensembles import made_up_store
 
 FILES = ["dose_response.png", "dose_response.svg", "draws", "plan.html", "plan.json", "study.json"]
 

@@ -37,7 +37,7 @@ from castsim.ensembles.study import load_arm, name_arms
 from castsim.ensembles.targets import Targets
 from castsim.errors import ResultError, ScenarioError
 from castsim.schema import DISCLAIMER
-from tests.stores import made_up_store
+from tests.ensembles import made_up_store
 
 NAMES = ("right-t9", "right-t9-segmental", "right-t9-balloon")
 FILES = ("compare.json", "compare.html", "comparison.png", "comparison.svg")
@@ -182,6 +182,28 @@ def test_the_common_volume_is_on_the_grid_and_in_it(comparison: Comparison) -> N
 def test_one_arm_is_no_comparison(comparison: Comparison) -> None:
     with pytest.raises(ScenarioError, match="two arms or more"):
         compare_plans({"right-t9": comparison.plans["right-t9"]})
+
+
+def test_patients_whom_one_arm_cannot_reach_are_left_out_and_told(tmp_path: Path) -> None:
+    lacking = {"right-t9": {1}, "right-t9-segmental": {1, 2, 3}}
+    store = made_up_store(
+        tmp_path, name_arms(NAMES[:2], []), 32, failing={"right-t9": {2, 4}}, lacking=lacking
+    )
+    one = compare_plans(plans_of(store))
+    (pairing,) = one.pairings
+    # draw 2 failed in one and cannot be reached in the other: of it nothing is known
+    assert (pairing.pairs, pairing.left_out, pairing.unreachable) == (28, 2, 2)
+    told = compare_report(one)
+    assert [line.partition(" %")[0] for line in told["first"]] == [
+        "right-t9: 2 of 32 draws failed and count nowhere below: the others may not stand for all.",
+        "right-t9: In 3",
+        "right-t9-segmental: In 9",
+    ]
+    limits = " ".join(told["limits"])
+    assert "2 of 32 patients cannot be reached in one or both and are left out" in limits
+    page = compare_page(told)
+    assert "Not reached: right-t9-segmental" in page
+    assert "<b>draw 3</b>" not in page
 
 
 def test_arms_without_a_common_draw_are_refused(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from castsim.ensembles.outcome import CURVES, FOUND, LOCAL_VEINS, Outcome, curve
 from castsim.ensembles.priors import bundled_priors
 from castsim.ensembles.sampling import drawn_priors, drawn_scenario, draws
 from castsim.ensembles.study import Study, load_arm
+from castsim.errors import ScenarioError, SolverError, UnreachableError
 from castsim.metrics import summarise
 from castsim.venous_flow import AZYGOS_SYSTEM
 from geometry.structures import Compartment, Structure
@@ -43,12 +44,37 @@ def cast(study: Study) -> Cast:
     return castsim.run(scenario)
 
 
-def test_a_failing_arm_says_why_and_stops_no_other(outcomes: list[Outcome]) -> None:
+def test_an_arm_that_cannot_be_reached_says_why_and_stops_no_other(outcomes: list[Outcome]) -> None:
     assert [one.arm for one in outcomes] == ["as planned", "impossible", "other agent"]
     assert [bool(one.error) for one in outcomes] == [False, True, False]
-    assert outcomes[1].error.startswith("ScenarioError: right-t9: tip: no intersegmental T9 right")
+    assert [one.unreachable for one in outcomes] == [False, True, False]
+    assert outcomes[1].error.startswith(
+        "UnreachableError: right-t9: tip: no intersegmental T9 right"
+    )
     assert outcomes[1].patient_seed == outcomes[0].patient_seed
     assert not outcomes[1].curves
+
+
+@pytest.mark.parametrize(
+    ("error", "unreachable"),
+    [
+        (UnreachableError("no way to the tip"), True),
+        (ScenarioError("upstream pressure too low"), False),
+        (SolverError("no balance"), False),
+        (ZeroDivisionError("0/0"), False),
+    ],
+)
+def test_what_a_patient_lacks_is_no_failure(
+    error: Exception, unreachable: bool, study: Study, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def run(_: object) -> Cast:
+        raise error
+
+    monkeypatch.setattr("castsim.ensembles.outcome.run", run)
+    for one in simulate(study, draws(study, 1, 2)[0]):
+        assert one.error == f"{type(error).__name__}: {error}"
+        assert one.unreachable is unreachable
+        assert one.inputs
 
 
 def test_arms_share_the_patient(outcomes: list[Outcome]) -> None:

@@ -158,9 +158,63 @@ def test_failed_draws_count_nowhere_and_are_told_first(tmp_path: Path) -> None:
     assert any("1 of 100 draws failed" in line for line in summarise(one).limits)
 
 
+def test_patients_who_cannot_be_reached_are_a_result(tmp_path: Path) -> None:
+    lacking = {
+        3: "UnreachableError: right-t9: tip: no foraminal T9 right in this anatomy; it is at: T8",
+        7: "UnreachableError: right-t9: tip: no foraminal T9 right in this anatomy; it is at: T7",
+        9: "UnreachableError: right-t9: catheter: no way to the tip",
+    }
+    errors = {50: "SolverError: no"}
+    plan = plan_of(tmp_path / "x", [0.3] * 101, [0.5] * 101, errors=errors, unreachable=lacking)
+    assert plan.errors == errors
+    assert plan.unreachable == lacking
+    assert (plan.computed, plan.simulated) == (100, 97)
+    assert plan.unreachable_share == pytest.approx((0.03, 0.0103, 0.0845), abs=1e-4)
+    # of 97, and not of 100 or 101
+    assert plan.at("covered")[1] == pytest.approx(wilson(np.array([97]), 97).low[0])
+    words = summarise(plan)
+    assert words.first == (
+        "In 3 % [1–8 %] of 100 random patients the tip cannot be brought to its place (2 of 3: "
+        "tip: no foraminal T9 right in this anatomy). All chances are those of the 97 patients "
+        "reached.",
+        VALIDATION,
+    )
+    assert "of patients reached; azygos" in words.headline
+    assert any("1 of 101 draws failed" in line for line in words.limits)
+    frame = plan.to_dataframe()
+    assert frame["unreachable"].sum() == 3
+    assert frame.loc[[3, 7, 9, 50], "covered"].isna().all()
+    assert frame["covered"].sum() == 97
+
+
+def test_the_edge_of_what_is_simulated_is_told_first_where_many_reach_it(tmp_path: Path) -> None:
+    def plan(name: str, count: int) -> Plan:
+        edge = [True] * count + [False] * (200 - count)
+        return plan_of(tmp_path / name, [0.3] * 200, [0.5] * 200, truncated=edge)
+
+    few, many = summarise(plan("few", 2)), summarise(plan("many", 3))
+    assert few.first == (VALIDATION,)
+    told = "1 % [0.3–4 %] of 200 simulated patients agent reached the edge of what is simulated"
+    assert any(told in line for line in few.limits)
+    assert many.first[0].startswith("In 2 % [0.5–4 %] of 200 simulated patients agent reached")
+    assert not any("edge" in line for line in many.limits)
+
+
+def test_if_nobody_can_be_reached_there_is_no_plan(tmp_path: Path) -> None:
+    lacking = {0: "UnreachableError: no vein", 1: "UnreachableError: no vein"}
+    store = store_of(
+        tmp_path / "x", [0.3] * 3, [0.5] * 3, errors={2: "SolverError: b"}, unreachable=lacking
+    )
+    told = "1 failed, the first with: SolverError: b; 2 cannot be reached, the first with: Unr"
+    with pytest.raises(ResultError, match=f"none of 3 draws came to its end: {told}"):
+        make_plan(store, ARM, 3, Targets.default())
+
+
 def test_if_all_draws_fail_there_is_no_plan(tmp_path: Path) -> None:
     store = store_of(tmp_path / "all", [0.3] * 3, [0.5] * 3, errors=dict.fromkeys(range(3), "no"))
-    with pytest.raises(ResultError, match="all 3 draws failed, the first with: no"):
+    with pytest.raises(
+        ResultError, match="none of 3 draws came to its end: 3 failed, the first with: no"
+    ):
         make_plan(store, ARM, 3, Targets.default())
 
 

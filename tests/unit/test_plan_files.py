@@ -31,7 +31,7 @@ from castsim.ensembles.targets import Targets
 from castsim.ensembles.wording import EVENT_NAMES
 from castsim.errors import ResultError, SolverError
 from castsim.schema import DISCLAIMER
-from tests.stores import made_up_store
+from tests.ensembles import made_up_store
 
 FILES = ("plan.json", "plan.html", "dose_response.png", "dose_response.svg")
 NASTY = '<script>alert(1)</script> & $x_1 "quoted"'
@@ -55,10 +55,11 @@ def report(store: Store) -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def hopeless(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    """No draw is covered, and one of 20 failed."""
+    """No draw is covered, one of 20 failed, and two cannot be reached."""
     folder = tmp_path_factory.mktemp("plans") / "hopeless"
     arms = {"hopeless": load_arm("right-t9", [f"title={json.dumps(NASTY)}"])}
-    store = made_up_store(folder, arms, 20, failing={"hopeless": {3}}, covers=False)
+    failing, lacking = {"hopeless": {3}}, {"hopeless": {5, 11}}
+    store = made_up_store(folder, arms, 20, failing=failing, lacking=lacking, covers=False)
     return plan_report(plan_of(store, 20))
 
 
@@ -217,6 +218,24 @@ def test_failures_come_first_when_they_are_many(hopeless: dict[str, Any]) -> Non
     assert text.index("Failed draws") < text.index("No volume up to 2.00 mL")
     assert hopeless["recommended"] is None
     assert [one["what"] for one in hopeless["at"]] == ["largest tried"]
+
+
+def test_patients_who_cannot_be_reached_are_in_the_page_and_the_report(
+    hopeless: dict[str, Any],
+) -> None:
+    draws = hopeless["draws"]
+    assert (draws["asked"], draws["simulated"], len(draws["failed"])) == (20, 17, 1)
+    assert draws["unreachable"] == [
+        {"draw": 5, "reason": "<b>draw 5</b>"},
+        {"draw": 11, "reason": "<b>draw 11</b>"},
+    ]
+    assert draws["unreachable_share"]["estimate"] == pytest.approx(2 / 19, abs=1e-6)
+    text = Page(plan_page(hopeless)).text
+    assert "from 17 patients reached of 20 drawn" in text
+    told = text.index("In 11 % [3–31 %] of 19 random patients the tip cannot be brought")
+    assert told < text.index("No volume up to 2.00 mL")
+    assert "Not reached" in text
+    assert "<b>draw 11</b>" in text
 
 
 def test_the_risk_curve_shows_what_the_report_says(report: dict[str, Any]) -> None:

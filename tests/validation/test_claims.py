@@ -109,7 +109,7 @@ def arms() -> dict[str, Rows]:
 def test_runs_come_to_their_end_in_balance(arms: dict[str, Rows]) -> None:
     for label, rows in arms.items():
         assert len(rows.errors) <= REFUSED_MOST * DRAWS, label
-        assert all(text.startswith("ScenarioError") for text in rows.errors.values()), label
+        assert all(text.startswith("UnreachableError") for text in rows.errors.values()), label
         assert rows.numbers["volume_balance_error"].max() <= 1e-9, label
         assert rows.numbers["coverable_deg"].min() >= 270.0, label
 
