@@ -79,8 +79,10 @@ def run_study(
     """
     asked = {store: n_draws, **(more or {})}
     chunks = [(one, *span) for one, count in asked.items() for span in one.missing(count)]
-    wanted = sum(asked.values())
-    kept = done = wanted - _draws_of(chunks)
+    # a chunk that is made again may hold more than is asked for
+    missing = sum(min(last, asked[one]) - first for one, first, last in chunks)
+    kept = done = sum(asked.values()) - missing
+    wanted = kept + _draws_of(chunks)
     told = progress or (lambda done, wanted: None)
     told(done, wanted)
     if not chunks:

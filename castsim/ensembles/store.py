@@ -143,9 +143,15 @@ class Store:
         """Chunks (first, last + 1) of the draws 0 … `draws` - 1 that are not there in full.
 
         A draw whose workers were killed is not there: that may have been the machine's trouble.
+        A chunk that has to be made again is made as long as it was, so that no draw is lost.
         """
-        chunks = [(first, min(first + CHUNK, draws)) for first in range(0, draws, CHUNK)]
-        return [(first, last) for first, last in chunks if self._stored(first) < last - first]
+        gaps = []
+        for first in range(0, draws, CHUNK):
+            last = min(first + CHUNK, draws)
+            there, good = self._stored(first)
+            if good < last - first:
+                gaps.append((first, max(last, first + there)))
+        return gaps
 
     def add(self, outcomes: Sequence[Outcome]) -> None:
         """Keep a chunk: all arms of its draws, in any order.
@@ -203,17 +209,18 @@ class Store:
             if not above.is_dir() or not os.access(above, os.W_OK):
                 raise ResultError(f"{self.folder}: cannot be used: {above} is no writable folder")
 
-    def _stored(self, first: int) -> int:
-        """Draws in the chunk that begins with `first`, 0 if it is absent, damaged or foreign.
+    def _stored(self, first: int) -> tuple[int, int]:
+        """Draws in the chunk that begins with `first`, none if it is absent, damaged or foreign.
 
-        The first whose workers were killed ends them, so that what is kept does not hang on chance.
+        And how many of them come before the first whose workers were killed, which alone count, so
+        that what is kept does not hang on chance.
         """
         if not self.chunk(first).exists():
-            return 0
+            return 0, 0
         try:
             table = _read(self.chunk(first))
         except ResultError:
-            return 0
+            return 0, 0
         arms = len(self.study.arms)
         count = table.num_rows // arms
         draws = np.repeat(np.arange(first, first + count), arms)
@@ -221,9 +228,9 @@ class Store:
             table["draw"].to_numpy(), draws
         )
         if not whole:
-            return 0
+            return 0, 0
         errors = [*table["error"].to_pylist(), KILLED]
-        return errors.index(KILLED) // arms
+        return count, errors.index(KILLED) // arms
 
     def _remove_parts(self) -> None:
         """Take away what a killed run left half-written."""

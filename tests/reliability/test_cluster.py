@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -33,6 +34,8 @@ from tests.reliability.ensembles import KILLER, digest, study
 ROOT = Path(__file__).resolve().parents[2]
 HERE = {**os.environ, "PYTHONPATH": str(ROOT)}
 KILLS = 24
+REAL_DRAWS = 2 * CHUNK + 8
+REAL_KILLS = 9
 PATIENCE_S = 300.0  # of a busy machine
 PLAN = ("plan", "right-t9", "--up-to-ml", "0.1", "--quiet", "--no-render")
 
@@ -136,6 +139,45 @@ def test_killed_at_random_moments_it_ends_with_the_same_bytes(
     assert digest(folder) == expected
 
 
+@pytest.mark.slow
+def test_real_draws_killed_at_random_moments_end_with_the_same_bytes(tmp_path: Path) -> None:
+    """The whole command and what it does: driver or worker dies, the same command goes on."""
+    command = ("plan", "right-t9", "--up-to-ml", "0.3", "--draws", str(REAL_DRAWS), "--quiet")
+    folder, rng = tmp_path / "killed", random.Random(5)
+
+    def started_in(place: str) -> subprocess.Popen[str]:
+        return cli("", *command, "--no-render", "--workers", "2", "-o", place, cwd=tmp_path)
+
+    def finished(child: subprocess.Popen[str]) -> None:
+        out, err = child.communicate(timeout=PATIENCE_S)
+        assert (child.returncode, out, err) == (0, "started\n", "")
+
+    finished(started_in("warm"))
+    began = time.monotonic()
+    finished(started_in("whole"))
+    seconds, kept, interrupted = time.monotonic() - began, 0, 0
+    for k in range(REAL_KILLS):
+        child = started_in("killed")
+        # with a little more than one start a kill, some die as they begin and some as they work
+        with suppress(subprocess.TimeoutExpired):
+            child.wait(rng.uniform(0.1, 0.7) * seconds)
+        workers = psutil.Process(child.pid).children() if child.poll() is None else []
+        if k % 3 == 2 and workers:
+            with suppress(psutil.NoSuchProcess):
+                rng.choice(workers).kill()
+            time.sleep(1.0)
+        interrupted += child.poll() is None
+        child.kill()
+        child.communicate()
+        assert len(chunks(folder)) >= kept
+        kept = len(chunks(folder))
+    assert interrupted > REAL_KILLS // 2
+    finished(started_in("killed"))
+    expected = digest(tmp_path / "whole")
+    assert len(chunks(tmp_path / "whole")) == 3
+    assert digest(folder) == expected
+
+
 def wait_for_chunk(folder: Path, before: int, process: multiprocessing.process.BaseProcess) -> None:
     until(lambda: len(chunks(folder)) > before or not process.is_alive())
 
@@ -188,10 +230,14 @@ def test_a_draw_that_ends_its_workers_is_recorded_and_stops_no_other(
     assert None not in [inputs[KILLER][f"in.{p.field}"] for p in drawn_in(store.study)]
     assert capfd.readouterr() == ("", "")
 
-    # it may have been the machine's trouble: the same command tries it again
+    # it may have been the machine's trouble: the same command tries it again, and fewer draws do
     monkeypatch.setattr(engine, "simulate_piece", ensembles.quick_piece)
-    for folder in ("x", "whole"):
-        engine.run_study(Store(tmp_path / folder, study()), 2 * CHUNK, workers=2)
+    told: list[tuple[int, int]] = []
+    again = Store(tmp_path / "x", study())
+    engine.run_study(again, CHUNK - 2, workers=2, progress=lambda *seen: told.append(seen))
+    assert (told[0], told[-1]) == ((0, CHUNK), (CHUNK, CHUNK))
+    assert again.missing(2 * CHUNK) == []
+    engine.run_study(Store(tmp_path / "whole", study()), 2 * CHUNK, workers=2)
     assert digest(tmp_path / "x") == digest(tmp_path / "whole")
 
 

@@ -71,6 +71,11 @@ def test_a_draw_whose_workers_were_killed_is_tried_again(tmp_path: Path) -> None
     # one that failed for a reason of its own has failed; nor is it asked for again before its turn
     assert store.missing(2 * CHUNK) == [(CHUNK, 2 * CHUNK)]
     assert store.missing(unlucky) == []
+    # fewer draws than there are do not make the chunk that is tried again any shorter
+    assert store.missing(unlucky + 1) == [(CHUNK, 2 * CHUNK)]
+    filled(tmp_path / "x", unlucky + 1, of)
+    assert store.missing(2 * CHUNK) == []
+    assert store.chunk(CHUNK).read_bytes() == whole.chunk(CHUNK).read_bytes()
     filled(tmp_path / "x", 2 * CHUNK, of)
     assert store.missing(2 * CHUNK) == []
     assert store.chunk(CHUNK).read_bytes() == whole.chunk(CHUNK).read_bytes()
