@@ -27,7 +27,8 @@ from castsim.ensembles.recommending import Interval, Recommendation, recommend
 from castsim.ensembles.store import Store, table_schema
 from castsim.ensembles.study import Study
 from castsim.ensembles.targets import Targets, plan_number
-from castsim.errors import ResultError
+from castsim.errors import ResultError, ScenarioError
+from castsim.naming import match_name
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -126,10 +127,15 @@ class Plan:
         return float(self.volumes_mL[-1]) if self.recommended_mL is None else self.recommended_mL
 
     def at(self, event: str, volume_mL: float | None = None) -> Shares:
-        """Chance of an event by a volume (None: `decided_mL`), and its 95 % interval."""
-        volume = self.decided_mL if volume_mL is None else volume_mL
-        k = place_of(self.volumes_mL, volume)
-        one = self.chances[event]
+        """Chance of an event by a volume (None: `decided_mL`), and its 95 % interval.
+
+        Raises
+        ------
+        ScenarioError
+            If there is no such event (`curves.EVENTS`), or the volume is none of those simulated.
+        """
+        k = self._place(volume_mL)
+        one = self.chances[match_name(event, self.chances, "event")]
         return float(one.estimate[k]), float(one.low[k]), float(one.high[k])
 
     def mark(self, event: str, share: float | None = None) -> Mark:
@@ -163,10 +169,15 @@ class Plan:
         Parameters
         ----------
         volume_mL : a volume of the grid is taken, the nearest; None: `decided_mL`
+
+        Raises
+        ------
+        ScenarioError
+            If the volume is none of those simulated.
         """
         import pandas as pd
 
-        k = place_of(self.volumes_mL, self.decided_mL if volume_mL is None else volume_mL)
+        k = self._place(volume_mL)
         names = [name for name in table_schema(self.study).names[1:] if name not in CURVES]
         frame: pd.DataFrame = rows_of(self.store, names, self.draws, self.arm).to_pandas()
         frame["volume_mL"] = float(self.volumes_mL[k])
@@ -181,6 +192,17 @@ class Plan:
             frame[name] = pd.array([pd.NA] * len(frame), dtype="boolean")
             frame.loc[came, name] = rows[:, k]
         return frame
+
+    def _place(self, volume_mL: float | None) -> int:
+        """Place on the grid of a volume; None: `decided_mL`."""
+        volume = self.decided_mL if volume_mL is None else volume_mL
+        largest = float(self.volumes_mL[-1])
+        if not 0.0 < volume <= largest + 1e-9:
+            raise ScenarioError(
+                f"volume_mL = {volume:g}: must lie above 0 and go up to {largest:g} mL, beyond "
+                "which nothing was injected (largest_mL)"
+            )
+        return place_of(self.volumes_mL, volume)
 
 
 def make_plan(

@@ -12,7 +12,7 @@ from castsim.ensembles.indices import index_stores
 from castsim.ensembles.planning import Plan, make_plan
 from castsim.ensembles.priors import Prior, bundled_priors
 from castsim.ensembles.store import Store
-from castsim.ensembles.study import Study, load_arm
+from castsim.ensembles.study import Study, all_different, load_arm
 from castsim.ensembles.targets import Targets, plan_number
 from castsim.errors import ScenarioError
 from castsim.scenario import Scenario
@@ -92,13 +92,22 @@ def compare(
     """Inject in several ways into the same random patients; a plan for each label of `arms`.
 
     Parameters and errors as for :func:`plan`.
+
+    Raises
+    ------
+    ScenarioError
+        Also if there is no arm, or two say the same or are run the same.
     """
+    if not arms:
+        raise ScenarioError("no way to inject is given; name an arm or more")
     if draws < 1:
         raise ScenarioError(f"--draws {draws}: must be 1 or more")
     if not 0 <= indices <= draws:
         raise ScenarioError(f"--indices {indices}: must lie between 0 and --draws {draws}")
     if seed < 0:
         raise ScenarioError(f"--seed {seed}: must be 0 or more")
+    if len(arms) > 1:
+        all_different(arms)
     largest = float(plan_number("largest_mL") if largest_mL is None else largest_mL)
     step = plan_number("volume_step_mL")
     if not step <= largest < math.inf:

@@ -170,6 +170,12 @@ def _to_the_end(arm: Scenario, largest_mL: float) -> dict[str, Any]:
     return section
 
 
+def rules_left_out(arm: Scenario) -> tuple[str, ...]:
+    """What the arm's rules watch that stop the injection, which no draw follows."""
+    stopping = (rule.when for rule in arm.resolved().injection.rules if rule.action == "stop")
+    return tuple(dict.fromkeys(stopping))
+
+
 def _multiply(injection: dict[str, Any], key: str, factor: float) -> None:
     """Multiply `key` wherever the injection has it: in its one push, its steps and its rules."""
     for table in (injection, *injection.get("steps", ()), *injection.get("rules", ())):

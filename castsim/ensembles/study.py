@@ -101,7 +101,7 @@ def load_arm(scenario: str | Path, overrides: Sequence[str] = ()) -> Scenario:
 
 def arms_of(
     scenarios: Sequence[str], overrides: Sequence[str], variations: Sequence[str]
-) -> dict[str, Scenario]:
+) -> Mapping[str, Scenario]:
     """Return the arms of a comparison: several scenarios, or the variations of one.
 
     Raises
@@ -131,7 +131,9 @@ def folder_name(scenarios: Sequence[str], variations: Sequence[str]) -> str:
     return re.sub(r"[^A-Za-z0-9._-]+", "-", text)[:_NAME_LIMIT].rstrip("-.")
 
 
-def vary(scenario: str, overrides: Sequence[str], variations: Sequence[str]) -> dict[str, Scenario]:
+def vary(
+    scenario: str, overrides: Sequence[str], variations: Sequence[str]
+) -> Mapping[str, Scenario]:
     """Return the arms of ``field=value,value`` variations: every combination of them.
 
     ``tip``, ``catheter``, ``protocol`` and ``patient`` name scenarios whose table is taken
@@ -168,7 +170,7 @@ def vary(scenario: str, overrides: Sequence[str], variations: Sequence[str]) -> 
     return all_different(arms)
 
 
-def name_arms(scenarios: Sequence[str], overrides: Sequence[str]) -> dict[str, Scenario]:
+def name_arms(scenarios: Sequence[str], overrides: Sequence[str]) -> Mapping[str, Scenario]:
     """Return scenarios as arms under their names; under what was typed where names are alike.
 
     Raises
@@ -187,7 +189,7 @@ def name_arms(scenarios: Sequence[str], overrides: Sequence[str]) -> dict[str, S
     return all_different(arms)
 
 
-def all_different(arms: dict[str, Scenario]) -> dict[str, Scenario]:
+def all_different(arms: Mapping[str, Scenario]) -> Mapping[str, Scenario]:
     """Return `arms` if no two say the same, or are run the same, whatever they are called.
 
     Raises

@@ -9,6 +9,7 @@ from castsim.ensembles.drivers import LEVEL, OUTCOMES, Driver, input_label
 from castsim.ensembles.indices import Share
 from castsim.ensembles.planning import Plan
 from castsim.ensembles.recommending import Interval, Recommendation
+from castsim.ensembles.sampling import rules_left_out
 from castsim.ensembles.wording import patients, reason
 
 MAIN = "covered_and_safe"
@@ -86,7 +87,7 @@ def _short(value: float) -> str:
 
 
 def reservations(plan: Plan) -> list[str]:
-    """Say which draws are not in the chances, where that must be known first."""
+    """Say of whom and of what the chances are not, where that must be known first."""
     lines = []
     if plan.failures_told_first:
         lines.append(
@@ -97,6 +98,12 @@ def reservations(plan: Plan) -> list[str]:
         lines.append(_unreachable(plan))
     if plan.truncated_told_first:
         lines.append(_truncated(plan))
+    if rules := rules_left_out(plan.study.arms[plan.arm]):
+        lines.append(
+            f"The scenario's rules that stop the injection ({', '.join(rules)}) are not followed: "
+            f"every draw goes on to {plan.volumes_mL[-1]:.2f} mL, so that risks are those of going "
+            "on."
+        )
     return lines
 
 

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from castsim.cli import main
-from castsim.ensembles.plans import plan
+from castsim.ensembles.plans import compare, plan
+from castsim.ensembles.study import load_arm
 from castsim.errors import ScenarioError
 
 
@@ -101,6 +102,19 @@ def test_a_scheduler_that_does_not_answer(
     assert time.monotonic() - began < 10.0
     assert err.startswith(f"castsim: --scheduler {address}: no scheduler answers there; start one")
     assert err.count("\n") == 1
+    assert not list(empty_place.iterdir())
+
+
+def test_arms_that_do_not_differ_from_python(empty_place: Path) -> None:
+    one = load_arm("right-t9")
+    stops = load_arm("right-t9", ['injection.rules=[{when="coverage"}]'])
+    for arms, line in (
+        ({"a": one, "b": one}, "b: the same as a; arms must differ"),
+        ({"a": one, "b": stops}, "b: runs as a does in every draw"),
+        ({}, "no way to inject is given"),
+    ):
+        with pytest.raises(ScenarioError, match=f"^{line}"):
+            compare(arms, folder="x", draws=1)
     assert not list(empty_place.iterdir())
 
 

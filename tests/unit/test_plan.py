@@ -1,6 +1,7 @@
 """A plan says what its draws are: recommendation, window, marks, table and words."""
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,12 +11,13 @@ from castsim.ensembles.curves import EVENTS, mark, wilson
 from castsim.ensembles.outcome import CURVES, curves
 from castsim.ensembles.planning import Plan, make_plan
 from castsim.ensembles.recommending import recommend
+from castsim.ensembles.study import load_arm
 from castsim.ensembles.summary import VALIDATION, percent, summarise
 from castsim.ensembles.targets import Targets
-from castsim.errors import ResultError
+from castsim.errors import ResultError, ScenarioError
 from castsim.simulate import run
 from castsim.units import UL_PER_ML
-from tests.ensembles import ARM, NEVER, plan_of, store_of
+from tests.ensembles import ARM, NEVER, plan_of, store_of, study
 
 VOLUMES = 0.02 * np.arange(1, 51)
 SHARE_WITH_INTERVAL = re.compile(r"[\d.]+ % \[[\d.]+–[\d.]+ %\]")
@@ -40,6 +42,36 @@ def test_the_least_of_the_best_volumes_is_recommended(good: Plan) -> None:
     assert good.recommendation is not None
     assert good.recommendation.other_stretches == ()
     assert good.recommendation.optimism == pytest.approx(0.0, abs=0.01)
+
+
+@pytest.mark.parametrize("volume", [5.0, 1.02, 0.0, -0.3, np.nan, np.inf])
+def test_what_was_not_simulated_cannot_be_read(volume: float, good: Plan) -> None:
+    for read in (lambda: good.at("covered", volume), lambda: good.to_dataframe(volume)):
+        with pytest.raises(
+            ScenarioError, match=r"volume_mL = .*must lie above 0 and go up to 1 mL"
+        ):
+            read()
+    assert good.at("covered", 1.0) == good.at("covered", 0.995)
+    with pytest.raises(ScenarioError, match="unknown event 'coverd'; did you mean 'covered'"):
+        good.at("coverd")
+
+
+def test_rules_that_stop_are_said_to_be_left_out(tmp_path: Path) -> None:
+    rules = (
+        'injection.rules=[{when="azygos_reflux"}, {when="coverage"}, {when="azygos_reflux", '
+        'volume_mL=0.5}, {when="catheter_reflux", action="pause"}]'
+    )
+    of = replace(study(), arms={ARM: load_arm(ARM, [rules])})
+    told = summarise(plan_of(tmp_path / "x", [0.3] * 100, [0.5] * 100, of=of)).first
+    assert told[0] == (
+        "The scenario's rules that stop the injection (azygos_reflux, coverage) are not followed: "
+        "every draw goes on to 1.00 mL, so that risks are those of going on."
+    )
+    pauses = 'injection.rules=[{when="catheter_reflux", action="pause"}]'
+    of = replace(study(), arms={ARM: load_arm(ARM, [pauses])})
+    assert summarise(plan_of(tmp_path / "y", [0.3] * 100, [0.5] * 100, of=of)).first == (
+        VALIDATION,
+    )
 
 
 def test_events_exclude_each_other(good: Plan) -> None:
