@@ -52,11 +52,6 @@ class Driver:
     draws: int
 
     @property
-    def excludes_zero(self) -> bool:
-        """Whether the interval leaves 0 out; one in twenty does without any dependence."""
-        return self.low > 0.0 or self.high < 0.0
-
-    @property
     def clear(self) -> bool:
         """Whether it stands out among all inputs looked at."""
         return self.p < LEVEL
@@ -81,11 +76,6 @@ class Drivers:
     def clear(self) -> tuple[Driver, ...]:
         """Those that stand out after the correction for looking at many."""
         return tuple(row for row in self.rows if row.clear)
-
-    @property
-    def expected_by_chance(self) -> float:
-        """How many intervals would leave 0 out if nothing depended on anything."""
-        return LEVEL * len(self.rows)
 
 
 def find_drivers(

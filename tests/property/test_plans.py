@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from castsim.ensembles.curves import COLUMNS, ONE_WAY, chance, events, mark, wilson
+from castsim.ensembles.curves import COLUMNS, chance, events, mark, wilson
 from castsim.ensembles.outcome import CURVES
 from castsim.ensembles.recommending import recommend
 from castsim.ensembles.targets import Targets
@@ -16,6 +16,7 @@ from castsim.ensembles.targets import Targets
 POINTS = 20
 VOLUMES = 0.05 * np.arange(1, POINTS + 1)
 SEEDS = st.integers(0, 2**32 - 1)
+RISKS = ("azygos_reflux", "embolised", "hazard", "over_pressure")
 
 
 def random_success(seed: int, draws: int) -> np.ndarray:
@@ -31,6 +32,7 @@ def random_table(seed: int, draws: int) -> pa.Table:
     columns: dict[str, pa.Array] = {
         "arm": pa.array(["arm"] * draws),
         "error": pa.array([""] * draws),
+        "unreachable": pa.array([False] * draws),
         "stalled": pa.array(rng.random(draws) < 0.3),
         "truncated": pa.array(rng.random(draws) < 0.1),
         "injected_mL": pa.array(rng.uniform(0.0, VOLUMES[-1], draws)),
@@ -50,11 +52,11 @@ def random_table(seed: int, draws: int) -> pa.Table:
 @settings(max_examples=40, deadline=None)
 def test_what_cannot_be_undone_only_grows(seed: int, draws: int) -> None:
     happened = events(random_table(seed, draws), VOLUMES, Targets.default())
-    for name in ONE_WAY:
+    for name in (*RISKS, "stopped"):
         assert (happened[name][:, 1:] >= happened[name][:, :-1]).all(), name
     success = happened["covered_and_safe"]
     assert not (success & ~happened["covered"]).any()
-    for name in ("azygos_reflux", "embolised", "hazard", "over_pressure"):
+    for name in RISKS:
         assert not (success & happened[name]).any(), name
 
 
