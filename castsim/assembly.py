@@ -88,7 +88,7 @@ def build_graph(
         terminal_fixed=(mesh.terminal_resistance == 0).astype(np.uint8),
         gate_radius=np.array(mesh.gate_radius),
         gate_disorder=gate_disorder(
-            mesh.gate_branch, mesh.gate_stretch, seed=seed, spread=agent.disorder
+            mesh.gate_key, mesh.gate_stretch, seed=seed, spread=agent.disorder
         ),
         first=first,
         around=around,

@@ -1,7 +1,7 @@
 """The disorder xi of the gates: a random field keyed to branch and arc length.
 
 The key is hashed, not drawn in sequence, so a gate keeps its xi when the mesh is refined, cut
-or renumbered, and the same seed gives the same field.
+or renumbered, or other branches are missing, and the same seed gives the same field.
 """
 
 import numpy as np

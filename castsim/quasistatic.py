@@ -99,7 +99,7 @@ def percolate(
     if max(mesh.n_cells, mesh.n_faces + mesh.n_terminals, mesh.n_gates) >= MOST_NODES:
         raise SolverError(f"mesh too large: at most {MOST_NODES} cells, faces or gates")
     if threshold is None:
-        xi = gate_disorder(mesh.gate_branch, mesh.gate_stretch, seed=seed, spread=agent.disorder)
+        xi = gate_disorder(mesh.gate_key, mesh.gate_stretch, seed=seed, spread=agent.disorder)
         threshold = 2.0 * agent.tension * xi / mesh.gate_radius
     threshold = np.ascontiguousarray(threshold, dtype=float)
     if threshold.shape != (mesh.n_gates,):

@@ -126,6 +126,7 @@ def part_of(
         gate_radius=mesh.gate_radius,
         gate_branch=mesh.gate_branch,
         gate_stretch=mesh.gate_stretch,
+        branch_key=mesh.branch_key,
         terminal_cell=inside[mesh.terminal_cell[terminals]],
         **{name: getattr(mesh, name)[terminals] for name in TERMINAL_FIELDS},
         terminal_name=tuple(mesh.terminal_name[t] for t in terminals) if mesh.terminal_name else (),

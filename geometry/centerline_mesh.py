@@ -114,6 +114,7 @@ def centreline_mesh(
         ),
         gate_branch=np.concatenate([pieces.gate_branch[:gates], terminal_branch]),
         gate_stretch=np.concatenate([pieces.gate_stretch[:gates], terminal_stretch]),
+        branch_key=network.branch_key,
         terminal_cell=terminal_cell,
         terminal_pressure=np.zeros(len(terminal_cell)),
         terminal_resistance=np.zeros(len(terminal_cell)),

@@ -49,6 +49,7 @@ def finish(sketch: VeinSketch, obstacles: Obstacles, builder: NetworkBuilder, jo
     first = builder.branches(
         ends[:, 0], ends[:, 1], count, points, radius=major, radius_minor=minor,
         structure=kinds.structure[kind], level=kinds.level[kind], side=kinds.side[kind],
+        place=sketch.place,
     )  # fmt: skip
     for vein in np.flatnonzero(veins[:, VALVE]).tolist():
         way = points[start[vein] : start[vein + 1]]

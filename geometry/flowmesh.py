@@ -56,7 +56,9 @@ class FlowMesh:
     Gates (stretches of one branch, two radii long, that share one skin)
     -----
     gate_radius : (g,) mm, lumen radius there
-    gate_branch, gate_stretch : (g,) key of the gate's disorder: it survives refinement
+    gate_branch, gate_stretch : (g,) where it lies; UNLABELLED in no branch
+    branch_key : (b,) name of each branch in the disorder of its gates: it survives refinement, and
+        that other branches are missing
 
     Terminals (each is one more face, out of its cell)
     -----
@@ -88,6 +90,7 @@ class FlowMesh:
     gate_radius: FloatArray
     gate_branch: IntArray
     gate_stretch: IntArray
+    branch_key: IntArray
     terminal_cell: IntArray
     terminal_pressure: FloatArray
     terminal_resistance: FloatArray
@@ -116,6 +119,11 @@ class FlowMesh:
     def n_gates(self) -> int:
         """Number of gates."""
         return len(self.gate_radius)
+
+    @property
+    def gate_key(self) -> IntArray:
+        """Name of the branch of every gate, UNLABELLED in none, (g,)."""
+        return np.append(self.branch_key, UNLABELLED)[self.gate_branch]
 
     @property
     def n_terminals(self) -> int:
@@ -203,6 +211,8 @@ class FlowMesh:
         own_gates = m + t if "gate_radius" not in given else np.size(given["gate_radius"])
         if "gate_radius" in given and not {"face_gate", "terminal_gate"} <= set(given):
             raise GeometryError("gate_radius given: give face_gate and terminal_gate too")
+        gate_branch = codes("gate_branch", np.arange(own_gates), (own_gates,))
+        branches = np.size(given.get("branch_key", range(1 + gate_branch.max(initial=UNLABELLED))))
         face_curvature = 0.5 * (curvature[owner] + curvature[neighbour])
         mesh = cls(
             cell_volume=volume,
@@ -228,7 +238,8 @@ class FlowMesh:
             gate_radius=take(
                 "gate_radius", np.concatenate([face_curvature, curvature[drained]]), (own_gates,)
             ),
-            gate_branch=codes("gate_branch", np.arange(own_gates), (own_gates,)),
+            gate_branch=gate_branch,
+            branch_key=codes("branch_key", np.arange(branches), (branches,)),
             gate_stretch=codes("gate_stretch", 0, (own_gates,)),
             terminal_cell=drained,
             terminal_pressure=take("terminal_pressure", 0.0, (t,)),
@@ -279,6 +290,7 @@ class FlowMesh:
         _check_range("terminal_cell", self.terminal_cell, 0, n)
         _check_range("terminal_gate", self.terminal_gate, 0, g)
         _check_range("terminal_kind", self.terminal_kind, 0, 4)
+        _check_range("gate_branch", self.gate_branch, UNLABELLED, len(self.branch_key))
         for name in LABELS:
             _check_range(name, getattr(self, name), UNLABELLED, np.iinfo(np.int64).max)
         _check_range("cell_side", self.cell_side, -1, 2)
@@ -293,6 +305,7 @@ class FlowMesh:
             "face": self.n_faces,
             "half": self.n_faces,
             "gate": self.n_gates,
+            "branch": len(self.branch_key),
             "terminal": self.n_terminals,
         }
         columns = {"cell_centroid": (3,), "face_centroid": (3,), "half_resistance": (2,)}

@@ -104,7 +104,7 @@ def _build_plexus(
         joins.add("vertebral_vein", root, side, rings[root][0])
         for i, node in enumerate(rings[root]):
             way = [trunks.at(node, root), trunks.at(rings[root][(i + 1) % strands], root)]
-            courses.append(Course(Structure.PARAVERTEBRAL, side, way))
+            courses.append(Course(Structure.PARAVERTEBRAL, side, way, place=i))
     c6 = _artery(trunks, Level.C6, side)
     end = builder.node(c6 - [0.0, 0.0, trunks.skeleton.vertebra(Level.C6).body_height / 2])
 
@@ -114,7 +114,7 @@ def _build_plexus(
         structure = Structure.VERTEBRAL_VEIN if i == 0 else Structure.PARAVERTEBRAL
         through = Waypoint(_artery(trunks, level, side) + around[i], level)
         way = [trunks.at(start, level), through, trunks.at(stop, level)]
-        courses.append(Course(structure, side, way))
+        courses.append(Course(structure, side, way, place=strands + i))
 
     for i in range(strands):
         strand(i, suboccipital, rings[Level.C2][i], Level.C1)

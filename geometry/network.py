@@ -21,6 +21,13 @@ FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 
 
+UNPLACED = -1
+"""Of a branch whose place among those with its labels is that in which it was added."""
+KEY_SPAN = 64
+MOST_PLACES = 2**20
+"""Bounds on levels or sides, and on branches that share their labels, in a branch's key."""
+
+
 class TerminalKind(IntEnum):
     """Where a network ends, and what blood does there."""
 
@@ -45,6 +52,8 @@ class VesselNetwork:
     point_offset : (b+1,) first point of each branch
     branch_start, branch_end : (b,) node indices
     branch_structure, branch_level, branch_side : (b,) codes
+    branch_key : (b,) name of each branch, made of these codes and its place among the branches
+        that share them, as first drawn: it does not hang on which other branches are missing
     terminal_node : (t,) nodes where the network ends
     terminal_kind : (t,) :class:`TerminalKind` codes
     terminal_name : (t,) such as ``"right_atrium"`` or ``"muscular T9 right"``
@@ -63,6 +72,7 @@ class VesselNetwork:
     branch_structure: IntArray
     branch_level: IntArray
     branch_side: IntArray
+    branch_key: IntArray
     terminal_node: IntArray
     terminal_kind: IntArray
     terminal_name: tuple[str, ...]
@@ -134,6 +144,7 @@ class VesselNetwork:
             branch_structure=self.branch_structure[branches],
             branch_level=self.branch_level[branches],
             branch_side=self.branch_side[branches],
+            branch_key=self.branch_key[branches],
             valve_branch=place[self.valve_branch[valves]],
             valve_arc=self.valve_arc[valves],
             valve_direction=self.valve_direction[valves],
@@ -206,6 +217,7 @@ class _Block:
     structure: Sequence[int] | IntArray
     level: Sequence[int] | IntArray
     side: Sequence[int] | IntArray
+    place: Sequence[int] | IntArray
 
 
 class NetworkBuilder:
@@ -254,7 +266,7 @@ class NetworkBuilder:
         return self._add(
             _Block(
                 [start], [end], [len(xyz)], xyz, major, minor,
-                [int(structure)], [int(level)], [int(side)],
+                [int(structure)], [int(level)], [int(side)], [UNPLACED],
             )
         )  # fmt: skip
 
@@ -270,14 +282,18 @@ class NetworkBuilder:
         structure: IntArray,
         level: IntArray,
         side: IntArray,
+        place: IntArray | None = None,
     ) -> int:
         """Add many branches and return the index of the first.
 
         The first `count[0]` of the points `xyz` (p, 3), with their semi-axes (p,), run from node
-        `start[0]` to node `end[0]`, these included, and so on.
+        `start[0]` to node `end[0]`, these included, and so on. `place` is that of each among those
+        drawn with its labels; None: in the order in which they are added.
         """
+        if place is None:
+            place = np.full(len(start), UNPLACED)
         return self._add(
-            _Block(start, end, count, xyz, radius, radius_minor, structure, level, side)
+            _Block(start, end, count, xyz, radius, radius_minor, structure, level, side, place)
         )
 
     def _add(self, block: _Block) -> int:
@@ -318,6 +334,7 @@ class NetworkBuilder:
             branch_structure=whole("structure"),
             branch_level=whole("level"),
             branch_side=whole("side"),
+            branch_key=_keys(whole("structure"), whole("level"), whole("side"), whole("place")),
             terminal_node=np.array([t[0] for t in self._terminals], dtype=np.int64),
             terminal_kind=np.array([t[1] for t in self._terminals], dtype=np.int64),
             terminal_name=tuple(t[2] for t in self._terminals),
@@ -327,6 +344,29 @@ class NetworkBuilder:
         )
         _check_branches(network)
         return network
+
+
+def labels(structure: IntArray, level: IntArray, side: IntArray) -> IntArray:
+    """One number for the three codes of every branch, (b,)."""
+    return (structure * KEY_SPAN + level) * KEY_SPAN + side + 1
+
+
+def places(label: IntArray) -> IntArray:
+    """Place of every branch among those of its label (b,), counted from 0 in their order, (b,)."""
+    order = np.argsort(label, kind="stable")
+    inside = np.arange(len(label))
+    begins = np.flatnonzero(np.diff(label[order], prepend=label[order][:1] - 1))
+    inside -= np.repeat(begins, np.diff(np.append(begins, len(label))))
+    place = np.empty(len(label), dtype=np.int64)
+    place[order] = inside
+    return place
+
+
+def _keys(structure: IntArray, level: IntArray, side: IntArray, place: IntArray) -> IntArray:
+    """Name of every branch (b,); one added without a place comes after all that have one."""
+    label = labels(structure, level, side)
+    own = np.where(place == UNPLACED, MOST_PLACES + places(2 * label + (place == UNPLACED)), place)
+    return np.asarray(label * (2 * MOST_PLACES) + own)
 
 
 def _check_branches(network: VesselNetwork) -> None:

@@ -11,11 +11,11 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from geometry.calibres import Calibres, vein_number
+from geometry.calibres import Calibres, vein_kinds, vein_number
 from geometry.kernels import sketch as kernels
 from geometry.kernels.sketch import ALONG, BOWED, COLUMNS
 from geometry.levels import Level, Side
-from geometry.network import NetworkBuilder, Points, TerminalKind
+from geometry.network import NetworkBuilder, Points, TerminalKind, labels, places
 from geometry.structures import Structure
 
 FloatArray = NDArray[np.float64]
@@ -48,6 +48,7 @@ class VeinSketch:
     node_xyz : (3,) mm each
     node_anchor : node of the network that a sketch node stands for; the others are new
     veins : (v, COLUMNS) once the sketch is thinned (:mod:`geometry.kernels.sketch`)
+    place : (v,) of each among the veins of its kind, before the sketch was thinned
     """
 
     def __init__(self, calibres: Calibres) -> None:
@@ -60,6 +61,7 @@ class VeinSketch:
         self._veins = array("d")
         self._curves = Points()
         self._counted_after, self._counted_more = 0, 0
+        self.place: IntArray = np.empty(0, dtype=np.int64)
 
     def node(self, xyz: ArrayLike) -> int:
         """Add a node."""
@@ -194,6 +196,7 @@ class VeinSketch:
         kept_end[[node for node, _, _ in self.terminals]] = True
         start, end = veins[:, [kernels.START, kernels.END]].T.astype(np.int64)
         stays = kernels.thin(start, end, missing, order, anchored, kept_end)
+        self.place = self._places()[stays]
         self._veins = array("d", veins[stays].tobytes())
         degree = self.degree()
         self.terminals = [t for t in self.terminals if degree[t[0]] > 0]
@@ -205,6 +208,11 @@ class VeinSketch:
         seat[self._counted_after :] += self._counted_more
         seats = len(seat) + self._counted_more
         return rng.random(seats)[seat], np.argsort(rng.permutation(seats))[seat]
+
+    def _places(self) -> IntArray:
+        """Place of every vein among those with its labels (v,)."""
+        kinds, kind = vein_kinds(), self.veins[:, kernels.KIND].astype(np.int64)
+        return places(labels(kinds.structure[kind], kinds.level[kind], kinds.side[kind]))
 
     def degree(self) -> IntArray:
         """Number of veins at every node."""

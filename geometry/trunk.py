@@ -11,7 +11,7 @@ from geometry.calibres import Calibres, vein_kinds
 from geometry.errors import GeometryError
 from geometry.kernels import trunk as kernels
 from geometry.levels import VERTEBRAE, Level, Side
-from geometry.network import NetworkBuilder
+from geometry.network import UNPLACED, NetworkBuilder
 from geometry.skeleton import Skeleton
 from geometry.structures import Structure
 
@@ -39,13 +39,17 @@ class Waypoint:
 
 
 class Course(NamedTuple):
-    """A trunk to be laid: what it is, its waypoints, its calibre over that of the table."""
+    """A trunk to be laid: what it is, its waypoints, its calibre over that of the table.
+
+    `place` is that among the trunks of its labels, where one of them may be missing.
+    """
 
     structure: Structure
     side: Side
     waypoints: Sequence[Waypoint]
     part: str = ""
     scale: ArrayLike = 1.0
+    place: int = UNPLACED
 
 
 @dataclass(frozen=True)
@@ -139,7 +143,7 @@ class Trunks:
         first_branch, lengths = len(builder), laid.length.tolist()
         start: list[int] = []
         end: list[int] = []
-        codes: list[tuple[int, int, int]] = []
+        codes: list[tuple[int, int, int, int]] = []
         trunks: list[LaidTrunk] = []
         for course, one, two in zip(courses, first[:-1], first[1:], strict=True):
             stops = [ways[i] for i in range(one, two) if stop[i]]
@@ -154,7 +158,9 @@ class Trunks:
                     nodes.append(way.node)
             start += nodes[:-1]
             end += nodes[1:]
-            codes += [(course.structure, way.level, course.side) for way in stops[:-1]]
+            codes += [
+                (course.structure, way.level, course.side, course.place) for way in stops[:-1]
+            ]
             here = range(first_branch + branch, first_branch + len(start))
             trunks.append(LaidTrunk(tuple(nodes), tuple(here), tuple(lengths[branch : len(start)])))
         # existing nodes are met exactly, not to rounding
@@ -162,10 +168,10 @@ class Trunks:
             builder.node_xyz.xyz[start],
             builder.node_xyz.xyz[end],
         )
-        structure, level, side = np.array(codes, dtype=np.int64).T
+        structure, level, side, place = np.array(codes, dtype=np.int64).T
         builder.branches(
             np.array(start), np.array(end), laid.points, laid.xyz, radius=laid.major,
-            radius_minor=laid.minor, structure=structure, level=level, side=side,
+            radius_minor=laid.minor, structure=structure, level=level, side=side, place=place,
         )  # fmt: skip
         return trunks
 

@@ -198,7 +198,7 @@ FAULTS = (
     fault(
         "disorder keyed to the gate's number, not its place",
         ASSEMBLY,
-        "mesh.gate_branch, mesh.gate_stretch, seed=seed",
+        "mesh.gate_key, mesh.gate_stretch, seed=seed",
         "np.arange(mesh.n_gates), np.zeros(mesh.n_gates, dtype=np.int64), seed=seed",
         GATES,
         KRON,

@@ -174,6 +174,26 @@ def test_a_denser_plexus_keeps_every_strand(drawn: Anatomy) -> None:
     assert thin.total() < 0.9 * usual.total() < 0.9 * full.total()
 
 
+@pytest.mark.parametrize(
+    "traits", [{"strand_probability": 0.6}, {"intersegmental_probability": 0.2}]
+)
+def test_a_vein_keeps_its_key_when_others_are_missing(
+    drawn: Anatomy, traits: dict[str, float]
+) -> None:
+    """So that the fronts in the veins that two arms share meet the same disorder."""
+    whole, thinned = drawn.network, anatomy(**traits).network
+    for network in (whole, thinned):
+        assert len(np.unique(network.branch_key)) == network.n_branches
+    key, one, two = np.intersect1d(whole.branch_key, thinned.branch_key, return_indices=True)
+    assert len(key) > 0.95 * min(whole.n_branches, thinned.n_branches)
+    assert whole.n_branches != thinned.n_branches
+    # settling moves a vein a little when its neighbour is missing
+    for ends in ("branch_start", "branch_end"):
+        place = (n.node_xyz[getattr(n, ends)[i]] for n, i in ((whole, one), (thinned, two)))
+        apart = np.linalg.norm(np.subtract(*place), axis=1)
+        assert apart.max() < 1.0
+
+
 def plexus(links: int = 3, usual: int = 3) -> VeinSketch:
     """A ladder of two columns with firm links between its ends, drawn after the first column."""
     sketch = VeinSketch(Calibres.typical())

@@ -108,9 +108,10 @@ def test_thresholds_survive_refinement(cell, verdict):
     for labels in ((Structure.AZYGOS, Level.T9), (Structure.AZYGOS, Level.T8)):
         builder.branch(*ends, *labels, Side.RIGHT, radius=[0.7, 0.7], radius_minor=[0.7, 0.7])
     builder.terminal(ends[1], TerminalKind.OUTLET, "end")
-    mesh = centreline_mesh(builder.build(), cell)
+    network = builder.build()
+    mesh = centreline_mesh(network, cell)
     flow, found, exact = mesh.flow, [], []
-    xi = gate_disorder(flow.gate_branch, flow.gate_stretch, seed=7, spread=0.5)
+    xi = gate_disorder(flow.gate_key, flow.gate_stretch, seed=7, spread=0.5)
     for face in range(flow.n_faces):
         pair = [flow.face_owner[face], flow.face_neighbour[face]]
         arc = 0.5 * flow.cell_centroid[pair, 0].sum()
@@ -118,7 +119,7 @@ def test_thresholds_survive_refinement(cell, verdict):
         branch = flow.cell_branch[inner[0]]
         stretch = np.array([int(arc // 1.4)])
         found.append(xi[flow.face_gate[face]])
-        exact.append(gate_disorder(np.array([branch]), stretch, seed=7, spread=0.5)[0])
+        exact.append(gate_disorder(network.branch_key[[branch]], stretch, seed=7, spread=0.5)[0])
     what = "disorder of every face on meshes of 1 to 0.1 mm"
     source = "hash of branch and floor(arc / 2 r)"
     verdict(SUBJECT, what, found, exact, source=source, rtol=1e-12)
