@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from geometry.bones import LAMINA_SPAN
+from geometry.kernels.frames import blended
 from geometry.levels import VERTEBRAE, Level
 from geometry.skeleton import Skeleton
 from geometry.vertebra import Vertebra
@@ -86,19 +87,11 @@ class SpineAxis:
         Between two vertebrae the places that the upper and the lower frame give are blended.
         """
         s = np.atleast_1d(np.asarray(s, dtype=float))
-        upper = np.clip(np.floor(s).astype(int), 0, len(self.pitch) - 1)
-        u = s - upper
-        blend = np.clip(u, 0.0, 1.0)
-        blend = blend * blend * (3 - 2 * blend)
-        at_upper = self._in_frame(upper, place, -u * self.pitch[upper])
-        at_lower = self._in_frame(upper + 1, place, (1 - u) * self.pitch[upper])
-        return np.asarray(at_upper + blend[:, None] * (at_lower - at_upper))
-
-    def _in_frame(self, i: IntArray, place: Place, z: FloatArray) -> FloatArray:
-        local = np.empty((len(i), 3))
-        local[:, 0], local[:, 1] = place(i)
-        local[:, 2] = z
-        return np.asarray(self.origin[i] + np.einsum("ki,kij->kj", local, self.axes[i]))
+        upper = np.clip(s.astype(np.int64), 0, len(self.pitch) - 1)
+        places = np.empty((4, len(s)))
+        places[0], places[1] = place(upper)
+        places[2], places[3] = place(upper + 1)
+        return blended(self.origin, self.axes, self.pitch, s, upper, places)
 
     def flaval_s(self, index: IntArray) -> FloatArray:
         """Parameters (k,) of the gaps between the laminae of vertebrae (k,) and of the next."""

@@ -9,6 +9,7 @@ Looking from the side into a right foramen (theta = 0 cranial, + anterior)::
           o       o     main     (neck: the vertebral vein).
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 
@@ -92,7 +93,7 @@ def draw_foraminal(
     """
     hazards, frames = _hazards(variant, rng), sleeve_frames(skeleton)
     sleeves = [skeleton.root_sleeve(*foramen) for foramen in FORAMINA]
-    plexuses = [_draw_plexus(sleeve, rng) for sleeve in sleeves]
+    plexuses = _draw_plexuses(sleeves, rng)
     stubs = [
         _Stub(i, _hazard_strand(plexuses[i].theta, kind), kind)
         for i, foramen in enumerate(FORAMINA)
@@ -162,38 +163,53 @@ def _hazard_strand(theta: FloatArray, kind: str) -> int:
     return int(np.abs(np.angle(np.exp(1j * (theta - towards)))).argmin())
 
 
-def _draw_plexus(sleeve: RootSleeve, rng: np.random.Generator) -> _Plexus:
-    """Place nodes and veins about one sleeve, in its cylinder coordinates."""
+def _draw_plexuses(sleeves: list[RootSleeve], rng: np.random.Generator) -> list[_Plexus]:
+    """Place nodes and veins about every sleeve; those with as many strands are drawn together."""
     layout = plexus_layout()
-    least_gap, most_gap = layout["strand_gap_least"], layout["strand_gap_most"]
-    circle = 2 * np.pi * (sleeve.radius + (least_gap + most_gap) / 2)
-    least, most = int(layout["strands_least"]), int(layout["strands_most"])
-    count = min(max(round(circle / layout["strand_spacing"]), least), most)
-    even, strand, links = _pattern(count)
-    turned, out, shifted = rng.random((3, len(RINGS), count))
-    place = np.empty((len(RINGS), count, 3))
-    place[:, :, 0] = even[:, :, 0] + layout["ring_jitter"] * (2.0 * shifted - 1.0)
-    place[:, :, 1] = sleeve.radius + (least_gap + (most_gap - least_gap) * out)
+    middle_gap = (layout["strand_gap_least"] + layout["strand_gap_most"]) / 2
+    circle = 2 * np.pi * (np.array([float(sleeve.radius) for sleeve in sleeves]) + middle_gap)
+    most = int(layout["strands_most"])
+    counts = np.rint(circle / layout["strand_spacing"]).astype(np.int64)
+    counts = np.clip(counts, int(layout["strands_least"]), most)
+    plexuses: dict[int, _Plexus] = {}
+    for count in np.unique(counts).tolist():
+        alike = np.flatnonzero(counts == count).tolist()
+        radius = np.array([float(sleeves[i].radius) for i in alike])
+        plexuses.update(zip(alike, _draw_alike(count, radius, rng), strict=True))
+    return [plexuses[i] for i in range(len(sleeves))]
+
+
+def _draw_alike(count: int, radius: FloatArray, rng: np.random.Generator) -> Iterator[_Plexus]:
+    """Yield plexuses of `count` strands about sleeves of `radius` (g,) mm."""
+    layout, rings, number = plexus_layout(), len(RINGS), len(radius)
+    even, strand, (here, beside, turn) = _pattern(count)
+    turned, out, shifted = rng.random((3, number, rings, count))
+    place = np.empty((number, rings, count, 3))
+    place[..., 0] = even[:, :, 0] + layout["ring_jitter"] * (2.0 * shifted - 1.0)
+    least, most = layout["strand_gap_least"], layout["strand_gap_most"]
+    place[..., 1] = radius[:, None, None] + (least + (most - least) * out)
     jitter = np.radians(layout["strand_jitter_deg"])
-    place[:, :, 2] = even[:, :, 1] + jitter * (2.0 * turned - 1.0)
-    scale = np.exp(layout["calibre_jitter_sd_ln"] * rng.standard_normal((2, len(RINGS), count)))
-    left_out = rng.permutation(count)[: len(RINGS)]  # one gap a ring, never at the same place
-    along, (here, beside, turn) = strand, links
-    keep = np.ones((len(RINGS), count), dtype=bool)
-    keep[np.arange(len(RINGS)), left_out] = False
-    drawn = keep.ravel()
-    here, beside, turn = here[drawn], beside[drawn], turn[drawn]
-    return _Plexus(
-        count=count,
-        place=place.reshape(-1, 3),
-        one=np.concatenate([along, here]),
-        two=np.concatenate([along + count, beside]),
-        turn=np.concatenate([np.zeros(len(along)), turn]),
-        main=np.concatenate([along % count <= MAIN[-1], np.zeros(len(here), dtype=bool)]),
-        scale=np.concatenate(
-            [scale[0, :-1].ravel(), layout["ring_scale"] * scale[1].ravel()[drawn]]
-        ),
-    )
+    place[..., 2] = even[:, :, 1] + jitter * (2.0 * turned - 1.0)
+    normal = rng.standard_normal((number, 2, rings, count))
+    scale = np.exp(layout["calibre_jitter_sd_ln"] * normal)
+    along, around = scale[:, 0, :-1].reshape(number, -1), layout["ring_scale"] * scale[:, 1]
+    # one gap a ring, never at the same place
+    gaps = rng.permuted(np.tile(np.arange(count), (number, 1)), axis=1)[:, :rings]
+    keep = np.ones((number, rings, count), dtype=bool)
+    keep[np.arange(number)[:, None], np.arange(rings), gaps] = False
+    main = strand % count <= MAIN[-1]
+    links = rings * (count - 1)
+    for i in range(number):
+        drawn = keep[i].ravel()
+        yield _Plexus(
+            count=count,
+            place=place[i].reshape(-1, 3),
+            one=np.concatenate([strand, here[drawn]]),
+            two=np.concatenate([strand + count, beside[drawn]]),
+            turn=np.concatenate([np.zeros(len(strand)), turn[drawn]]),
+            main=np.concatenate([main, np.zeros(links, dtype=bool)]),
+            scale=np.concatenate([along[i], around[i].ravel()[drawn]]),
+        )
 
 
 @cache

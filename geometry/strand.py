@@ -76,7 +76,8 @@ class Strand:
         fine = np.arange(self.first, self.last + FINE_STEP, FINE_STEP)
         fine = np.union1d(np.minimum(fine, self.last), asked)
         points = self.curve(fine)
-        arc = np.concatenate([[0.0], np.cumsum(np.linalg.norm(np.diff(points, axis=0), axis=1))])
+        step = np.diff(points, axis=0)
+        arc = np.concatenate([[0.0], np.cumsum(np.sqrt(np.einsum("ki,ki->k", step, step)))])
         self._stops = asked[_spaced(np.interp(asked, fine, arc).tolist())]
         at = np.searchsorted(fine, self._stops)
         self._nodes = sketch.node_xyz.extend(points[at]) + np.arange(len(at))
