@@ -55,7 +55,7 @@ SeedOption = Annotated[
         metavar="N",
         min=0,
         max=2**63 - 1,
-        help="Seed of the injection; the scenario's own.",
+        help="Seed of the injection; the scenario's own by default.",
     ),
 ]
 JsonOption = Annotated[
@@ -82,25 +82,31 @@ PriorsOption = Annotated[
 LargestOption = Annotated[
     float | None,
     typer.Option(
-        "--up-to-ml", metavar="ML", min=0.1, max=20.0, help="Inject every draw so far; 2.0."
+        "--up-to-ml", metavar="ML", min=0.1, max=20.0, help="Inject every draw so far; default 2.0."
     ),
 ]
 CoverageOption = Annotated[
     float | None,
     typer.Option(
-        "--coverage-deg", metavar="DEG", min=1.0, max=360.0, help="What counts as covered; 330."
+        "--coverage-deg",
+        metavar="DEG",
+        min=1.0,
+        max=360.0,
+        help="What counts as covered; default 330.",
     ),
 ]
 IndicesOption = Annotated[
     int,
-    typer.Option(
-        metavar="N", help="Draws to run again, once for each input, for Sobol' indices; 0: none."
-    ),
+    typer.Option(metavar="N", help="Draws to run again, once for each input, for Sobol' indices."),
 ]
 AzygosOption = Annotated[
     float | None,
     typer.Option(
-        "--azygos-ml", metavar="ML", min=0.001, max=20.0, help="Reflux that is not tolerated; 0.01."
+        "--azygos-ml",
+        metavar="ML",
+        min=0.001,
+        max=20.0,
+        help="Reflux that is not tolerated; default 0.01.",
     ),
 ]
 SchedulerOption = Annotated[
@@ -108,12 +114,14 @@ SchedulerOption = Annotated[
     typer.Option(
         "--scheduler",
         metavar="ADDRESS",
-        help="A Dask scheduler, such as tcp://host:8786; this machine's cores.",
+        help="A Dask scheduler, such as tcp://host:8786; default this machine.",
     ),
 ]
 WorkersOption = Annotated[
     int | None,
-    typer.Option("--workers", metavar="N", min=1, help="Processes on this machine; its cores."),
+    typer.Option(
+        "--workers", metavar="N", min=1, help="Processes on this machine; default one a core."
+    ),
 ]
 
 
@@ -140,7 +148,9 @@ def run(
     scenario: ScenarioArgument,
     output: Annotated[
         Path | None,
-        typer.Option("-o", "--output", metavar="DIR", help="Result folder; casts/SCENARIO."),
+        typer.Option(
+            "-o", "--output", metavar="DIR", help="Result folder; default casts/SCENARIO."
+        ),
     ] = None,
     seed: SeedOption = None,
     overrides: SetOption = None,
@@ -227,7 +237,9 @@ def anatomy(
     levels: Annotated[
         str | None,
         typer.Option(
-            "--levels", metavar="UPPER:LOWER", help="Vertebrae of the surface, as T7:T11; all."
+            "--levels",
+            metavar="UPPER:LOWER",
+            help="Vertebrae of the surface, as T7:T11; default all.",
         ),
     ] = None,
     spacing_mm: Annotated[
@@ -237,7 +249,7 @@ def anatomy(
             metavar="MM",
             min=0.01,
             max=5.0,
-            help="Fineness of the surface; 0.4 with --levels, else 0.8.",
+            help="Fineness of the surface; default 0.4 with --levels, else 0.8.",
         ),
     ] = None,
     drawn: Annotated[
@@ -300,7 +312,9 @@ def plan(
     draws: DrawsOption = 1000,
     output: Annotated[
         Path | None,
-        typer.Option("-o", "--output", metavar="DIR", help="Result folder; plans/SCENARIO."),
+        typer.Option(
+            "-o", "--output", metavar="DIR", help="Result folder; default plans/SCENARIO."
+        ),
     ] = None,
     seed: StudySeedOption = 0,
     overrides: SetOption = None,
@@ -370,12 +384,16 @@ def compare(
     draws: DrawsOption = 1000,
     output: Annotated[
         Path | None,
-        typer.Option("-o", "--output", metavar="DIR", help="Result folder; plans/compare-NAMES."),
+        typer.Option(
+            "-o", "--output", metavar="DIR", help="Result folder; default plans/compare-NAMES."
+        ),
     ] = None,
     common_mL: Annotated[
         float | None,
         typer.Option(
-            "--at-ml", metavar="ML", help="Volume for all arms; that recommended for the first."
+            "--at-ml",
+            metavar="ML",
+            help="Volume for all arms; default that recommended for the first.",
         ),
     ] = None,
     seed: StudySeedOption = 0,
@@ -447,14 +465,16 @@ def _targets(coverage_deg: float | None, azygos_mL: float | None) -> "Targets":
 def benchmark(
     scenario: Annotated[
         list[str] | None,
-        typer.Option("--scenario", metavar="NAME", help="Only this one; may be repeated."),
+        typer.Option(
+            "--scenario", metavar="NAME", help="Only this one; may be repeated; default all."
+        ),
     ] = None,
     baselines: Annotated[
         Path | None,
         typer.Option(
             "--baselines",
             metavar="DIR",
-            help="Folder of stored numbers; benchmarks/baselines of the checkout.",
+            help="Folder of stored numbers; default benchmarks/baselines of the checkout.",
         ),
     ] = None,
     update: Annotated[

@@ -11,6 +11,7 @@ from castsim.ensembles.plan_report import BANDS, plan_report, rounded
 from castsim.ensembles.plan_schema import checked
 from castsim.ensembles.planning import Plan
 from castsim.ensembles.summary import percent, reservations
+from castsim.ensembles.wording import EVENT_NAMES
 from castsim.schema import DISCLAIMER
 
 Report = Mapping[str, Any]
@@ -62,6 +63,8 @@ def _signed(text: str) -> str:
     return (text[1:] if text[0] in "+-" and not float(text) else text).replace("-", "−")
 
 
+RISKS = ("azygos_reflux", "embolised", "over_pressure", "hazard")
+"""Events that tell two arms apart where their success does not."""
 _SCALE = {"share": (100.0, 1), "deg": (1.0, 0), "mL": (1.0, 3)}
 """Factor and decimals with which a quantity is told."""
 
@@ -69,24 +72,40 @@ _SCALE = {"share": (100.0, 1), "deg": (1.0, 0), "mL": (1.0, 3)}
 def _sentence(comparison: Comparison, pairing: Pairing) -> str:
     here, there = comparison.plans[pairing.arm], comparison.plans[pairing.against]
     one = _difference(pairing.own[0])
-    verdict = (
-        ""
-        if one["excludes_zero"]
-        else " By this these draws cannot tell which is the better; see the risks below."
-    )
     return (
         f"{pairing.arm} ({_volume(here)}) against {pairing.against} ({_volume(there)}): "
         f"covered and safe in "
         f"{value_text(one['value'], 'share')} and {value_text(one['against_value'], 'share')} "
         f"of the same {pairing.pairs} simulated patients, {change_text(one)} percentage points."
-        f"{verdict}"
+        f"{_verdict(pairing)}"
     )
 
 
 def _volume(plan: Plan) -> str:
     if plan.recommended_mL is None:
-        return f"no volume can be recommended; read at {plan.decided_mL:.2f} mL"
+        return f"no volume to recommend: covered and safe in no draw up to {plan.decided_mL:.2f} mL"
     return f"at its own {plan.recommended_mL:.2f} mL"
+
+
+def _verdict(pairing: Pairing) -> str:
+    """What is left to say where the main outcome does not decide: which risks differ."""
+    success, *risks = pairing.own
+    # an arm without a volume of its own has risks at the common one only
+    risks = risks or [one for one in pairing.common if one.quantity in RISKS]
+    differ = [
+        f"{EVENT_NAMES[one.quantity]} {change_text(_difference(one))}"
+        for one in risks
+        if one.quantity in RISKS and one.difference.excludes_zero
+    ]
+    if success.difference.excludes_zero:
+        return ""
+    if not differ:
+        return " By this these draws cannot tell which is the better, nor by the risks."
+    where = "" if len(pairing.own) > 1 else f" by {pairing.common[0].volume_mL:.2f} mL in both"
+    return (
+        " By this these draws cannot tell which is the better, but risks differ"
+        f"{where}: {'; '.join(differ)} percentage points."
+    )
 
 
 def _limits(comparison: Comparison) -> Iterator[str]:

@@ -5,6 +5,7 @@ from functools import partial
 from html import escape
 
 from castsim.ensembles import page_parts as parts
+from castsim.ensembles.indices import HELD
 from castsim.ensembles.page_parts import Report
 from castsim.ensembles.plan_plots import FEARED, TITLES, WANTED, band, chances, drivers
 from castsim.ensembles.wording import EVENT_NAMES, millilitres, number, patients
@@ -118,7 +119,7 @@ def _indices(one: Report) -> Iterator[str]:
         (escape(index["label"]), *(_index(index, index[kind]) for kind in ("first", "total")))
         for index in one["inputs"]
     )
-    note = f"Sobol' indices from {one['rows']} rows, with 95 % intervals."
+    note = f"Sobol' indices from {one['rows']} rows, with 95 % intervals. {HELD}"
     yield parts.table(("Input", "alone", "with others"), rows, kind="indices", caption=note)
 
 

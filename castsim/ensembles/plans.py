@@ -54,7 +54,7 @@ def plan(
         If `draws` is below 1, `indices` above `draws`, `seed` below 0, `largest_mL` no volume of
         at least one step of the grid, or the scenario cannot be used.
     ResultError
-        If the folder holds another study, or cannot be written.
+        If the folder holds another plan, or cannot be written.
     MissingError
         If the scheduler cannot be reached.
     """

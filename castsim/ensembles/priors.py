@@ -179,7 +179,11 @@ def _unlike(own: Prior, bundled: Prior) -> str:
 def _entries(path: Path) -> Sequence[Mapping[str, Any]]:
     try:
         content = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except FileNotFoundError as error:
+        raise ScenarioError(f"{path}: no such file; it must hold [[prior]] entries") from error
+    except OSError as error:
+        raise ScenarioError(f"{path}: cannot be read: {error.strerror or error}") from error
+    except ValueError as error:
         raise ScenarioError(f"{path}: cannot be read as TOML: {error}") from error
     entries: list[dict[str, Any]] = content.get("prior", [])
     if set(content) - {"prior"} or not _are_tables(entries):

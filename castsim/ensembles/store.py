@@ -104,7 +104,7 @@ class Store:
         Raises
         ------
         ResultError
-            If it holds something else, or another study; the difference is named.
+            If it holds something else, or another plan; the difference is named.
         """
         self.folder, self.study, self.matrix = folder, study, matrix
         self.chunks = folder / DRAWS if matrix == A else folder / INDICES / matrix
@@ -203,7 +203,7 @@ class Store:
         if manifest.exists():
             _check_same(self.folder, manifest.read_text(encoding="utf-8"), self.study.to_json())
         elif self.folder.exists() and not _is_free(self.folder):
-            raise ResultError(f"{self.folder}: exists and holds no study: choose another -o")
+            raise ResultError(f"{self.folder}: exists and is no plan of castsim: choose another -o")
         elif not self.folder.exists():
             above = next(parent for parent in self.folder.absolute().parents if parent.exists())
             if not above.is_dir() or not os.access(above, os.W_OK):
@@ -302,12 +302,12 @@ def _check_same(folder: Path, there: str, now: str) -> None:
             )
         if was != now_is:
             raise ResultError(
-                f"{folder}: holds another study: {name} was {_shown(was)}, "
+                f"{folder}: holds another plan: {name} was {_shown(was)}, "
                 f"now {_shown(now_is)}; choose another -o, or ask for the same"
             )
     # the place of a prior is its random coordinate, and the first arm is what others are against
     raise ResultError(
-        f"{folder}: holds another study: order of priors or arms differs; "
+        f"{folder}: holds another plan: order of priors or arms differs; "
         "choose another -o, or ask for the same"
     )
 

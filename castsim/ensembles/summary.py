@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from castsim.ensembles.curves import Mark
 from castsim.ensembles.drivers import LEVEL, OUTCOMES, Driver, input_label
-from castsim.ensembles.indices import Share
+from castsim.ensembles.indices import HELD, Share
 from castsim.ensembles.planning import Plan
 from castsim.ensembles.recommending import Interval, Recommendation
 from castsim.ensembles.sampling import rules_left_out
@@ -279,7 +279,7 @@ def _indices(plan: Plan) -> list[str]:
     if supported:
         lines.append(
             f"Share of the variance of {words} in which an input takes part (total Sobol' index): "
-            f"{'; '.join(supported[:NAMED])}."
+            f"{'; '.join(supported[:NAMED])}. {HELD}"
         )
     if missing or not supported:
         of = f" of {', '.join(missing)}" if supported else ""

@@ -3,6 +3,7 @@
 import itertools
 import json
 import math
+from dataclasses import replace
 from functools import partial
 from importlib.resources import files
 from pathlib import Path
@@ -23,6 +24,7 @@ from castsim.ensembles.comparing import (
     MEANS,
     OWN,
     Comparison,
+    Interval,
     compare_plans,
     paired_means,
     paired_shares,
@@ -218,7 +220,44 @@ def test_an_arm_that_is_never_safe_has_no_risks_at_a_volume_of_its_own(tmp_path:
     (pairing,) = compare_plans(plans_of(store)).pairings
     assert [one.quantity for one in pairing.own] == ["covered_and_safe"]
     told = compare_report(compare_plans(plans_of(store)))["summary"][0]
-    assert "no volume can be recommended; read at" in told
+    assert told.count("no volume to recommend: covered and safe in no draw up to 2.00 mL") == 2
+
+
+def test_where_success_does_not_decide_the_risks_are_told(tmp_path: Path) -> None:
+    """The later arm refluxes later: which is all that can tell them apart if neither covers."""
+    names = NAMES[:2]
+
+    def told(folder: str, covers: bool | dict[str, bool], draws: int) -> str:
+        store = made_up_store(tmp_path / folder, name_arms(names, []), draws, covers=covers)
+        one = compare_plans(plans_of(store, draws), common_mL=0.8)
+        return str(compare_report(one)["summary"][0])
+
+    neither = told("neither", False, 96)
+    assert neither.count("no volume to recommend: covered and safe in no draw up to 2.00 mL") == 2
+    start = " cannot tell which is the better, but risks differ by 0.80 mL in both: azygos reflux −"
+    assert start in neither
+    one = told("one", {names[0]: False, names[1]: True}, 96)
+    assert one.count("no volume to recommend") == 1
+    assert "cannot tell" not in one
+    few = told("few", True, 4)
+    assert few.endswith("cannot tell which is the better, nor by the risks.")
+
+
+def test_risks_that_differ_at_each_arms_own_volume_are_named(comparison: Comparison) -> None:
+    pairing = comparison.pairings[0]
+    unsure, sure = Interval(0.0, -0.1, 0.1), Interval(-0.2, -0.3, -0.1)
+    changed = replace(
+        pairing,
+        own=tuple(
+            replace(one, difference=sure if one.quantity == "azygos_reflux" else unsure)
+            for one in pairing.own
+        ),
+    )
+    told = compare_report(replace(comparison, pairings=(changed,)))["summary"][0]
+    assert told.endswith(
+        "By this these draws cannot tell which is the better, but risks differ: azygos reflux "
+        "−20.0 [−30.0 to −10.0] percentage points."
+    )
 
 
 def test_the_published_schema_is_up_to_date() -> None:

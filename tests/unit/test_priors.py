@@ -193,5 +193,15 @@ def test_faulty_own_priors_are_refused_in_one_line(tmp_path: Path, text: str, sa
 
 
 def test_a_missing_file_of_priors_is_told(tmp_path: Path) -> None:
-    with pytest.raises(ScenarioError, match="cannot be read"):
+    with pytest.raises(ScenarioError, match=r"none\.toml: no such file; it must hold \[\[prior"):
         priors_with(tmp_path / "none.toml")
+    with pytest.raises(ScenarioError, match="cannot be read: Is a directory"):
+        priors_with(tmp_path)
+
+
+def test_the_example_of_the_readme_can_be_used(tmp_path: Path) -> None:
+    readme = (Path(__file__).resolve().parents[2] / "README.md").read_text("utf-8")
+    (text,) = re.findall(r"```toml\n(\[\[prior.*?)```", readme, re.DOTALL)
+    own = {one.field: one for one in priors_with(changes(tmp_path, text))}
+    assert (own["tip.offset_mm"].low, own["tip.offset_mm"].high) == (-1.0, 1.0)
+    assert own["tip.offset_mm"].group == "practice"

@@ -134,7 +134,7 @@ def test_another_study_is_refused_and_the_difference_named(
 ) -> None:
     filled(tmp_path / "x", 1)
     before = digest(tmp_path / "x")
-    with pytest.raises(ResultError, match=f"holds another study: {told}.*choose another -o"):
+    with pytest.raises(ResultError, match=f"holds another plan: {told}.*choose another -o"):
         Store(tmp_path / "x", other)
     assert digest(tmp_path / "x") == before
 
@@ -169,7 +169,7 @@ def test_order_and_what_is_empty_make_another_study(
 ) -> None:
     filled(tmp_path, 1, one)
     assert Store(tmp_path, one).missing(1) == []
-    with pytest.raises(ResultError, match=f"holds another study: {told}; choose another -o"):
+    with pytest.raises(ResultError, match=f"holds another plan: {told}; choose another -o"):
         Store(tmp_path, other)
 
 
@@ -208,7 +208,7 @@ def test_places_that_are_taken(tmp_path: Path) -> None:
     (tmp_path / "thesis" / "chapter.tex").write_text("years of work")
     before = digest(tmp_path)
     for taken in ("wall", "thesis"):
-        with pytest.raises(ResultError, match=f"{taken}: exists and holds no study"):
+        with pytest.raises(ResultError, match=f"{taken}: exists and is no plan of castsim"):
             Store(tmp_path / taken, study())
     with pytest.raises(ResultError, match=r"cannot be used: .*wall is no writable folder"):
         filled(tmp_path / "wall" / "below", 1)
