@@ -5,9 +5,18 @@ from functools import partial
 from html import escape
 
 from castsim.ensembles import page_parts as parts
-from castsim.ensembles.compare_plots import MEANS, PANELS, chances, coverage, differences, look
+from castsim.ensembles.compare_plots import (
+    MEANS,
+    PANELS,
+    chances,
+    coverage,
+    differences,
+    focus,
+    look,
+)
 from castsim.ensembles.compare_report import change_text, value_text
 from castsim.ensembles.page_parts import Report
+from castsim.ensembles.plan_plots import scale_text
 from castsim.ensembles.wording import EVENT_NAMES, millilitres
 
 CHART_IN = (4.4, 3.0)
@@ -37,7 +46,8 @@ def _body(report: Report) -> Iterator[str]:
     yield "<h2>Side by side</h2>"
     yield (
         f"<p>{_key(arms)}. Bands: 95 % intervals, of coverage half of the patients. "
-        f"Dotted: {report['common_mL']:.2f} mL.</p>"
+        f"Dotted: {report['common_mL']:.2f} mL. "
+        f"{scale_text(focus(report), arms[0]['volume_mL'][-1])}</p>"
     )
     yield '<div class="charts">'
     for event in PANELS:

@@ -6,9 +6,10 @@ from castsim.ensembles.figures import ARMS, DASHES, INK, disclaim
 from castsim.ensembles.plan_plots import (
     SHARE_LABEL,
     TITLES,
-    VOLUME_LABEL,
     Report,
+    scale_text,
 )
+from castsim.ensembles.volume_axis import focus_of, set_volume_axis
 from castsim.ensembles.wording import EVENT_NAMES
 
 if TYPE_CHECKING:
@@ -39,8 +40,15 @@ def side_by_side(figure: "Figure", report: Report) -> None:
     disclaim(
         figure,
         f"The same simulated patients in each arm. Bands: 95 % intervals, of coverage half of the "
-        f"patients. Dotted: volume of the differences, {report['common_mL']:.2f} mL.",
+        f"patients. Dotted: volume of the differences, {report['common_mL']:.2f} mL. "
+        f"{scale_text(focus(report), report['arms'][0]['volume_mL'][-1])}",
     )
+
+
+def focus(report: Report) -> float:
+    """Volume up to which there is more room in the pictures of a comparison."""
+    arms = report["arms"]
+    return focus_of([arm["recommended"] for arm in arms], arms[0]["volume_mL"][-1])
 
 
 def look(place: int) -> tuple[str, Any]:
@@ -95,8 +103,7 @@ def differences(axes: "Axes", report: Report) -> None:
 
 
 def _finish(axes: "Axes", report: Report) -> None:
-    axes.set(xlim=(0.0, report["arms"][0]["volume_mL"][-1]), xlabel=VOLUME_LABEL)
-    axes.locator_params(axis="x", nbins=5)
+    set_volume_axis(axes, focus(report), report["arms"][0]["volume_mL"][-1])
     axes.axvline(report["common_mL"], color=INK, linewidth=0.9, linestyle=(0, (2, 2)), zorder=1)
 
 

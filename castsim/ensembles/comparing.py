@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 from scipy.special import stdtrit
 
@@ -142,8 +143,8 @@ def check_common(common_mL: float | None, largest_mL: float | None) -> None:
 
 def _pair(plan: Plan, against: Plan, common_mL: float) -> Pairing:
     tables = [rows_of(one.store, COLUMNS, one.draws, one.arm) for one in (plan, against)]
-    good = pa.compute.and_(*map(succeeded, tables))
-    pairs = int(pa.compute.sum(good).as_py() or 0)
+    good = pc.and_(*map(succeeded, tables))
+    pairs = int(pc.sum(good).as_py() or 0)
     if not pairs:
         raise ResultError(f"{plan.arm} and {against.arm}: no draw came to its end in both")
     failed = {*plan.errors, *against.errors}

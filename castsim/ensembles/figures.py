@@ -124,15 +124,16 @@ def label_ends(axes: "Axes", ends: Sequence[tuple[str, float, str]], *, gap: flo
     gap : in units of the vertical axis
     """
     low, high = axes.get_ylim()
-    right = axes.get_xlim()[1]
+    beside = axes.get_yaxis_transform()
     ordered = sorted(ends, key=lambda end: end[1])
     heights = spread([height for _, height, _ in ordered], gap, low, high)
     for (text, height, colour), place in zip(ordered, heights, strict=True):
         axes.annotate(
             text,
-            xy=(right, height),
-            xytext=(right + 0.06 * (right - axes.get_xlim()[0]), place),
-            textcoords="data",
+            xy=(1.0, height),
+            xycoords=beside,
+            xytext=(1.06, place),
+            textcoords=beside,
             va="center",
             fontsize=8.5,
             annotation_clip=False,

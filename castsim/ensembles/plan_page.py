@@ -7,7 +7,16 @@ from html import escape
 from castsim.ensembles import page_parts as parts
 from castsim.ensembles.indices import HELD
 from castsim.ensembles.page_parts import Report
-from castsim.ensembles.plan_plots import FEARED, TITLES, WANTED, band, chances, drivers
+from castsim.ensembles.plan_plots import (
+    FEARED,
+    TITLES,
+    WANTED,
+    band,
+    chances,
+    drivers,
+    focus,
+    scale_text,
+)
 from castsim.ensembles.wording import EVENT_NAMES, millilitres, number, patients
 
 CHART_IN = (4.6, 3.1)
@@ -54,7 +63,8 @@ def _chances(report: Report) -> Iterator[str]:
         )
     yield "<h2>Chances by injected volume</h2>"
     yield (
-        f"<p>{marks}Bands: 95 % intervals. Nothing stops the operator here: risks at large "
+        f"<p>{marks}{scale_text(focus(report), report['volume_mL'][-1])}"
+        "Bands: 95 % intervals. Nothing stops the operator here: risks at large "
         "volumes are those of going on.</p>"
     )
     yield '<div class="charts wide">'

@@ -18,6 +18,7 @@ from castsim.ensembles.figures import (
     label_ends,
     shade,
 )
+from castsim.ensembles.volume_axis import focus_of, set_volume_axis
 from castsim.ensembles.wording import EVENT_NAMES, patients
 
 if TYPE_CHECKING:
@@ -48,7 +49,6 @@ TITLES = {
     "embolised_mL": ("Carried off with the blood", "agent (mL)"),
 }
 """Band → title of its panel, and what its vertical axis shows."""
-VOLUME_LABEL = "injected volume (mL)"
 SHARE_LABEL = "simulated patients (%)"
 DRIVERS_SHOWN = 8
 LABEL_WIDTH = 28
@@ -73,9 +73,15 @@ def dose_response(figure: "Figure", report: Report) -> None:
     )
     disclaim(
         figure,
-        f"{marks}Above: shares with 95 % intervals. "
+        f"{marks}{scale_text(focus(report), report['volume_mL'][-1])}"
+        "Above: shares with 95 % intervals. "
         "Below: median, half and nine tenths of the patients.",
     )
+
+
+def focus(report: Report) -> float:
+    """Volume up to which there is more room in the pictures of a plan."""
+    return focus_of([report["recommended"]], report["volume_mL"][-1])
 
 
 def heading(report: Report) -> str:
@@ -93,10 +99,8 @@ def chances(axes: "Axes", report: Report, events: tuple[str, ...], title: str) -
         axes.plot(volume, one["estimate"], color=colour, linestyle=dashes, label=event)
         axes.fill_between(volume, one["low"], one["high"], color=colour, alpha=0.18, linewidth=0)
         ends.append((EVENT_NAMES[event], one["estimate"][-1], colour))
-    axes.set(xlim=(0.0, volume[-1]), ylim=(0.0, 100.0), title=title)
-    axes.set(xlabel=VOLUME_LABEL, ylabel=SHARE_LABEL)
-    axes.locator_params(axis="x", nbins=5)
-    _mark_window(axes, report)
+    axes.set(ylim=(0.0, 100.0), title=title, ylabel=SHARE_LABEL)
+    _volume_axis(axes, report)
     label_ends(axes, ends, gap=LABEL_GAP)
 
 
@@ -108,13 +112,11 @@ def band(axes: "Axes", report: Report, name: str) -> None:
     axes.plot(volume, one["p50"], color=BLUE)
     title, label = TITLES[name]
     top = 360.0 if one["unit"] == "deg" else 1.05 * max(*one["p95"], 0.1)
-    axes.set(xlim=(0.0, volume[-1]), ylim=(0.0, top), title=title)
-    axes.set(xlabel=VOLUME_LABEL, ylabel=label)
-    axes.locator_params(axis="x", nbins=5)
+    axes.set(ylim=(0.0, top), title=title, ylabel=label)
     if one["unit"] == "deg":
         axes.set_yticks(range(0, 361, 90))
         axes.axhline(_criterion(report, name), color=INK, linewidth=0.9, linestyle=DASHES[3])
-    _mark_window(axes, report)
+    _volume_axis(axes, report)
 
 
 def drivers(axes: "Axes", report: Report, outcome: str) -> None:
@@ -132,8 +134,16 @@ def drivers(axes: "Axes", report: Report, outcome: str) -> None:
     axes.grid(visible=False, axis="y")
 
 
-def _mark_window(axes: "Axes", report: Report) -> None:
+def scale_text(focus_mL: float, largest_mL: float) -> str:
+    """Say where the scale of volumes changes, if it does."""
+    if focus_mL >= largest_mL:
+        return ""
+    return f"The scale of volumes changes at {focus_mL:g} mL (//). "
+
+
+def _volume_axis(axes: "Axes", report: Report) -> None:
     best = report["recommended"]
+    set_volume_axis(axes, focus(report), report["volume_mL"][-1])
     if best is not None:
         for window in (best["window_mL"], *best["other_windows_mL"]):
             shade(axes, window)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from castsim.ensembles.curves import (
@@ -253,9 +254,7 @@ def make_plan(
 
 def _reasons(table: pa.Table, *, unreachable: bool) -> dict[int, str]:
     """Draw → why it did not come to its end, of those that are `unreachable` or of the others."""
-    ended = pa.compute.and_not(
-        pa.compute.equal(table["unreachable"], unreachable), succeeded(table)
-    )
+    ended = pc.and_not(pc.equal(table["unreachable"], unreachable), succeeded(table))
     some = table.filter(ended)
     return dict(zip(some["draw"].to_pylist(), some["error"].to_pylist(), strict=True))
 

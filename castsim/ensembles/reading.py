@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from castsim.ensembles.curves import EVENTS, matrix
@@ -17,12 +18,12 @@ BoolArray = NDArray[np.bool_]
 def rows_of(store: Store, columns: Sequence[str], n_draws: int, arm: str) -> pa.Table:
     """Some columns of the draws 0 … `n_draws` - 1 of one arm, in order; failed ones too."""
     table = store.read(list(dict.fromkeys(("arm", "error", *columns))), n_draws)
-    return table.filter(pa.compute.equal(table["arm"], arm))
+    return table.filter(pc.equal(table["arm"], arm))
 
 
 def succeeded(table: pa.Table) -> pa.ChunkedArray:
     """Which rows came to their end."""
-    return pa.compute.equal(table["error"], "")
+    return pc.equal(table["error"], "")
 
 
 def place_of(volumes_mL: FloatArray, volume_mL: float) -> int:

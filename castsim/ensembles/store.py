@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from castsim.ensembles.fingerprint import SHOWN
@@ -179,7 +180,7 @@ class Store:
         """
         parts = [_read(self.chunk(first), ["draw", *columns]) for first in range(0, draws, CHUNK)]
         table = pa.concat_tables(parts)
-        return table.filter(pa.compute.less(table["draw"], draws))
+        return table.filter(pc.less(table["draw"], draws))
 
     def write(self, path: Path, content: bytes) -> None:
         """Write `content` to a temporary name and rename it; flushed to the disk before."""

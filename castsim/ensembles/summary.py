@@ -135,9 +135,9 @@ def _unreachable(plan: Plan) -> str:
 
 def _truncated(plan: Plan) -> str:
     return (
-        f"In {percent(plan.truncated_share)} of {_patients(plan)} agent reached the edge of what "
-        "is simulated; what it does beyond is not counted (--set mesh.window_levels=N goes "
-        "further)."
+        f"Agent came to the edge of what is simulated in {percent(plan.truncated_share)} of "
+        f"{_patients(plan)}; what it does beyond is not counted (--set mesh.window_levels=N "
+        "simulates more)."
     )
 
 

@@ -1,6 +1,8 @@
 """``castsim plan`` as a user meets it: the text, the folder, the options."""
 
 import json
+import subprocess
+import sys
 from importlib.resources import files
 from pathlib import Path
 
@@ -40,6 +42,18 @@ def test_what_a_user_gets(folder: Path, capsys: pytest.CaptureFixture[str]) -> N
     assert main(command(folder, "--quiet")) == 0
     assert capsys.readouterr() == ("", "")
     assert {name: (folder / name).read_bytes() for name in before} == before
+
+
+def test_a_process_of_its_own_reads_what_is_there(folder: Path) -> None:
+    """Nothing is run, so that nobody else loads what is needed to read."""
+    done = subprocess.run(
+        [sys.executable, "-m", "castsim.cli", *command(folder, "--quiet", "--no-render")],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    assert (folder / "plan.json").exists()
 
 
 def test_json_is_all_there_is_on_stdout(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:

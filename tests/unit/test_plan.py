@@ -226,9 +226,9 @@ def test_the_edge_of_what_is_simulated_is_told_first_where_many_reach_it(tmp_pat
 
     few, many = summarise(plan("few", 2)), summarise(plan("many", 3))
     assert few.first == (VALIDATION,)
-    told = "1 % [0.3–4 %] of 200 simulated patients agent reached the edge of what is simulated"
+    told = "Agent came to the edge of what is simulated in 1 % [0.3–4 %] of 200 simulated patients"
     assert any(told in line for line in few.limits)
-    assert many.first[0].startswith("In 2 % [0.5–4 %] of 200 simulated patients agent reached")
+    assert many.first[0].startswith(told.replace("1 % [0.3", "2 % [0.5"))
     assert not any("edge" in line for line in many.limits)
 
 
