@@ -10,10 +10,9 @@ from PIL import Image
 
 import castsim
 from castsim import graphics
-from castsim.metrics import summarise
-from castsim.rendering import MOST_TRIANGLES, picture
-from castsim.scene import Scene, build_scene
-from castsim.views import default_views
+from castsim.rendering import OVERVIEW, picture
+from castsim.still import Still
+from castsim.themes import THEMES
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
 COVER = "right-t9"
@@ -34,18 +33,13 @@ def main() -> None:
     for names in SHEET:
         row = []
         for name in names:
-            scene = drawn_scene(name)
-            row.append(picture(scene, default_views(scene), SHEET_SIZE))
+            scene = Still(castsim.run(name), THEMES["light"]).scene()
+            row.append(picture(scene, OVERVIEW, THEMES["light"], SHEET_SIZE))
             if name == COVER:
-                save(picture(scene, default_views(scene), COVER_SIZE), DOCS / "cast.png")
+                cover = picture(scene, OVERVIEW, THEMES["light"], COVER_SIZE)
+                save(cover, DOCS / "cast.png")
         rows.append(np.hstack(row))
     save(np.vstack(rows), DOCS / "gallery.jpg")
-
-
-def drawn_scene(name: str) -> Scene:
-    """Scene of one bundled scenario."""
-    cast = castsim.run(name)
-    return build_scene(cast, summarise(cast), most_triangles=MOST_TRIANGLES)
 
 
 def save(image: np.ndarray, path: Path) -> None:

@@ -1,4 +1,4 @@
-"""The command line: ``castsim run``, ``scenarios``, ``show``, ``anatomy``, ``benchmark``.
+"""The command line: ``castsim run``, ``show``, ``anatomy``, ``plan``, ``render`` and so on.
 
 Results go to stdout, everything else to stderr. Exit codes: 0 done; 1 a fault in castsim or an
 answer that is no; 2 bad input, nothing written; 3 something missing on this machine;
@@ -16,19 +16,34 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from castsim import __version__
+from castsim import __version__, picture_commands
+from castsim.command_options import (
+    AzygosOption,
+    CoverageOption,
+    DrawsOption,
+    IndicesOption,
+    JsonOption,
+    LargestOption,
+    NoRenderOption,
+    PriorsOption,
+    QuietOption,
+    ScenarioArgument,
+    SchedulerOption,
+    SeedOption,
+    SetOption,
+    StudySeedOption,
+    WorkersOption,
+)
 from castsim.errors import CastsimError, MissingError
 from geometry.errors import GeometryError
 
 if TYPE_CHECKING:
-    from castsim.console import StageProgress
     from castsim.ensembles.targets import Targets
     from geometry.surface import LumenSurface
 
 DEFAULT_FOLDER = Path("casts")
 PLAN_FOLDER = Path("plans")
 DrawsProgress = Callable[[int, int], None]
-COMPILING = "castsim: compiling the kernels, once on this machine (a minute or two)"
 _GEOMETRY_EXIT_CODE = 2
 _SIGNAL_EXIT_CODE = 128
 
@@ -40,89 +55,6 @@ app = typer.Typer(
     help="Predict where a liquid embolic agent goes in the veins of the spine. "
     "Research and education, not a medical device.",
 )
-
-ScenarioArgument = Annotated[
-    str, typer.Argument(metavar="SCENARIO", help="Name of a bundled scenario, or a TOML file.")
-]
-SetOption = Annotated[
-    list[str] | None,
-    typer.Option("--set", metavar="FIELD=VALUE", help="Set any field; may be repeated."),
-]
-SeedOption = Annotated[
-    int | None,
-    typer.Option(
-        "--seed",
-        metavar="N",
-        min=0,
-        max=2**63 - 1,
-        help="Seed of the injection; the scenario's own by default.",
-    ),
-]
-JsonOption = Annotated[
-    bool, typer.Option("--json", help="Print JSON on stdout, and nothing else there.")
-]
-NoRenderOption = Annotated[
-    bool, typer.Option("--no-render", help="Draw nothing: no picture and no page.")
-]
-QuietOption = Annotated[
-    bool, typer.Option("--quiet", help="Print no table and no progress; errors are still told.")
-]
-
-DrawsOption = Annotated[
-    int, typer.Option("--draws", metavar="N", help="Random patients to inject into.")
-]
-StudySeedOption = Annotated[
-    int,
-    typer.Option("--seed", metavar="N", min=0, max=2**63 - 1, help="Seed of all random draws."),
-]
-PriorsOption = Annotated[
-    Path | None,
-    typer.Option("--priors", metavar="FILE", help="TOML file of priors that replace bundled ones."),
-]
-LargestOption = Annotated[
-    float | None,
-    typer.Option(
-        "--up-to-ml", metavar="ML", min=0.1, max=20.0, help="Inject every draw so far; default 2.0."
-    ),
-]
-CoverageOption = Annotated[
-    float | None,
-    typer.Option(
-        "--coverage-deg",
-        metavar="DEG",
-        min=1.0,
-        max=360.0,
-        help="What counts as covered; default 330.",
-    ),
-]
-IndicesOption = Annotated[
-    int,
-    typer.Option(metavar="N", help="Draws to run again, once for each input, for Sobol' indices."),
-]
-AzygosOption = Annotated[
-    float | None,
-    typer.Option(
-        "--azygos-ml",
-        metavar="ML",
-        min=0.001,
-        max=20.0,
-        help="Reflux that is not tolerated; default 0.01.",
-    ),
-]
-SchedulerOption = Annotated[
-    str | None,
-    typer.Option(
-        "--scheduler",
-        metavar="ADDRESS",
-        help="A Dask scheduler, such as tcp://host:8786; default this machine.",
-    ),
-]
-WorkersOption = Annotated[
-    int | None,
-    typer.Option(
-        "--workers", metavar="N", min=1, help="Processes on this machine; default one a core."
-    ),
-]
 
 
 def _print_version(wanted: bool) -> None:
@@ -171,11 +103,11 @@ def run(
 
     check_folder(folder)
 
-    from castsim.console import print_cast, progress_bar, talk
+    from castsim.console import print_cast, progress_bar, talk, told
     from castsim.simulate import run as simulate
 
     with progress_bar(not quiet) as progress:
-        cast = simulate(planned, seed=seed, progress=_told(progress, quiet=quiet))
+        cast = simulate(planned, seed=seed, progress=told(progress, quiet=quiet))
         if progress is not None:
             progress("writing", 0.0)
         written = write_cast(cast, folder, render=not no_render)
@@ -304,6 +236,9 @@ def anatomy(
         from castsim.console import print_inventory
 
         print_inventory(totals, f"Veins of the {kind} anatomy, seed {seed}")
+
+
+app.command()(picture_commands.render)
 
 
 @app.command()
@@ -489,7 +424,7 @@ def benchmark(
     """
     from castsim import benchmark_files as files
     from castsim.benchmark import predict_all, report
-    from castsim.console import print_benchmark, progress_bar
+    from castsim.console import print_benchmark, progress_bar, told
 
     names = files.chosen_scenarios(scenario or ())
     folder = files.find_folder(baselines, update=update)
@@ -497,8 +432,7 @@ def benchmark(
         files.check_none_left_over(folder)
     stored = files.read_baselines(folder, names, update=update)
     with progress_bar(not quiet) as progress:
-        told = _told(progress, quiet=quiet, heading="benchmark")
-        outcomes = predict_all(names, told)
+        outcomes = predict_all(names, told(progress, quiet=quiet, heading="benchmark"))
     comparisons = files.compare_all(stored, outcomes)
     if update:
         files.update(folder, stored, outcomes)
@@ -519,32 +453,9 @@ def _surface_line(lumen: "LumenSurface", path: Path) -> str:
     )
 
 
-def _told(
-    progress: "StageProgress | None", *, quiet: bool, heading: str | None = None
-) -> "StageProgress":
-    """Pass progress on to the bar, and say once that kernels are being compiled when they are.
-
-    With `heading` all stages go by this name, as parts of one longer work.
-    """
-    from castsim.console import talk
-    from castsim.kernels import compiled
-
-    waits = not quiet and not compiled()
-
-    def told(stage: str, done: float) -> None:
-        nonlocal waits
-        if waits and stage == "injection":
-            waits = False
-            talk().print(COMPILING)
-        if progress is not None:
-            progress(heading or stage, done)
-
-    return told
-
-
 def _told_draws(progress: DrawsProgress | None, *, compiles: bool) -> DrawsProgress:
     """Pass draws on to the bar, and say once that kernels are being compiled when they are."""
-    from castsim.console import talk
+    from castsim.console import COMPILING, talk
     from castsim.kernels import compiled
 
     waits = compiles and not compiled()

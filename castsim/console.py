@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from castsim.benchmark import Comparison, Difference
 
 StageProgress = Callable[[str, float], None]
+COMPILING = "castsim: compiling the kernels, once on this machine (a minute or two)"
 
 SHOWN_VEINS = 5
 """Veins of one scenario whose change is shown; the others are in the JSON."""
@@ -67,6 +68,28 @@ def progress_bar(shown: bool) -> Iterator[StageProgress | None]:
             bar.update(task, completed=min(max(done, 0.0), 1.0))
 
         yield update
+
+
+def told(
+    progress: StageProgress | None, *, quiet: bool, heading: str | None = None
+) -> StageProgress:
+    """Pass progress on to the bar, and say once that kernels are being compiled when they are.
+
+    With `heading` all stages go by this name, as parts of one longer work.
+    """
+    from castsim.kernels import compiled
+
+    waits = not quiet and not compiled()
+
+    def tell(stage: str, done: float) -> None:
+        nonlocal waits
+        if waits and stage == "injection":
+            waits = False
+            talk().print(COMPILING)
+        if progress is not None:
+            progress(heading or stage, done)
+
+    return tell
 
 
 @contextmanager

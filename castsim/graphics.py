@@ -61,7 +61,7 @@ class Graphics:
             return f"off-screen OpenGL by {self.window}"
         return (
             "no picture: this machine has no off-screen OpenGL; on Debian or Ubuntu run "
-            f"`apt-get install {' '.join(DEBIAN_PACKAGES)}` (everything else was done)"
+            f"`apt-get install {' '.join(DEBIAN_PACKAGES)}`"
         )
 
 

@@ -29,8 +29,8 @@ if TYPE_CHECKING:
     from geometry.surface import LumenSurface
 
 REPORT = "cast.json"
-FILES = (REPORT, "cast.vtp", "cast.png", "scene.html", "report.html")
-MADE_LATER = ("view-", "movie-", "fluoro-")
+FILES = (REPORT, "cast.vtp", "cast.png", "scene.html")
+MADE_LATER = ("view-", "movie-", "fluoro-", "report.html")
 """How the files begin that other commands draw from a cast and put beside it."""
 
 _FORMAT = SCHEMA.partition("/")[0]
@@ -148,7 +148,7 @@ def write_anatomy(anatomy: "Anatomy", path: Path) -> None:
     from castsim.vtp import network_polydata, write_vtp
 
     check_file(path, ".vtp")
-    _write_file(path, lambda part: write_vtp(network_polydata(anatomy.network), part))
+    write_file(path, lambda part: write_vtp(network_polydata(anatomy.network), part))
 
 
 def write_surface(
@@ -168,11 +168,17 @@ def write_surface(
     from castsim.surface_files import SUFFIXES, surface_bytes
 
     check_file(path, *SUFFIXES)
-    _write_file(path, lambda part: surface_bytes(surface, part, arrival_volume_mL))
+    write_file(path, lambda part: surface_bytes(surface, part, arrival_volume_mL))
 
 
-def _write_file(path: Path, write: Callable[[Path], None]) -> None:
-    """Let `write` make a file of another name, then give it its own."""
+def write_file(path: Path, write: Callable[[Path], None]) -> None:
+    """Let `write` make a file of another name, then give it its own: whole or not at all.
+
+    Raises
+    ------
+    ResultError
+        If the file cannot be written.
+    """
     part = path.with_name(f".{path.stem}.{secrets.token_hex(4)}.part{path.suffix}")
     try:
         write(part)
@@ -211,15 +217,15 @@ def write_cast(cast: "Cast", folder: str | Path, *, render: bool = True) -> Writ
         if render:
             from castsim.rendering import export_html, render_png
 
-            draw: tuple[tuple[Callable[..., object], str], ...] = (
-                (render_png, "cast.png"),
-                (export_html, "scene.html"),
+            draw: tuple[tuple[Callable[[Path], None], str], ...] = (
+                (lambda path: render_png(cast, path), "cast.png"),
+                (lambda path: export_html(cast, path, summary=report), "scene.html"),
             )
             for write, name in draw:
                 try:
-                    write(cast, part / name, summary=report)
+                    write(part / name)
                 except MissingError as error:
-                    notes.append(str(error))
+                    notes.append(f"{error} (everything else was done)")
         output = report["timing_s"]["output"] + time.perf_counter() - began
         report["timing_s"] = {**report["timing_s"], "output": output}
         report = checked_report(report)

@@ -1,6 +1,6 @@
 """Directions of looking at a scene, all in parallel projection, so that a scale bar holds."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -8,9 +8,17 @@ from castsim.scene import LETTER_THRESHOLD, OBLIQUE_RISE_DEG, OBLIQUE_TURN_DEG, 
 from geometry.network import FloatArray
 
 WHOLE_MM = 400.0
-"""A cut so far before the focus that nothing is cut off."""
+"""A cut so far from the focus that nothing is cut off."""
 CLOSE_HALF_MM = 11.0
 """Half height of the view along the root: foramen and a little of the bone about it."""
+MARGIN = 1.10
+"""Room about what a view has to show."""
+SLAB_MM = 14.0
+"""Half of the thickness that a view from below shows: the veins of one level, not of all."""
+NAMES = ("ap", "lateral", "oblique", "axial")
+
+UPWARDS = np.array([0.0, 0.0, 1.0])
+FORWARDS = np.array([0.0, 1.0, 0.0])
 
 
 @dataclass(frozen=True)
@@ -21,9 +29,10 @@ class View:
     ----------
     name : under the picture
     focus : (3,) mm, what lies in the middle
-    towards_eye : (3,) unit vector from the scene to the eye, RAS, not vertical
+    towards_eye : (3,) unit vector from the scene to the eye, RAS
     half_height : mm, of what is seen
-    cut : mm before the focus; what lies nearer to the eye is cut off
+    cut, far : mm before and behind the focus; what lies nearer or farther is cut off
+    upright : (3,) what points up in the picture, not along `towards_eye`
     """
 
     name: str
@@ -31,11 +40,13 @@ class View:
     towards_eye: FloatArray
     half_height: float
     cut: float = WHOLE_MM
+    far: float = WHOLE_MM
+    upright: FloatArray = field(default_factory=lambda: UPWARDS)
 
     @property
     def right(self) -> FloatArray:
         """Unit vector to the right in the picture, (3,) RAS."""
-        right = np.cross([0.0, 0.0, 1.0], self.towards_eye)
+        right = np.cross(self.upright, self.towards_eye)
         return np.asarray(right / np.linalg.norm(right))
 
     @property
@@ -50,20 +61,48 @@ def direction(turn_deg: float, rise_deg: float = 0.0) -> FloatArray:
     return np.array([np.cos(rise) * np.sin(turn), np.cos(rise) * np.cos(turn), np.sin(rise)])
 
 
-def default_views(scene: Scene) -> tuple[View, View, View]:
-    """From the front; obliquely from the target's side; along the root, cut at the foramen."""
-    turn = OBLIQUE_TURN_DEG * scene.side
-    half = scene.half_height
-    return (
-        View("front", scene.focus, direction(0.0), half),
-        View("oblique", scene.target, direction(turn, OBLIQUE_RISE_DEG), half),
-        View(
-            "along the root, cut at its exit",
-            scene.target,
-            scene.root_axis,
-            CLOSE_HALF_MM,
-            cut=scene.root_length / 2.0,
-        ),
+def named_view(scene: Scene, name: str, aspect: float) -> View:
+    """One of `NAMES`, as near as it may be while it shows the whole cast.
+
+    Parameters
+    ----------
+    name : ap: from the front; lateral: from the target's side; oblique: between the two, raised;
+        axial: from the feet, as scans are shown, a slab about the target
+    aspect : width over height of the picture
+    """
+    if name == "axial":
+        words = f"axial, from below, {2 * SLAB_MM:g} mm about the root"
+        slab = View(words, scene.target, -UPWARDS, 1.0, SLAB_MM, SLAB_MM, FORWARDS)
+        return _framed(slab, scene.frame, aspect)
+    turn, rise, words = {
+        "ap": (0.0, 0.0, "AP, from the front"),
+        "lateral": (90.0 * scene.side, 0.0, f"lateral, from the {scene.side.name.lower()}"),
+        "oblique": (OBLIQUE_TURN_DEG * scene.side, OBLIQUE_RISE_DEG, "oblique"),
+    }[name]
+    return _framed(View(words, scene.target, direction(turn, rise), 1.0), scene.frame, aspect)
+
+
+def root_view(scene: Scene) -> View:
+    """Along the target root from outside, cut at its exit: how far it is wrapped."""
+    return View(
+        "along the root",
+        scene.target,
+        scene.root_axis,
+        CLOSE_HALF_MM,
+        cut=scene.root_length / 2.0,
+    )
+
+
+def _framed(view: View, points: FloatArray, aspect: float) -> View:
+    """The same view moved and widened so that it shows all `points` (k, 3)."""
+    axes = np.stack([view.right, view.up])
+    place = (points - view.focus) @ axes.T
+    low, high = place.min(axis=0), place.max(axis=0)
+    half = (high - low) / 2.0
+    return replace(
+        view,
+        focus=view.focus + (low + high) / 2.0 @ axes,
+        half_height=MARGIN * float(max(half[1], half[0] / aspect)),
     )
 
 

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from castsim import graphics
+from castsim.cast import foramen_coverage
 from castsim.polylines import arc_length, points_at
 from geometry.levels import Level, Side
 from geometry.network import NetworkBuilder, TerminalKind, VesselNetwork
@@ -64,8 +65,20 @@ def _mesh(network: VesselNetwork) -> SimpleNamespace:
         xyz += list(points_at(network.points(b), arc[1:-1]))
         radius += [network.point_radius[own][0]] * len(inner)
         minor += [network.point_radius_minor[own][0]] * len(inner)
+    codes = np.zeros((3, len(xyz)), dtype=int)
+    for b in range(network.n_branches):
+        own = polyline[offset[b] : offset[b + 1]]
+        codes[0, own] = network.branch_structure[b]
+        codes[1, own] = network.branch_level[b]
+        codes[2, own] = network.branch_side[b]
     flow = SimpleNamespace(
-        cell_radius=np.array(radius), cell_radius_minor=np.array(minor), cell_centroid=np.array(xyz)
+        cell_radius=np.array(radius),
+        cell_radius_minor=np.array(minor),
+        cell_centroid=np.array(xyz),
+        cell_structure=codes[0],
+        cell_level=codes[1],
+        cell_side=codes[2],
+        n_cells=len(xyz),
     )
     paraspinal = np.array(polyline[offset[-2] : offset[-1]])
     return SimpleNamespace(
@@ -87,13 +100,22 @@ def make_cast(title: str = "Right T9, tip in the foramen") -> SimpleNamespace:
     reached = away < 14.0
     first = np.where(reached, 10.0 * away, np.inf)
     target = SimpleNamespace(root=ROOT, side_code=SIDE)
+    anatomy = SimpleNamespace(skeleton=skeleton, network=network)
     return SimpleNamespace(
+        injected=float(first[reached].max()),
+        injection=SimpleNamespace(stop_reason="protocol complete"),
+        coverage=foramen_coverage(anatomy, mesh, ROOT, SIDE),
+        saturation_at=lambda volume: (first <= volume).astype(float),
+        full_at=lambda volume: first <= volume,
+        log_at=lambda column, volume: np.asarray(volume) * (6.0 if column == "time" else 0.0),
         scenario=SimpleNamespace(
+            name="made-by-hand",
+            agent="Onyx 18",
             title=title,
             target=target,
             catheter_model=lambda: SimpleNamespace(outer_diameter=0.9),
         ),
-        anatomy=SimpleNamespace(skeleton=skeleton, network=network),
+        anatomy=anatomy,
         mesh=mesh,
         first_volume=first,
         full_volume=first + 1.0,

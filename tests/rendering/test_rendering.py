@@ -9,16 +9,24 @@ import pytest
 from PIL import Image
 
 from castsim import graphics
-from castsim.errors import MissingError
-from castsim.rendering import FOOT_SHARE, HEADING_SHARE, picture, render_png
-from castsim.scene import Label, Part, Scene, build_scene
+from castsim.cast_surface import cells_of
+from castsim.errors import MissingError, ResultError, ScenarioError
+from castsim.panels import Layer, Studio, Veils
+from castsim.rendering import picture, render_png, views_of
+from castsim.scene import Label, Paint, Part, Reading, Scene
+from castsim.sheet import Plan, sheet
+from castsim.shown import Shown
+from castsim.still import Still
 from castsim.surfaces import tube
-from castsim.views import View, default_views, direction, edge_letters
+from castsim.themes import THEMES
+from castsim.views import NAMES, View, direction, edge_letters, named_view
 from geometry.levels import Side
+from geometry.structures import Structure
 
 SIZE = (800, 500)
 GOLDEN = Path(__file__).parent / "golden" / "scene.png"
 HALF_MM = 20.0
+LIGHT = THEMES["light"]
 
 
 def rod(start: tuple[float, ...], end: tuple[float, ...], radius: float, sides: int = 24):
@@ -30,15 +38,20 @@ ROOT = Part("root", "#f2b705", 1.0, rod((4, 4, -12), (14, 4, -12), 2.0))
 
 def hand_made_scene() -> Scene:
     """A cast on the patient's right, a vein across, and a bone in front of both."""
+    agent = rod((4, 0, 0), (14, 0, 0), 1.6)
+    late = (agent.points[:, 0] > 9.0).astype(int)
+    vein = rod((-14, 0, 0), (15, 0, 0), 1.5)
     return Scene(
         parts=(
             ROOT,
-            Part("cast", "#17181c", 0.93, rod((4, 0, 0), (14, 0, 0), 1.6)),
-            Part("veins", "#3f7fd0", 0.42, rod((-14, 0, 0), (15, 0, 0), 1.5)),
+            Part("cast", "#17181c", 1.0, agent, Paint(late, ("#101018", "#c03020"))),
+            Part(
+                "veins", "#3f7fd0", 0.42, vein,
+                Paint(np.zeros(len(vein.points), dtype=int), ("#3f7fd0",), ("segmental veins",)),
+            ),
             Part("bone", "#cdb88f", 0.28, rod((9, 12, -12), (9, 12, 10), 4.0)),
         ),
         labels=(Label("T9", np.array([-8.0, 0.0, 10.0])),),
-        focus=np.zeros(3),
         target=np.array([9.0, 4.0, -12.0]),
         root_axis=np.array([1.0, 0.0, 0.0]),
         root_length=10.0,
@@ -46,72 +59,90 @@ def hand_made_scene() -> Scene:
         side=Side.RIGHT,
         title="A scene made by hand",
         facts="0.60 mL injected",
-    )
+        frame=np.array([[-16.0, -5.0, -18.0], [16.0, 5.0, 18.0]]),
+        reading=Reading("root T9 right", 0.6, 1.0, 120.0, 350.0, np.radians([[-60.0, 60.0]])),
+    )  # fmt: skip
+
+
+class Front:
+    """The picture from the front, and colours in it by place in mm."""
+
+    def __init__(self, scene: Scene) -> None:
+        self.image = picture(scene, "ap", LIGHT, SIZE)
+        self.plan = Plan.of(SIZE, 1)
+        (self.view,) = views_of(scene, "ap", self.plan)
+        self.left, self.top, self.right, self.bottom = self.plan.panels[0]
+        self.px_per_mm = (self.bottom - self.top) / (2.0 * self.view.half_height)
+
+    def at(self, x_mm: float, z_mm: float) -> np.ndarray:
+        away = np.array([x_mm, 0.0, z_mm]) - self.view.focus
+        # the patient's right is on the left of the picture
+        column = round((self.left + self.right) / 2.0 - away[0] * self.px_per_mm)
+        row = round((self.top + self.bottom) / 2.0 - away[2] * self.px_per_mm)
+        return self.image[row, column].astype(float)
 
 
 @pytest.fixture(scope="module")
-def front(opengl) -> np.ndarray:
-    scene = hand_made_scene()
-    return picture(scene, [default_views(scene)[0]], SIZE)
+def front(opengl) -> Front:
+    return Front(hand_made_scene())
 
 
-def at(image: np.ndarray, x_mm: float, z_mm: float) -> np.ndarray:
-    """Colour of the picture where (x, z) of the front view lies."""
-    height, width, _ = image.shape
-    body = height * (1.0 - HEADING_SHARE - FOOT_SHARE)
-    px_per_mm = body / (2.0 * HALF_MM)
-    # the patient's right is on the left of the picture
-    column = round(width / 2.0 - x_mm * px_per_mm)
-    row = round(height * HEADING_SHARE + body / 2.0 - z_mm * px_per_mm)
-    return image[row, column].astype(float)
-
-
-def test_cast_is_dark_in_its_place_and_the_background_white(front):
-    assert at(front, 5.0 - 0.5, 0.0).max() < 110
-    assert at(front, -10.0, -10.0).min() > 250
+def test_the_cast_has_the_colour_of_its_arrival_in_its_place_and_the_paper_is_white(front):
+    assert front.at(4.7, 0.0).max() < 90
+    red, green, blue = front.at(13.6, 0.0)
+    assert red > max(green, blue) + 40
+    assert front.at(-12.0, -10.0).min() > 250
 
 
 def test_vein_is_blue_and_the_right_of_the_patient_is_on_the_left(front):
-    red, _, blue = at(front, -8.0, 0.0)
+    red, _, blue = front.at(-8.0, 0.0)
     assert blue > red + 40
-    assert at(front, 8.0 - 3.9, 0.0).mean() < at(front, -8.0, 0.0).mean() - 60
+    assert front.at(4.7, 0.0).mean() < front.at(-8.0, 0.0).mean() - 60
 
 
 def test_a_veil_of_bone_leaves_the_cast_to_be_seen(front):
-    bone, cast_behind_bone = at(front, 9.0, 6.0), at(front, 9.0, 0.0)
+    bone, cast_behind_bone = front.at(9.0, 6.0), front.at(9.0, 0.0)
     assert bone.mean() < 245
     assert cast_behind_bone.mean() < bone.mean() - 50
 
 
-def test_veils_blend_in_all_channels_even_where_one_of_them_is_equal(opengl):
-    far = Part("far", "#608060", 0.5, rod((0, -3, -10), (0, -3, 10), 5.0))
-    near = Part("near", "#a08060", 0.5, rod((0, 9, -10), (0, 9, 10), 5.0))
-    same_green, other_green = (
-        replace(hand_made_scene(), parts=(ROOT, far, replace(near, colour=colour)))
-        for colour in ("#a08060", "#a08160")
+def test_the_scale_bar_is_as_long_as_it_says(front):
+    dark = front.image[front.bottom - 13 : front.bottom - 4, : front.right].max(axis=2) < 60
+    assert dark[:, : round(0.4 * front.right)].sum(axis=1).max() == pytest.approx(
+        10.0 * front.px_per_mm, abs=1.5
     )
-    front = default_views(same_green)[:1]
-    difference = picture(same_green, front, SIZE).astype(int) - picture(other_green, front, SIZE)
-    assert np.abs(difference).max() <= 2
 
 
-def test_the_scale_bar_is_twenty_millimetres_long(front):
-    dark = front[-70:-30, :250].astype(int).sum(axis=2) < 400
-    run = int(dark.sum(axis=1).max())
-    height = front.shape[0] * (1.0 - HEADING_SHARE - FOOT_SHARE)
-    assert run == pytest.approx(20.0 * height / (2.0 * HALF_MM), abs=2.0)
+def test_the_ring_is_thick_where_the_root_is_wrapped(front):
+    """120 degrees about cranial: the top of the ring and not its bottom."""
+    left, top, right, _ = front.plan.side
+    side = front.image[top : top + round(260 * front.plan.unit), left:right].astype(int)
+    wrapped = np.array([int(LIGHT.scale[len(LIGHT.scale) // 3][k : k + 2], 16) for k in (1, 3, 5)])
+    rows, columns = np.nonzero(np.abs(side - wrapped).max(axis=2) < 30)
+    assert len(rows) > 100
+    middle = (right - left) / 2.0
+    assert abs(columns.mean() - middle) < 3.0
+    radius = 0.5 * (columns.max() - columns.min()) / np.sin(np.radians(60.0))
+    height = rows.max() - rows.min()
+    # an outer arc of 120 degrees is half a radius high, and the band hangs below its ends
+    assert 0.4 * radius < height < 0.9 * radius
+
+
+def test_legend_and_colour_bar_are_beside_the_picture(front):
+    left, top, right, bottom = front.plan.side
+    side = front.image[top:bottom, left:right].reshape(-1, 3).astype(int)
+    for colour in (LIGHT.scale[0], "#f2b705"):
+        wanted = [int(colour[k : k + 2], 16) for k in (1, 3, 5)]
+        assert (np.abs(side - wanted).max(axis=1) < 12).sum() > 40, colour
 
 
 def test_two_renders_are_identical(front):
-    scene = hand_made_scene()
-    again = picture(scene, [default_views(scene)[0]], SIZE)
-    np.testing.assert_array_equal(front, again)
+    np.testing.assert_array_equal(front.image, Front(hand_made_scene()).image)
 
 
 def test_the_picture_is_the_stored_one(opengl, tmp_path):
     """Mesa versions differ in single pixels; a moved or recoloured part is far beyond that."""
-    scene = hand_made_scene()
-    drawn = picture(scene, default_views(scene), SIZE)
+    drawn = picture(hand_made_scene(), "overview", LIGHT, SIZE)
     Image.fromarray(drawn).save(tmp_path / "drawn.png")
     message = f"look at {tmp_path / 'drawn.png'}; if it is right, it becomes {GOLDEN}"
     stored = np.asarray(Image.open(GOLDEN), dtype=float)
@@ -121,32 +152,107 @@ def test_the_picture_is_the_stored_one(opengl, tmp_path):
     assert (away > 48).mean() < 0.01, message
 
 
-def test_render_png_writes_a_picture_of_the_size_asked_for(opengl, cast, summary, tmp_path):
-    render_png(cast, tmp_path / "cast.png", summary=summary, size=(640, 400))
-    image = np.asarray(Image.open(tmp_path / "cast.png"))
-    assert image.shape == (400, 640, 3)
-    assert (image.max(axis=2) < 90).mean() > 0.002  # the cast
-    assert image.std() > 10
+def test_veils_blend_in_all_channels_even_where_one_of_them_is_equal(opengl):
+    far = Part("far", "#608060", 0.5, rod((0, -3, -10), (0, -3, 10), 5.0))
+    near = Part("near", "#a08060", 0.5, rod((0, 9, -10), (0, 9, 10), 5.0))
+    same_green, other_green = (
+        replace(hand_made_scene(), parts=(ROOT, far, replace(near, colour=colour)))
+        for colour in ("#a08060", "#a08160")
+    )
+    difference = picture(same_green, "ap", LIGHT, SIZE).astype(int)
+    difference -= picture(other_green, "ap", LIGHT, SIZE)
+    assert np.abs(difference[:, :600]).max() <= 2
 
 
-def test_without_opengl_a_clear_error_and_no_file(cast, summary, tmp_path, monkeypatch):
-    monkeypatch.setattr(graphics, "probe", lambda: graphics.Graphics(None))
-    with pytest.raises(MissingError, match="libegl1"):
-        render_png(cast, tmp_path / "cast.png", summary=summary)
-    assert not list(tmp_path.iterdir())
+def layer(colour: int, density: float, depth: float) -> Layer:
+    whole = np.ones((2, 2), dtype=np.float32)
+    return Layer(np.full((2, 2, 3), colour, np.uint8), density * whole, depth * whole)
+
+
+def test_veils_lie_over_what_is_behind_them_in_any_order():
+    solid, near, far = layer(200, 1.0, 0.5), layer(100, 0.5, 0.2), layer(0, 0.25, 0.4)
+    behind = layer(0, 0.9, 0.7)
+    expected = 0.5 * 100 + 0.5 * (0.25 * 0 + 0.75 * 200)
+    for veils in ([near, far, behind], [behind, far, near]):
+        np.testing.assert_allclose(Veils.of(veils).over(solid), expected, atol=0.51)
+
+
+def test_a_veil_does_not_veil_its_own_wall(opengl):
+    """The cast is a part of the lumen: where agent is, its colour is pure."""
+    wall = rod((-10, 0, 0), (10, 0, 0), 4.0)
+    scene = replace(
+        hand_made_scene(),
+        parts=(Part("cast", "#c03020", 1.0, wall), Part("veins", "#3f7fd0", 0.4, wall)),
+    )
+    plan = Plan.of(SIZE, 1)
+    (view,) = views_of(scene, "ap", plan)
+    with Studio((300, 200), LIGHT) as studio:
+        both = studio.panel(scene, view)
+        pure = studio.panel(replace(scene, parts=scene.parts[:1]), view)
+    away = np.abs(both.astype(int) - pure).max(axis=2)
+    assert (away > 8).mean() < 0.01  # but for its outline
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_view_shows_all_that_it_must(name):
+    scene = hand_made_scene()
+    for aspect in (0.5, 1.5):
+        view = named_view(scene, name, aspect)
+        place = (scene.frame - view.focus) @ np.stack([view.right, view.up]).T
+        reach = np.abs(place).max(axis=0) / view.half_height
+        assert reach[1] <= 1.0
+        assert reach[0] <= aspect
+        assert max(reach[1], reach[0] / aspect) > 0.85, "no more room than is needed"
+
+
+def test_an_axial_view_is_from_below_with_the_front_upwards():
+    view = named_view(hand_made_scene(), "axial", 1.0)
+    assert edge_letters(view.right) == "L"
+    assert edge_letters(view.up) == "A"
 
 
 def test_along_the_root_what_lies_beyond_its_exit_is_cut_off(opengl):
     scene = hand_made_scene()
     lid = Part("veins", "#3f7fd0", 1.0, rod((16, -20, -12), (16, 20, -12), 1.5))
-    along = default_views(scene)[2]
-    middle = (SIZE[1] // 2 + 15, SIZE[0] // 2)
+    left, top, right, bottom = Plan.of(SIZE, 3).panels[2]
+    middle = ((top + bottom) // 2 + 8, (left + right) // 2)
     plain, lidded = (
-        picture(replace(scene, parts=parts), [along], SIZE)[middle]
+        picture(replace(scene, parts=parts), "overview", LIGHT, SIZE)[middle]
         for parts in (scene.parts, (*scene.parts, lid))
     )
     np.testing.assert_array_equal(plain, lidded)
-    assert plain[0] > plain[2] + 60  # the yellow of the root
+    assert int(plain[0]) > int(plain[2]) + 60  # the yellow of the root
+
+
+@pytest.mark.parametrize("size", [(640, 400), (2000, 600), (700, 1400)])
+@pytest.mark.parametrize("theme", THEMES)
+def test_words_stay_on_the_sheet_and_apart_whatever_its_size(size, theme):
+    scene = replace(hand_made_scene(), title="A very long title " * 20, facts="fact " * 60)
+    plan = Plan.of(size, 3)
+    views = views_of(scene, "overview", plan)
+    panels = [np.full((b - t, r - left, 3), 128, np.uint8) for left, t, r, b in plan.panels]
+    image = sheet(scene, views, panels, plan, THEMES[theme])
+    assert image.shape == (size[1], size[0], 3)
+    # nothing runs into the right edge of the sheet
+    card = [int(THEMES[theme].card[k : k + 2], 16) for k in (1, 3, 5)]
+    assert (image[: plan.side[1] - 1, -1] == card).all()
+    assert (image[plan.side[1] + 1 : plan.side[3] - 1, -2] == card).all()
+
+
+def test_render_png_writes_a_picture_of_the_size_asked_for(opengl, cast, tmp_path):
+    render_png(cast, tmp_path / "cast.png", size=(640, 400))
+    image = np.asarray(Image.open(tmp_path / "cast.png"))
+    assert image.shape == (400, 640, 3)
+    panels = image[40:380, :510]
+    assert (panels.max(axis=2) < 90).mean() > 0.002  # the cast
+    assert image.std() > 10
+
+
+def test_without_opengl_a_clear_error_and_no_file(cast, tmp_path, monkeypatch):
+    monkeypatch.setattr(graphics, "probe", lambda: graphics.Graphics(None))
+    with pytest.raises(MissingError, match="libegl1"):
+        render_png(cast, tmp_path / "cast.png")
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize(
@@ -161,7 +267,9 @@ def test_along_the_root_what_lies_beyond_its_exit_is_cut_off(opengl):
 )
 def test_letters_of_the_edges(turn, rise, right, up):
     looking = View("", np.zeros(3), direction(turn, rise), HALF_MM)
-    if right is not None:
+    if right is None:
+        assert len(edge_letters(looking.right)) == 2
+    else:
         assert edge_letters(looking.right) == right
     assert edge_letters(looking.up) == up
 
@@ -173,27 +281,81 @@ def test_a_view_is_an_orthonormal_right_handed_frame():
     assert np.linalg.det(frame) == pytest.approx(1.0)
 
 
-def test_the_scene_names_root_volume_and_coverage(cast, summary):
-    scene = build_scene(cast, summary)
+@pytest.fixture(scope="module")
+def still(cast) -> Still:
+    return Still(cast, LIGHT)
+
+
+def part(scene: Scene, name: str) -> Part:
+    (found,) = (one for one in scene.parts if one.name == name)
+    return found
+
+
+def test_the_scene_names_root_volume_and_what_there_is(still, cast):
+    scene = still.scene()
     assert scene.title == cast.scenario.title
-    assert "0.60 mL" in scene.facts
-    assert "291° of 352°" in scene.facts
-    names = [part.name for part in scene.parts]
-    assert names[0] == "root T9 right"
+    assert f"{cast.injected / 1000:.2f} mL injected" in scene.facts
+    assert "protocol complete" in scene.facts
+    names = [one.name for one in scene.parts]
+    assert names[0] == scene.reading.root == "root T9 right"
     assert {"cast", "veins", "bone", "dural sac", "catheter", "tip"} <= set(names)
     assert "T9" in [label.text for label in scene.labels]
 
 
-def test_the_cast_in_the_scene_is_where_the_cells_are_full(cast, summary):
-    scene = build_scene(cast, summary)
-    (part,) = (part for part in scene.parts if part.name == "cast")
-    full = cast.mesh.flow.cell_centroid[cast.saturation > 0.5]
-    for point in part.surface.points[::7]:
-        assert np.linalg.norm(full - point, axis=1).min() < 2.5
-    _, nearest = part.surface.polydata().find_closest_cell(full, return_closest_point=True)
-    assert np.linalg.norm(nearest - full, axis=1).max() < 1.7  # within the widest vein's radius
+def test_the_cast_is_the_part_of_the_lumen_that_agent_has_reached(still, cast):
+    """By half the volume: every vertex drawn belongs to a cell that had been reached."""
+    half = 0.5 * still.injected_mL
+    scene = still.scene(half)
+    agent, whole = part(scene, "cast"), part(still.scene(), "cast")
+    cell = cells_of(cast, still._lumen)
+    used = np.unique(agent.surface.triangles)
+    assert cast.first_volume[cell[used]].max() <= 1000.0 * half
+    assert 0.2 < agent.surface.n_triangles / whole.surface.n_triangles < 0.8
+    # later agent has a later colour, on one scale whatever the volume
+    step = agent.paint.index[used]
+    share = cast.first_volume[cell[used]] / cast.injected
+    np.testing.assert_allclose(step / (len(agent.paint.colours) - 1), share, atol=0.01)
+    assert "protocol complete" not in scene.facts
+    assert scene.reading.covered_deg <= still.scene().reading.covered_deg
 
 
-def test_a_cast_without_agent_has_no_cast_to_show(cast, summary):
-    empty = SimpleNamespace(**{**vars(cast), "saturation": np.zeros_like(cast.saturation)})
-    assert "cast" not in [part.name for part in build_scene(empty, summary).parts]
+def test_before_agent_comes_there_is_no_cast_and_more_than_all_is_refused(still):
+    scene = still.scene(0.0)
+    # the cell of the tip alone has agent in it
+    few = 0.05 * part(still.scene(), "cast").surface.n_triangles
+    assert all(one.surface.n_triangles < few for one in scene.parts if one.name == "cast")
+    assert scene.reading.covered_deg == 0.0
+    with pytest.raises(ResultError, match="were injected"):
+        still.scene(still.injected_mL + 0.01)
+
+
+def test_veins_are_named_by_compartment_and_all_but_the_great_ones_are_shown(still):
+    veins = part(still.scene(), "veins")
+    assert set(veins.paint.names) == {"epidural veins", "foraminal veins", "segmental veins"}
+    assert len(veins.paint.colours) == 3
+
+
+def test_only_the_structures_asked_for_are_shown(cast):
+    scene = Still(cast, LIGHT, Shown.named(["anterior epidural", "bone"])).scene()
+    names = [one.name for one in scene.parts]
+    assert "dural sac" not in names
+    assert "catheter" not in names
+    assert {"root T9 right", "cast", "tip", "bone", "veins"} <= set(names)
+    assert part(scene, "veins").paint.names == ("epidural veins",)
+    assert Shown.named(["epidural"]).structures >= {Structure.VENOUS_RING}
+    with pytest.raises(ScenarioError, match="did you mean 'foraminal'"):
+        Shown.named(["foramnal"])
+
+
+def test_a_cast_without_agent_has_no_cast_to_show(cast):
+    nothing = np.zeros_like(cast.saturation)
+    empty = SimpleNamespace(
+        **{
+            **vars(cast),
+            "saturation": nothing,
+            "saturation_at": lambda volume: nothing,
+            "injected": 0.0,
+        }
+    )
+    scene = Still(empty, LIGHT).scene()
+    assert "cast" not in [one.name for one in scene.parts]

@@ -11,8 +11,9 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from castsim.light_scene import light_scene as build_scene
 from castsim.rendering import export_html
-from castsim.scene import DISCLAIMER, build_scene
+from castsim.scene import DISCLAIMER
 from castsim.scene_page import page
 
 HIDDEN = ("libEGL.so.1", "libEGL.so", "libOSMesa.so.8", "libOSMesa.so", "libX11.so.6", "libX11.so")
@@ -118,3 +119,29 @@ def test_the_page_is_made_where_every_graphics_library_is_missing(tmp_path):
 def test_export_html_writes_the_page(cast: SimpleNamespace, summary, text, tmp_path):
     export_html(cast, tmp_path / "scene.html", summary=summary)
     assert (tmp_path / "scene.html").read_text("utf-8") == text
+
+
+def test_the_scene_names_root_volume_and_coverage(cast, summary):
+    scene = build_scene(cast, summary)
+    assert scene.title == cast.scenario.title
+    assert "0.60 mL" in scene.facts
+    assert "291° of 352°" in scene.facts
+    names = [part.name for part in scene.parts]
+    assert names[0] == "root T9 right"
+    assert {"cast", "veins", "bone", "dural sac", "catheter", "tip"} <= set(names)
+    assert "T9" in [label.text for label in scene.labels]
+
+
+def test_the_cast_in_the_scene_is_where_the_cells_are_full(cast, summary):
+    scene = build_scene(cast, summary)
+    (part,) = (part for part in scene.parts if part.name == "cast")
+    full = cast.mesh.flow.cell_centroid[cast.saturation > 0.5]
+    for point in part.surface.points[::7]:
+        assert np.linalg.norm(full - point, axis=1).min() < 2.5
+    _, nearest = part.surface.polydata().find_closest_cell(full, return_closest_point=True)
+    assert np.linalg.norm(nearest - full, axis=1).max() < 1.7  # within the widest vein's radius
+
+
+def test_a_cast_without_agent_has_no_cast_to_show(cast, summary):
+    empty = SimpleNamespace(**{**vars(cast), "saturation": np.zeros_like(cast.saturation)})
+    assert "cast" not in [part.name for part in build_scene(empty, summary).parts]

@@ -23,11 +23,18 @@ LEAVES = {
     # Leaf modules and the heavy packages that each imports itself (none: it imports a leaf).
     # No other module imports these, and nobody imports a leaf before it is needed.
     "castsim.cli": {"typer"},
+    "castsim.command_options": {"typer"},
     "castsim.console": {"rich"},
-    "castsim.rendering": {"pyvista"},
+    "castsim.light_scene": set(),
+    "castsim.panels": {"pyvista", "vtkmodules"},
+    "castsim.picture_commands": {"typer"},
+    "castsim.rendering": set(),
     "castsim.scene": set(),
     "castsim.scene_page": set(),
+    "castsim.sheet": set(),
+    "castsim.still": set(),
     "castsim.surfaces": {"pyvista"},
+    "castsim.surroundings": set(),
     "castsim.views": set(),
     "geometry.surface": {"vtkmodules"},
 }

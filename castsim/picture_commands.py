@@ -1,0 +1,80 @@
+"""The commands that draw a cast: ``castsim render``."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from castsim.command_options import CastArgument, QuietOption
+
+
+def render(
+    cast: CastArgument,
+    view: Annotated[
+        str,
+        typer.Option(
+            "--view",
+            metavar="VIEW",
+            help="ap, lateral, oblique, axial, or overview: three at once.",
+        ),
+    ] = "ap",
+    volume_mL: Annotated[
+        float | None,
+        typer.Option(
+            "--volume-ml",
+            "--volume-mL",
+            metavar="ML",
+            help="Cast when so much was injected; default all.",
+        ),
+    ] = None,
+    structures: Annotated[
+        str | None,
+        typer.Option(
+            "--structures",
+            metavar="A,B",
+            help="Only these besides root, tip and cast: veins, compartments of veins, bone, "
+            "dural sac, other roots, catheter.",
+        ),
+    ] = None,
+    movie: Annotated[
+        Path | None,
+        typer.Option(
+            "--movie", metavar="FILE.mp4|.gif", help="The injection in equal steps of volume."
+        ),
+    ] = None,
+    frames: Annotated[int, typer.Option("--frames", metavar="N", help="Steps of the movie.")] = 60,
+    size: Annotated[
+        str | None,
+        typer.Option("--size", metavar="WxH", help="Pixels; default 1600x1000, a movie 1280x800."),
+    ] = None,
+    theme: Annotated[
+        str, typer.Option("--theme", metavar="THEME", help="light, dark or print.")
+    ] = "light",
+    output: Annotated[
+        Path | None,
+        typer.Option("-o", "--output", metavar="FILE.png", help="Default CASTDIR/view-VIEW.png."),
+    ] = None,
+    quiet: QuietOption = False,
+) -> None:
+    """Draw a cast that `castsim run` has written, from any side, at any volume, or as a movie."""
+    from castsim.drawing import Order
+
+    order = Order.checked(
+        cast,
+        view=view,
+        volume_mL=volume_mL,
+        structures=structures,
+        movie=movie,
+        frames=frames,
+        size=size,
+        theme=theme,
+        output=output,
+    )
+    from castsim.console import progress_bar, talk, told
+    from castsim.drawing import carry_out
+
+    with progress_bar(not quiet) as progress:
+        written = carry_out(order, told(progress, quiet=quiet))
+    if not quiet:
+        for path in written:
+            talk().print(f"castsim: wrote {path}", markup=False, soft_wrap=True)

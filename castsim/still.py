@@ -1,0 +1,192 @@
+"""What a still picture or a frame of a movie shows: the cast at any injected volume.
+
+Veins and cast are one surface of the lumen: the cast is the part of it that agent holds, coloured
+by the volume at which it came; the rest is the veins, coloured by compartment.
+"""
+
+from dataclasses import replace
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from castsim.cast_surface import SLACK_ML, cells_of
+from castsim.errors import ResultError
+from castsim.scene import Paint, Part, Reading, Scene
+from castsim.shown import EXTRAS, Shown
+from castsim.surfaces import Surface
+from castsim.surroundings import (
+    LEAST_SATURATION,
+    Window,
+    root_name,
+    scene_of,
+    shells,
+    solids,
+    window_about,
+)
+from castsim.themes import SCALE_STEPS, Theme
+from castsim.units import UL_PER_ML, mL_from_uL
+from geometry.lumen import minor_axes
+from geometry.network import IntArray
+from geometry.structures import Compartment, Structure
+from geometry.surface import BEYOND_MM, LumenSurface, network_surface
+
+if TYPE_CHECKING:
+    from castsim.cast import Cast
+
+SPACING_MM = 0.4
+"""Of the surface of the lumen."""
+TALLER_MM = 25.0
+"""How far the scene goes on above and below what it must show: a picture may be higher."""
+
+
+class Still:
+    """A cast made ready to be drawn at any volume.
+
+    Parameters
+    ----------
+    cast : a run
+    theme : of `THEMES`
+    shown : what is drawn besides root, tip and cast
+    """
+
+    def __init__(self, cast: "Cast", theme: Theme, shown: Shown | None = None) -> None:
+        self.cast, self.theme = cast, theme
+        self.shown = Shown.usual() if shown is None else shown
+        self._window = window_about(cast)
+        self._lumen = _lumen(cast, self._window)
+        self._cell = cells_of(cast, self._lumen)
+
+    @property
+    def injected_mL(self) -> float:
+        """Agent out of the tip at the end."""
+        return mL_from_uL(self.cast.injected)
+
+    def scene(self, volume_mL: float | None = None) -> Scene:
+        """Scene when `volume_mL` has left the tip; None: at the end.
+
+        Raises
+        ------
+        ResultError
+            If less was injected.
+        """
+        volume = self._volume(volume_mL)
+        scene = replace(
+            self._surroundings,
+            parts=(*self._solids, *self._agent(volume), *self._veils),
+            facts=_facts(self.cast, volume),
+            reading=_reading(self.cast, volume),
+        )
+        return scene
+
+    def _volume(self, volume_mL: float | None) -> float:
+        """Volume in mm3, none beyond what was injected."""
+        if volume_mL is None:
+            return self.cast.injected
+        if not 0.0 <= volume_mL <= self.injected_mL + SLACK_ML:
+            raise ResultError(
+                f"volume of {volume_mL:g} mL: {self.injected_mL:.3f} mL were injected; name a "
+                "volume from 0 to that"
+            )
+        return min(volume_mL * UL_PER_ML, self.cast.injected)
+
+    def _agent(self, volume: float) -> tuple[Part, ...]:
+        """The part of the lumen that agent holds, by arrival."""
+        held = (self.cast.saturation_at(volume) >= LEAST_SATURATION)[self._cell]
+        triangles = self._lumen.triangles[held[self._lumen.triangles].all(axis=1)]
+        if not len(triangles):
+            return ()
+        surface = Surface(self._lumen.points, self._lumen.normals, triangles)
+        return (Part("cast", self.theme.scale[0], 1.0, surface, self._arrival),)
+
+    @cached_property
+    def _arrival(self) -> Paint:
+        """Step of the scale for every vertex."""
+        share = self.cast.first_volume[self._cell] / max(self.cast.injected, 1e-9)
+        step = np.rint((SCALE_STEPS - 1) * np.clip(share, 0.0, 1.0)).astype(np.int64)
+        return Paint(step, self.theme.scale)
+
+    @cached_property
+    def _solids(self) -> tuple[Part, ...]:
+        parts = solids(self.cast, self._window.taller(TALLER_MM), self.theme)
+        return tuple(part for part in parts if self._is_shown(part.name))
+
+    @cached_property
+    def _veils(self) -> tuple[Part, ...]:
+        parts = shells(self.cast, self._window.taller(TALLER_MM), self.theme)
+        return (*self._veins(), *(part for part in parts if self._is_shown(part.name)))
+
+    @cached_property
+    def _surroundings(self) -> Scene:
+        tall = self._window.taller(TALLER_MM)
+        title = self.cast.scenario.title or self.cast.scenario.name
+        return scene_of(self.cast, self._window, tall, (), title=title, facts="")
+
+    def _is_shown(self, name: str) -> bool:
+        return name not in EXTRAS or name in self.shown.extras
+
+    def _veins(self) -> tuple[Part, ...]:
+        lumen = self._lumen
+        codes = [structure.value for structure in self.shown.structures]
+        shown = np.isin(lumen.structure, codes)
+        triangles = lumen.triangles[shown[lumen.triangles].all(axis=1)]
+        if not len(triangles):
+            return ()
+        surface = Surface(lumen.points, lumen.normals, triangles)
+        paint = _compartments(lumen, np.unique(triangles), self.theme)
+        return (Part("veins", paint.colours[0], self.theme.vein_opacity, surface, paint),)
+
+
+def _compartments(lumen: LumenSurface, used: IntArray, theme: Theme) -> Paint:
+    """Colours by compartment; only compartments that are there are named."""
+    every = tuple(Compartment)
+    place = {compartment: k for k, compartment in enumerate(every)}
+    code = np.array([place[Structure(s).compartment] for s in np.unique(lumen.structure)])
+    own = code[np.searchsorted(np.unique(lumen.structure), lumen.structure)]
+    there, index = np.unique(own[used], return_inverse=True)
+    whole = np.zeros(len(own), dtype=np.int64)
+    whole[used] = index
+    found = [every[k] for k in there]
+    return Paint(
+        whole,
+        tuple(theme.veins[one] for one in found),
+        tuple(f"{one.value.replace('_', ' ')} veins" for one in found),
+    )
+
+
+def _lumen(cast: "Cast", window: Window) -> LumenSurface:
+    """Surface of the lumen at the height of the window."""
+    network, tall = cast.anatomy.network, window.taller(TALLER_MM)
+    heights = float(tall.low[2]), float(tall.high[2])
+    beyond = heights[0] - BEYOND_MM, heights[1] + BEYOND_MM
+    axes = minor_axes(network, cast.anatomy.skeleton, beyond)
+    return network_surface(network, axes, heights=heights, spacing_mm=SPACING_MM)
+
+
+def _reading(cast: "Cast", volume: float) -> Reading:
+    cover, full = cast.coverage, cast.full_at(volume)
+    held = full[cover.cell]
+    return Reading(
+        root=root_name(cast),
+        volume_mL=mL_from_uL(volume),
+        injected_mL=mL_from_uL(cast.injected),
+        covered_deg=cover.degrees(full),
+        coverable_deg=cover.degrees(np.ones(len(full), dtype=bool)),
+        arcs=np.stack([cover.start[held], cover.stop[held]], axis=1),
+    )
+
+
+def _facts(cast: "Cast", volume: float) -> str:
+    """One line: agent, volume, time, reflux, and at the end why it ended."""
+    at = np.array([volume])
+    time, azygos, carried = (float(cast.log_at(c, at)[0]) for c in ("time", "azygos", "embolised"))
+    words = [
+        cast.scenario.agent,
+        f"{mL_from_uL(volume):.2f} mL injected",
+        f"{time:.0f} s",
+        f"azygos {mL_from_uL(azygos):.2f} mL",
+        f"embolised {mL_from_uL(carried):.2f} mL",
+    ]
+    if volume >= cast.injected:
+        words.append(str(cast.injection.stop_reason).replace("_", " "))
+    return " · ".join(words)
