@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from castsim import __version__, picture_commands
+from castsim import __version__, fluoroscopy_commands, picture_commands
 from castsim.command_options import (
     AzygosOption,
     CoverageOption,
@@ -239,6 +239,7 @@ def anatomy(
 
 
 app.command()(picture_commands.render)
+app.command()(fluoroscopy_commands.fluoro)
 
 
 @app.command()

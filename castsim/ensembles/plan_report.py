@@ -48,7 +48,7 @@ NOT_MODELLED = (
     "covered is a shape, not a cure.",
     "Punctures, spasm, rupture, DMSO's harm to the wall, and agent dissolving an earlier cast.",
 )
-"""What no interval of a plan contains (docs/theory.md, section 12)."""
+"""What no interval of a plan contains (docs/theory.md, section 13)."""
 MARKS = ("covered", "azygos_reflux")
 """Events of which is told by which volume they become likely."""
 _DECIMALS = 6

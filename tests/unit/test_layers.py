@@ -25,6 +25,7 @@ LEAVES = {
     "castsim.cli": {"typer"},
     "castsim.command_options": {"typer"},
     "castsim.console": {"rich"},
+    "castsim.fluoroscopy_commands": {"typer"},
     "castsim.light_scene": set(),
     "castsim.panels": {"pyvista", "vtkmodules"},
     "castsim.picture_commands": {"typer"},

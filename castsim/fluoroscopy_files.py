@@ -1,0 +1,132 @@
+"""Files of simulated fluoroscopy: a PNG as on the monitor, with its words.
+
+Greys are those of a C-arm's monitor: what attenuates is dark.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from castsim.fluoroscopy import Fluorogram, middle_of
+from castsim.schema import DISCLAIMER
+
+if TYPE_CHECKING:
+    from PIL import ImageDraw, ImageFont
+
+FloatArray = NDArray[np.float64]
+Picture = NDArray[np.uint8]
+
+SUFFIXES = (".png",)
+BLACK_PERCENTILE, WHITE_PERCENTILE = 99.9, 0.1
+"""Of the signal of an image that is not subtracted: what is shown black and white."""
+WINDOW_MARGIN = 0.25
+"""Share of that range by which what is white is set further off: the edges are brighter."""
+SLOW_SHARE, COMPRESSION = 1 / 8, 0.7
+"""Width of what changes slowly, as a share of the image's side, and how much of it is taken off."""
+BACKGROUND_GREY = 0.80
+"""Grey, 0 black to 1 white, where nothing changed since the mask."""
+LEAST_RANGE = 0.35
+"""Of the signal from the background to black, so that noise alone does not fill the image."""
+SCALE_BARS_MM = (50.0, 20.0, 10.0, 5.0)
+SCALE_BAR_SHARE = 0.3
+"""Most of an image's side that the scale bar takes."""
+TEXT_SHARE, MARGIN_SHARE = 1 / 48, 1 / 50
+"""Height of the letters and margin, as shares of the image's side."""
+EDGES = {"ap": ("R", "L"), "lateral": ("A", "P"), "lao30": ("R", "L"), "rao30": ("R", "L")}
+"""Sides of the body at the left and the right edge of the image."""
+TITLES = {"ap": "AP", "lateral": "LATERAL", "lao30": "LAO 30", "rao30": "RAO 30"}
+
+
+@dataclass(frozen=True)
+class Caption:
+    """Words in the picture: what it shows, and one more line."""
+
+    title: str
+    facts: str = ""
+
+
+def grey(image: Fluorogram) -> FloatArray:
+    """Brightness (rows, columns), 0 black to 1 white, as a monitor's window would show it."""
+    signal = image.signal
+    if image.mode == "unsubtracted":
+        signal = compressed(signal)
+        white, black = np.percentile(middle_of(signal), [WHITE_PERCENTILE, BLACK_PERCENTILE])
+        white -= WINDOW_MARGIN * (black - white)
+        return np.asarray(np.clip((black - signal) / (black - white), 0.0, 1.0))
+    span = max(float(np.percentile(signal, BLACK_PERCENTILE)), LEAST_RANGE)
+    return np.asarray(np.clip(BACKGROUND_GREY * (1.0 - signal / span), 0.0, 1.0))
+
+
+def compressed(signal: FloatArray) -> FloatArray:
+    """Even out what changes slowly over the image, as monitors of C-arms do, to show all."""
+    from scipy.ndimage import gaussian_filter
+
+    slow = gaussian_filter(signal, SLOW_SHARE * len(signal), mode="nearest")
+    return np.asarray(signal - COMPRESSION * slow)
+
+
+def picture(image: Fluorogram, caption: Caption) -> Picture:
+    """The image as on the monitor, (rows, columns), with its words."""
+    from PIL import Image, ImageDraw, ImageFont
+
+    shown = Image.fromarray(np.rint(255 * grey(image)).astype(np.uint8))
+    side = image.beam.pixels
+    font = ImageFont.load_default(max(10.0, TEXT_SHARE * side))
+    draw = ImageDraw.Draw(shown)
+    margin = MARGIN_SHARE * side
+    left, right = EDGES[image.view]
+    head = f"{TITLES[image.view]}  {image.mode}"
+    _write(draw, font, (margin, margin), "la", f"{caption.title}\n{head}")
+    _write(draw, font, (side - margin, margin), "ra", caption.facts)
+    _write(draw, font, (margin, side / 2), "lm", left)
+    _write(draw, font, (side - margin, side / 2), "rm", right)
+    _write(draw, font, (side - margin, side - margin), "rd", f"Simulated. {DISCLAIMER}")
+    _scale_bar(draw, font, image, margin)
+    return np.asarray(shown)
+
+
+def _write(
+    draw: "ImageDraw.ImageDraw",
+    font: "ImageFont.FreeTypeFont | ImageFont.ImageFont",
+    place: tuple[float, float],
+    anchor: str,
+    text: str,
+) -> None:
+    """White letters with a dark rim, so that they are read on any grey."""
+    align = "right" if anchor[0] == "r" else "left"
+    draw.multiline_text(
+        place, text, fill=255, font=font, anchor=anchor, align=align, stroke_width=2, stroke_fill=0
+    )
+
+
+def _scale_bar(
+    draw: "ImageDraw.ImageDraw",
+    font: "ImageFont.FreeTypeFont | ImageFont.ImageFont",
+    image: Fluorogram,
+    margin: float,
+) -> None:
+    """A length at the isocentre; nearer to the source the same length is longer."""
+    side = image.beam.pixels
+    per_mm = image.beam.magnification / image.beam.pitch_mm
+    length = next(
+        (mm for mm in SCALE_BARS_MM if mm * per_mm < SCALE_BAR_SHARE * side), SCALE_BARS_MM[-1]
+    )
+    y, thick = side - margin, max(2, round(side / 300))
+    end = margin + length * per_mm
+    draw.rectangle((margin - 1, y - thick - 1, end + 1, y + 1), fill=0)
+    draw.rectangle((margin, y - thick, end, y), fill=255)
+    _write(draw, font, (margin, y - 2 * thick), "ld", f"{length:g} mm at the isocentre")
+
+
+def image_bytes(image: Fluorogram, caption: Caption, path: Path) -> None:
+    """Write the image in the format that the name of the file asks for."""
+    from PIL import Image
+    from PIL.PngImagePlugin import PngInfo
+
+    words = PngInfo()
+    words.add_text("Software", "castsim")
+    words.add_text("Description", f"{caption.title}. Simulated fluoroscopy. {DISCLAIMER}")
+    Image.fromarray(picture(image, caption)).save(path, format="PNG", pnginfo=words)

@@ -1,0 +1,92 @@
+"""``castsim fluoro`` as a user meets it."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from castsim.cli import main
+from castsim.schema import DISCLAIMER
+
+SMALL = ("--size", "256")
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("casts") / "small"
+    volume = "injection.volume_mL=0.05"
+    assert (
+        main(["run", "right-t9", "--set", volume, "--no-render", "--quiet", "-o", str(path)]) == 0
+    )
+    return path
+
+
+def grey(path: Path) -> np.ndarray:
+    with Image.open(path) as image:
+        return np.asarray(image)
+
+
+def test_an_image_lies_in_the_result_folder(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["fluoro", str(folder), *SMALL]) == 0
+    path = folder / "fluoro-ap-subtracted.png"
+    assert capsys.readouterr().out == f"Wrote {path}\n{DISCLAIMER}\n"
+    assert grey(path).shape == (256, 256)
+    # a folder with it is still a result, which another run may replace
+    assert main(["fluoro", str(folder), *SMALL, "--unsubtracted", "--quiet"]) == 0
+    assert capsys.readouterr().out == ""
+    one, other = grey(path), grey(folder / "fluoro-ap-unsubtracted.png")
+    middle = slice(64, 192)
+    assert one[middle, middle].std() < other[middle, middle].std()
+
+
+def test_an_image_of_an_earlier_volume(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["fluoro", str(folder), *SMALL, "--volume-mL", "0.01", "--json"]) == 0
+    early = json.loads(capsys.readouterr().out)
+    assert Path(early["file"]).name == "fluoro-ap-subtracted-0.01mL.png"
+    assert early["volume_mL"] == 0.01
+    assert main(["fluoro", str(folder), *SMALL, "--json"]) == 0
+    late = json.loads(capsys.readouterr().out)
+    assert late["volume_mL"] == pytest.approx(0.05, rel=0.01)
+    assert late["largest_signal"] > early["largest_signal"]
+    assert late["pixel_mm_at_isocentre"] == pytest.approx(205 / 256 / 1.4)
+
+
+def test_a_file_of_ones_own(folder: Path, tmp_path: Path) -> None:
+    path = tmp_path / "mine.png"
+    arguments = ["fluoro", str(folder), *SMALL, "--view", "LAO30", "-o", str(path), "--quiet"]
+    assert main(arguments) == 0
+    first = path.read_bytes()
+    assert main(arguments) == 0
+    assert path.read_bytes() == first
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--view", "sideways"], "ap, lateral, lao30, rao30"),
+        (["--subtracted", "--unsubtracted"], "--subtracted and --unsubtracted"),
+        (["--size", "7"], "--size 7: must be from 256 to 4096"),
+        (["--volume-mL", "3"], "from 0 to 0.05 mL"),
+        (["--volume-mL", "-1"], "from 0 to 0.05 mL"),
+        (["-o", "here.jpg"], "must end in"),
+    ],
+)
+def test_what_cannot_be_is_told_in_one_line(
+    folder: Path, arguments: list[str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = sorted(path.name for path in folder.iterdir())
+    assert main(["fluoro", str(folder), *SMALL, *arguments]) == 2
+    told = capsys.readouterr()
+    assert told.out == ""
+    assert said in told.err
+    assert told.err.count("\n") == 1
+    assert sorted(path.name for path in folder.iterdir()) == before
+
+
+def test_a_folder_without_a_result(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["fluoro", str(tmp_path)]) == 2
+    assert "castsim run" in capsys.readouterr().err

@@ -1,0 +1,205 @@
+"""Simulated fluoroscopy: Beer-Lambert, noise, subtraction, polarity, files."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from castsim.agents import AGENT_NAMES
+from castsim.errors import ScenarioError
+from castsim.fluoroscopy import VIEWS, Fluorogram, Scene, beam_at, expose, line_integrals, take
+from castsim.fluoroscopy_files import Caption, grey, image_bytes, picture
+from castsim.schema import DISCLAIMER
+from castsim.xray import agent_attenuation, load_xray
+from geometry.anatomy import Anatomy
+from geometry.centerline_mesh import CentrelineMesh, centreline_mesh
+from geometry.levels import Level, Side
+from geometry.structures import Structure
+
+PIXELS = 192
+
+
+@pytest.fixture(scope="module")
+def patient() -> tuple[Anatomy, CentrelineMesh]:
+    anatomy = Anatomy.typical()
+    return anatomy, centreline_mesh(anatomy.network)
+
+
+@pytest.fixture(scope="module")
+def isocentre(patient: tuple[Anatomy, CentrelineMesh]) -> np.ndarray:
+    return patient[0].skeleton.vertebra(Level.T9).origin * [0.0, 1.0, 1.0]
+
+
+@pytest.fixture(scope="module")
+def scene(patient: tuple[Anatomy, CentrelineMesh]) -> Scene:
+    """Onyx in the right ninth intercostal vein."""
+    anatomy, mesh = patient
+    filled = (
+        (mesh.flow.cell_structure == Structure.POSTERIOR_INTERCOSTAL)
+        & (mesh.flow.cell_level == Level.T9)
+        & (mesh.flow.cell_side == Side.RIGHT)
+    )
+    assert filled.any()
+    return Scene(anatomy, mesh, agent_attenuation("Onyx 18") * filled)
+
+
+# attenuation
+
+
+def test_the_table_gives_what_handbooks_give() -> None:
+    xray = load_xray()
+    # half value layers at 60 keV: 32 mm of tissue, 11 mm of compact bone
+    assert np.log(2) / xray.soft_tissue == pytest.approx(32.0, rel=0.01)
+    assert np.log(2) / xray.cortical_bone == pytest.approx(11.5, rel=0.01)
+    assert xray.soft_tissue < xray.trabecular_bone < xray.cortical_bone
+    # 0.35 g/mL of tantalum, 300 mg/mL of iodine
+    assert agent_attenuation("Onyx 18") == pytest.approx(0.35 * 3.569 / 10)
+    assert xray.contrast_medium == pytest.approx(0.3 * 7.579 / 10)
+
+
+def test_every_agent_is_opaque() -> None:
+    added = {name: agent_attenuation(name) for name in AGENT_NAMES}
+    assert all(0.04 < value <= agent_attenuation("Onyx 18") for value in added.values())
+    assert added["Squid 12 LD"] < added["Squid 12"] < added["Onyx 34"] == added["Onyx 18"]
+
+
+def test_an_unknown_agent_is_refused() -> None:
+    with pytest.raises(ScenarioError, match="agent"):
+        agent_attenuation("Onyx 19")
+
+
+def test_3_mm_of_onyx_let_through_what_beer_and_lambert_say() -> None:
+    """Transmission exp(-0.125 x 3) = 0.687, whatever lies before and behind."""
+    xray = load_xray()
+    beam = beam_at(np.zeros(3), "ap", pixels=128)
+    background = np.full((128, 128), 4.0)
+    onyx = np.zeros((128, 128))
+    onyx[:, 60:] = 3.0 * agent_attenuation("Onyx 18")
+    many, noise = 1e11, np.random.default_rng(0)
+    counts = expose(background + onyx, many, beam, noise, xray)
+    ratio = counts[:, 90:].mean() / counts[:, :40].mean()
+    assert ratio == pytest.approx(np.exp(-0.125 * 3.0), rel=1e-3)
+
+
+def test_the_image_holds_all_of_the_agent(scene: Scene, isocentre: np.ndarray) -> None:
+    """Attenuation summed over the image is attenuation times volume, for a vein in the image."""
+    beam = beam_at(isocentre, "lateral", pixels=512)
+    paths = line_integrals(scene, beam, load_xray())
+    flow = scene.mesh.flow
+    depth = (flow.cell_centroid - beam.source) @ beam.towards_detector
+    # every cell is magnified by its own depth
+    area = (beam.pitch_mm * depth / beam.source_detector_mm) ** 2
+    inside = (
+        (beam.project(flow.cell_centroid) > 0) & (beam.project(flow.cell_centroid) < 511)
+    ).all(axis=1)
+    assert inside[scene.added > 0].all()
+    wanted = (scene.added * flow.cell_volume / area).sum()
+    assert paths.added.sum() == pytest.approx(wanted, rel=0.01)
+
+
+# noise
+
+
+def test_noise_is_that_of_the_photons_counted() -> None:
+    xray, photons = load_xray(), 900.0
+    beam = beam_at(np.zeros(3), "ap", pixels=256)
+    blunt = type(xray)(**{**vars(xray), "detector_blur_mm": 1e-6})
+    counts = expose(np.zeros((256, 256)), photons, beam, np.random.default_rng(1), blunt)
+    assert counts.mean() == pytest.approx(900.0, rel=1e-3)
+    assert counts.std() == pytest.approx(30.0, rel=0.02)
+
+
+def test_the_screen_blurs_noise_too() -> None:
+    xray = load_xray()
+    beam = beam_at(np.zeros(3), "ap", pixels=1024)
+    counts = expose(np.zeros((1024, 1024)), 900.0, beam, np.random.default_rng(1), xray)
+    # a Gaussian of s pixels leaves 1 / (2 sqrt(pi) s) of white noise
+    width = xray.detector_blur_mm / beam.pitch_mm
+    kernel = np.exp(-0.5 * (np.arange(-9, 10) / width) ** 2)
+    kernel /= kernel.sum()
+    assert counts.std() == pytest.approx(30.0 * (kernel**2).sum(), rel=0.03)
+    beside = counts - counts.mean()
+    assert (beside[:, 1:] * beside[:, :-1]).mean() > 0.3 * counts.var()
+
+
+def test_exposure_is_held_whatever_the_view(scene: Scene, isocentre: np.ndarray) -> None:
+    for view in VIEWS:
+        image = take(scene, isocentre, view, "unsubtracted", pixels=96)
+        counts = image.photons_per_pixel * np.exp(-image.signal[24:72, 24:72])
+        assert counts.mean() == pytest.approx(image.photons_per_pixel, rel=0.02)
+
+
+def test_the_same_picture_has_the_same_bits(scene: Scene, isocentre: np.ndarray) -> None:
+    one, two = (take(scene, isocentre, pixels=96).signal for _ in range(2))
+    np.testing.assert_array_equal(one, two)
+    other = take(scene, isocentre, pixels=96, seed=1).signal
+    assert (one != other).mean() > 0.9
+
+
+# subtraction
+
+
+def test_subtraction_leaves_the_agent_and_takes_the_bones(
+    scene: Scene, isocentre: np.ndarray
+) -> None:
+    beam = beam_at(isocentre, "ap", pixels=PIXELS)
+    paths = line_integrals(scene, beam, load_xray())
+    without = take(scene, isocentre, mode="subtracted", pixels=PIXELS).signal
+    with_bone = take(scene, isocentre, mode="unsubtracted", pixels=PIXELS).signal
+    free = paths.added == 0.0
+    bone = paths.still - np.median(paths.still)
+    assert np.corrcoef(with_bone[free], bone[free])[0, 1] > 0.97
+    assert abs(np.corrcoef(without[free], bone[free])[0, 1]) < 0.02
+    # what is left is noise about nothing
+    assert abs(without[free].mean()) < 2e-4
+    wide = paths.added > 0.3
+    assert wide.sum() > 50
+    assert without[wide].mean() == pytest.approx(paths.added[wide].mean(), rel=0.15)  # blurred
+
+
+def test_agent_and_bone_are_dark(scene: Scene, isocentre: np.ndarray) -> None:
+    paths = line_integrals(scene, beam_at(isocentre, "ap", pixels=PIXELS), load_xray())
+    agent = paths.added > 0.3
+    for mode in ("subtracted", "unsubtracted"):
+        shown = grey(take(scene, isocentre, mode=mode, pixels=PIXELS))
+        assert 0.0 <= shown.min() < shown.max() <= 1.0
+        assert shown[agent].mean() < np.median(shown) - 0.2
+        assert 0.5 < np.median(shown) < 0.9
+
+
+# pictures
+
+
+def test_words_are_in_the_picture(scene: Scene, isocentre: np.ndarray, tmp_path: Path) -> None:
+    image = take(scene, isocentre, pixels=PIXELS)
+    plain, written = np.rint(255 * grey(image)), picture(image, Caption("A title", "1.00 mL"))
+    changed = plain != written
+    side = PIXELS
+    for rows, columns in (
+        (slice(0, side // 8), slice(0, side // 2)),  # title and view
+        (slice(0, side // 8), slice(side // 2, side)),  # volume
+        (slice(side // 3, 2 * side // 3), slice(0, side // 8)),  # R
+        (slice(side // 3, 2 * side // 3), slice(7 * side // 8, side)),  # L
+        (slice(7 * side // 8, side), slice(0, side // 2)),  # scale bar
+        (slice(7 * side // 8, side), slice(side // 2, side)),  # disclaimer
+    ):
+        assert changed[rows, columns].any()
+    assert not changed[side // 4 : 3 * side // 4, side // 4 : 3 * side // 4].any()
+    image_bytes(image, Caption("A title", "1.00 mL"), tmp_path / "image.png")
+    with Image.open(tmp_path / "image.png") as stored:
+        assert stored.size == (PIXELS, PIXELS)
+        assert DISCLAIMER in stored.text["Description"]
+
+
+def test_the_scale_bar_is_as_long_as_it_says(scene: Scene, isocentre: np.ndarray) -> None:
+    image = take(scene, isocentre, pixels=512)
+    blank = Fluorogram(image.view, image.mode, image.beam, np.zeros((512, 512)), 1.0)
+    bar = picture(blank, Caption("", ""))[512 - 11]
+    # 20 mm at the isocentre
+    per_mm = image.beam.magnification / image.beam.pitch_mm
+    assert (bar == 255).sum() == pytest.approx(20 * per_mm, abs=2)
+
+
+def test_a_strange_view_is_no_view() -> None:
+    assert set(VIEWS) == {"ap", "lateral", "lao30", "rao30"}
