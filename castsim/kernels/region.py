@@ -301,7 +301,7 @@ def gather(plan: Elimination, region: Region) -> None:
         last = rank[region.cell[c]]
         for e in range(ending[last], ending[last + 1]):
             k = ends[e]
-            if inside[k] == 1:
+            if inside[k] == 1 or inverse[k] == 0.0:  # nothing flows from what is shut in
                 continue
             start = column[k]
             stop = column[k + 1]
