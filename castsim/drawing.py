@@ -96,10 +96,15 @@ def carry_out(order: Order, progress: "Progress") -> tuple[Path, ...]:
     """
     from castsim import graphics
     from castsim.cast_reading import read_cast
+    from castsim.movie import Movie, check_movie, write_movie
     from castsim.rendering import render_png
+    from castsim.still import Still
+    from castsim.themes import THEMES
 
     # what is missing is told before anything is computed
     graphics.prepare()
+    if order.movie is not None:
+        check_movie(order.movie)
     cast = read_cast(order.folder, progress=progress).cast
     written = []
     if order.output is not None:
@@ -112,6 +117,11 @@ def carry_out(order: Order, progress: "Progress") -> tuple[Path, ...]:
             ),
         )  # fmt: skip
         written.append(order.output)
+    if order.movie is not None:
+        still = Still(cast, THEMES[order.theme], order.shown)
+        movie = Movie(still, order.view, order.size, order.frames, order.volume_mL)
+        write_file(order.movie, lambda part: write_movie(movie, part, progress))
+        written.append(order.movie)
     return tuple(written)
 
 

@@ -49,6 +49,16 @@ def test_a_picture_lies_beside_the_cast_and_says_so(
 
 
 @pytest.mark.usefixtures("drawable")
+def test_a_movie_is_written_and_no_picture_beside_it(saved: Path, tmp_path: Path) -> None:
+    before = sorted(saved.iterdir())
+    movie = tmp_path / "m.gif"
+    assert main(["render", str(saved), *SIZE, "--movie", str(movie), "--frames", "2"]) == 0
+    with Image.open(movie) as gif:
+        assert (gif.n_frames, gif.size) == (3, (640, 400))
+    assert sorted(saved.iterdir()) == before
+
+
+@pytest.mark.usefixtures("drawable")
 def test_the_result_with_pictures_in_it_can_be_run_again(saved: Path) -> None:
     assert main(["render", str(saved), *SIZE, "--view", "axial", "--quiet"]) == 0
     assert (saved / "view-axial.png").exists()
@@ -68,6 +78,12 @@ def test_the_result_with_pictures_in_it_can_be_run_again(saved: Path) -> None:
         (["--volume-ml", "-1"], "--volume-ml -1: 0.050 mL were injected"),
         (["--structures", "foramnal"], "unknown structure 'foramnal'; did you mean 'foraminal'?"),
         (["-o", "x.jpg"], "x.jpg: the name must end in .png"),
+        (["--movie", "x.avi"], "x.avi: the name must end in .mp4 or .gif"),
+        (["--movie", "x.gif", "--frames", "1"], "--frames 1: 2 to 1000 are allowed"),
+        (
+            ["--movie", "x.mp4", "--size", "701x500"],
+            "--size 701x500: an .mp4 needs an even width and height",
+        ),
         (["-o", "no/x.png"], "no/x.png: there is no folder no"),
     ],
 )

@@ -27,6 +27,7 @@ LEAVES = {
     "castsim.console": {"rich"},
     "castsim.fluoroscopy_commands": {"typer"},
     "castsim.light_scene": set(),
+    "castsim.movie": set(),
     "castsim.panels": {"pyvista", "vtkmodules"},
     "castsim.picture_commands": {"typer"},
     "castsim.rendering": set(),
