@@ -38,12 +38,12 @@ from castsim.errors import CastsimError, MissingError
 from geometry.errors import GeometryError
 
 if TYPE_CHECKING:
+    from castsim.ensembles.plan_files import Written
     from castsim.ensembles.targets import Targets
     from geometry.surface import LumenSurface
 
 DEFAULT_FOLDER = Path("casts")
 PLAN_FOLDER = Path("plans")
-DrawsProgress = Callable[[int, int], None]
 _GEOMETRY_EXIT_CODE = 2
 _SIGNAL_EXIT_CODE = 128
 
@@ -270,16 +270,16 @@ def plan(
     The same command takes an interrupted run up again, and more draws add to those that are there.
     """
     gc.enable()  # this process lives long
-    from castsim.ensembles.plans import plan as make
     from castsim.ensembles.priors import priors_with
-    from castsim.ensembles.study import load_arm
+    from castsim.ensembles.study import check_asked, load_arm
 
-    planned = load_arm(scenario, overrides or ())
+    # what is wrong with the input is told before the heavy modules are loaded
+    planned, own = load_arm(scenario, overrides or ()), priors_with(priors)
+    check_asked(draws, indices, seed, largest_mL)
     name = Path(scenario).stem if Path(scenario).is_file() else planned.name
     folder = output if output is not None else PLAN_FOLDER / name
-    from castsim.console import draws_bar, print_plan
-    from castsim.ensembles.plan_files import write_plan
-    from castsim.results import report_text
+    from castsim.console import draws_bar, print_plan, told_draws
+    from castsim.ensembles.plans import plan as make
 
     with draws_bar(not quiet) as progress:
         result = make(
@@ -289,17 +289,16 @@ def plan(
             folder=folder,
             targets=_targets(coverage_deg, azygos_mL),
             largest_mL=largest_mL,
-            priors=priors_with(priors),
+            priors=own,
             indices=indices,
             scheduler=scheduler,
             workers=workers,
-            progress=_told_draws(progress, compiles=not quiet and scheduler is None),
+            progress=told_draws(progress, compiles=not quiet and scheduler is None),
         )
+    from castsim.ensembles.plan_files import write_plan
+
     written = write_plan(result, render=not no_render)
-    if as_json:
-        sys.stdout.write(report_text(written.report))
-    elif not quiet:
-        print_plan(written.report, written.files, str(folder))
+    _show(written, print_plan, as_json=as_json, quiet=quiet)
 
 
 @app.command()
@@ -349,20 +348,18 @@ def compare(
     Each arm is compared with the first. The same command takes an interrupted run up again.
     """
     gc.enable()  # this process lives long
-    from castsim.ensembles.study import arms_of, folder_name
+    from castsim.ensembles.priors import priors_with
+    from castsim.ensembles.study import arms_of, check_asked, check_common, folder_name
 
-    arms = arms_of(scenarios, overrides or (), variations or ())
+    # what is wrong with the input is told before the heavy modules are loaded
+    check_common(common_mL, check_asked(draws, seed=seed, largest_mL=largest_mL))
+    own, arms = priors_with(priors), arms_of(scenarios, overrides or (), variations or ())
     folder = (
         output if output is not None else PLAN_FOLDER / folder_name(scenarios, variations or ())
     )
-    from castsim.console import draws_bar, print_comparison
-    from castsim.ensembles.comparing import check_common, compare_plans
-    from castsim.ensembles.plan_files import write_comparison
+    from castsim.console import draws_bar, print_comparison, told_draws
     from castsim.ensembles.plans import compare as make
-    from castsim.ensembles.priors import priors_with
-    from castsim.results import report_text
 
-    check_common(common_mL, largest_mL)
     with draws_bar(not quiet) as progress:
         plans = make(
             arms,
@@ -371,16 +368,26 @@ def compare(
             folder=folder,
             targets=_targets(coverage_deg, azygos_mL),
             largest_mL=largest_mL,
-            priors=priors_with(priors),
+            priors=own,
             scheduler=scheduler,
             workers=workers,
-            progress=_told_draws(progress, compiles=not quiet and scheduler is None),
+            progress=told_draws(progress, compiles=not quiet and scheduler is None),
         )
+    from castsim.ensembles.comparing import compare_plans
+    from castsim.ensembles.plan_files import write_comparison
+
     written = write_comparison(compare_plans(plans, common_mL=common_mL), render=not no_render)
+    _show(written, print_comparison, as_json=as_json, quiet=quiet)
+
+
+def _show(written: "Written", shown: Callable[..., None], *, as_json: bool, quiet: bool) -> None:
+    """Print what was written of an ensemble: as JSON, or as people read it."""
+    from castsim.results import report_text
+
     if as_json:
         sys.stdout.write(report_text(written.report))
     elif not quiet:
-        print_comparison(written.report, written.files, str(folder))
+        shown(written.report, written.files, str(written.folder))
 
 
 def _targets(coverage_deg: float | None, azygos_mL: float | None) -> "Targets":
@@ -452,24 +459,6 @@ def _surface_line(lumen: "LumenSurface", path: Path) -> str:
         f"castsim: wrote {path}: {len(lumen.triangles)} triangles, {closed}; veins thinner than "
         f"{2 * lumen.least_radius:.2g} mm are drawn as thick as that"
     )
-
-
-def _told_draws(progress: DrawsProgress | None, *, compiles: bool) -> DrawsProgress:
-    """Pass draws on to the bar, and say once that kernels are being compiled when they are."""
-    from castsim.console import COMPILING, talk
-    from castsim.kernels import compiled
-
-    waits = compiles and not compiled()
-
-    def told(done: int, wanted: int) -> None:
-        nonlocal waits
-        if waits and done < wanted:
-            waits = False
-            talk().print(COMPILING)
-        if progress is not None:
-            progress(done, wanted)
-
-    return told
 
 
 def _print_json(content: object) -> None:

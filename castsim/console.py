@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from castsim.benchmark import Comparison, Difference
 
 StageProgress = Callable[[str, float], None]
+DrawsProgress = Callable[[int, int], None]
 COMPILING = "castsim: compiling the kernels, once on this machine (a minute or two)"
 
 SHOWN_VEINS = 5
@@ -93,7 +94,7 @@ def told(
 
 
 @contextmanager
-def draws_bar(shown: bool) -> Iterator[Callable[[int, int], None] | None]:
+def draws_bar(shown: bool) -> Iterator[DrawsProgress | None]:
     """Show draws done, their rate and the time left, when stderr is a terminal."""
     console = talk()
     if not (shown and console.is_terminal):
@@ -115,6 +116,23 @@ def draws_bar(shown: bool) -> Iterator[Callable[[int, int], None] | None]:
             bar.update(task, rate=f"{speed:.1f}/s" if speed else "")
 
         yield update
+
+
+def told_draws(progress: DrawsProgress | None, *, compiles: bool) -> DrawsProgress:
+    """Pass draws on to the bar, and say once that kernels are being compiled when they are."""
+    from castsim.kernels import compiled
+
+    waits = compiles and not compiled()
+
+    def told(done: int, wanted: int) -> None:
+        nonlocal waits
+        if waits and done < wanted:
+            waits = False
+            talk().print(COMPILING)
+        if progress is not None:
+            progress(done, wanted)
+
+    return told
 
 
 def print_plan(report: Mapping[str, Any], files: Sequence[str], folder: str) -> None:

@@ -2,16 +2,18 @@
 
 from dataclasses import dataclass
 from functools import cache
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
 from castsim.errors import ScenarioError
 from castsim.tables import Row, number, read_table
 from castsim.units import Pa_from_mmHg, Pa_s_from_mPa_s, g_mm3_from_g_mL, uL_s_from_mL_min
-from geometry.flowmesh import FloatArray, FlowMesh
 from geometry.levels import Level
 from geometry.structures import Structure
+
+if TYPE_CHECKING:  # reading a scenario needs no kernels
+    from geometry.flowmesh import FloatArray, FlowMesh
 
 TABLE = "haemodynamics"
 OTHER = "other"
@@ -87,7 +89,7 @@ class Physiology:
         )
 
 
-def shear_viscosity(shear_rate: FloatArray) -> FloatArray:
+def shear_viscosity(shear_rate: "FloatArray") -> "FloatArray":
     """Carreau-Yasuda viscosity of blood, Pa s, at a shear rate in 1/s.
 
     mu = mu_inf + (mu_0 - mu_inf) (1 + (lambda gamma)^a)^((n - 1) / a). Cho & Kensey 1991.
@@ -103,7 +105,7 @@ def shear_viscosity(shear_rate: FloatArray) -> FloatArray:
     return np.asarray(Pa_s_from_mPa_s(1.0) * (infinite + (zero - infinite) * fall))
 
 
-def wanted_inflow(mesh: FlowMesh) -> FloatArray:
+def wanted_inflow(mesh: "FlowMesh") -> "FloatArray":
     """Inflow q* (t,) uL/s that each terminal should bring at rest, from the inflow rows.
 
     A row is found by the words with which the terminal's name begins, or else by the structure of
@@ -134,12 +136,12 @@ def wanted_inflow(mesh: FlowMesh) -> FloatArray:
     )
 
 
-def is_abdominal(mesh: FlowMesh) -> FloatArray:
+def is_abdominal(mesh: "FlowMesh") -> "FloatArray":
     """1 for terminals of the abdominal sites, 0 elsewhere, (t,)."""
     return np.array([float(_site(mesh, t) in ABDOMINAL_SITES) for t in range(mesh.n_terminals)])
 
 
-def _site(mesh: FlowMesh, terminal: int) -> str:
+def _site(mesh: "FlowMesh", terminal: int) -> str:
     if mesh.terminal_name:
         named = _named_site(mesh.terminal_name[terminal])
         if named:

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from castsim.ensembles.outcome import CURVES, FOUND, Outcome
+from castsim.ensembles.columns import CURVES, FOUND, Outcome
 from castsim.ensembles.planning import Plan, make_plan
 from castsim.ensembles.priors import bundled_priors
 from castsim.ensembles.sampling import A, Draw, drawn_priors, drawn_values, draws

@@ -9,7 +9,7 @@ import sys
 import threading
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from castsim.errors import MissingError
@@ -141,9 +141,22 @@ def _of_this_machine(workers: int | None, pieces: int) -> Iterator[Any]:
     try:
         with Client(cluster, set_as_default=False) as client:
             yield client
+    except BaseException:
+        with _uninterrupted():
+            _end_at_once(cluster)
+        raise
     finally:
         with _uninterrupted():
             cluster.close()
+
+
+def _end_at_once(cluster: Any) -> None:
+    """End workers in the midst of a draw: closing them waits seconds for what nobody takes."""
+    for nanny in cluster.workers.values():
+        nanny.auto_restart = False
+        if nanny.pid is not None:
+            with suppress(ProcessLookupError):
+                os.kill(nanny.pid, signal.SIGKILL)
 
 
 @contextmanager

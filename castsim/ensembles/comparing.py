@@ -12,7 +12,7 @@ from scipy.special import stdtrit
 from castsim.ensembles.curves import COLUMNS, events, matrix, share, wilson
 from castsim.ensembles.planning import Plan
 from castsim.ensembles.reading import place_of, rows_of, succeeded
-from castsim.ensembles.targets import plan_number
+from castsim.ensembles.study import check_common
 from castsim.errors import ResultError, ScenarioError
 
 FloatArray = NDArray[np.float64]
@@ -126,19 +126,6 @@ def compare_plans(plans: Mapping[str, Plan], *, common_mL: float | None = None) 
     common = float(volumes[place_of(volumes, wanted)])
     others = [plan for plan in plans.values() if plan is not first]
     return Comparison(plans, common, tuple(_pair(plan, first, common) for plan in others))
-
-
-def check_common(common_mL: float | None, largest_mL: float | None) -> None:
-    """Make sure, before anything is run, that arms can be compared at `common_mL`.
-
-    Raises
-    ------
-    ScenarioError
-        If it is beyond the largest volume.
-    """
-    largest = plan_number("largest_mL") if largest_mL is None else largest_mL
-    if common_mL is not None and not 0.0 < common_mL <= largest + 1e-9:
-        raise ScenarioError(f"--at-ml {common_mL:g}: must lie between 0 and {largest:g} mL")
 
 
 def _pair(plan: Plan, against: Plan, common_mL: float) -> Pairing:

@@ -8,7 +8,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 from scipy.special import ndtri
 
-from castsim.ensembles.outcome import CURVES
+from castsim.ensembles.columns import CURVES
 from castsim.ensembles.targets import Targets
 
 FloatArray = NDArray[np.float64]

@@ -7,9 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtri
-from scipy.stats import norm, spearmanr
 
-from castsim.ensembles.outcome import FOUND
+from castsim.ensembles.columns import FOUND
 from castsim.ensembles.priors import bundled_priors
 from castsim.ensembles.targets import plan_number
 
@@ -104,6 +103,8 @@ def correlate(inputs: Mapping[str, FloatArray], outcome: FloatArray) -> tuple[Dr
     Correction of Holm (1979, Scand J Stat 6:65): the chance that any input without influence is
     called clear is below one in twenty for each outcome.
     """
+    from scipy.stats import norm, spearmanr  # half a second, which bad input need not wait for
+
     found = []
     for name, values in inputs.items():
         there = np.isfinite(values)

@@ -14,8 +14,8 @@ from queue import Empty, SimpleQueue
 from typing import Any
 
 from castsim.ensembles.cluster import NO_WORKERS_S, check_workers, connected, gone, threads
+from castsim.ensembles.columns import KILLED, Outcome
 from castsim.ensembles.fingerprint import state
-from castsim.ensembles.outcome import KILLED, Outcome, simulate
 from castsim.ensembles.sampling import drawn_priors, drawn_values, draws
 from castsim.ensembles.store import CHUNK, Store
 from castsim.ensembles.study import Study
@@ -44,6 +44,8 @@ def simulate_piece(
             f"the worker on {socket.gethostname()} has castsim {state()}, and {asked} is "
             "asked for; install the same everywhere, and start workers anew after a change"
         )
+    from castsim.ensembles.outcome import simulate  # the driver needs no kernels
+
     study = _study(study_json)
     return [one for draw in draws(study, first, last, matrix) for one in simulate(study, draw)]
 
@@ -102,8 +104,10 @@ def run_study(
                 done += last - first
                 told(done, wanted)
     except KeyboardInterrupt as error:
+        loose = done - kept
+        lost = f" ({loose} more were done, but fill no file of {CHUNK})" if loose else ""
         raise StoppedError(
-            f"stopped: {kept} of {wanted} draws are kept in {store.folder}; "
+            f"stopped: {kept} of {wanted} draws are kept in {store.folder}{lost}; "
             "the same command goes on"
         ) from error
 

@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from castsim.ensembles.columns import CURVES, FOUND
 from castsim.ensembles.curves import (
     COLUMNS,
     Chance,
@@ -22,7 +23,6 @@ from castsim.ensembles.curves import (
 )
 from castsim.ensembles.drivers import Drivers, find_drivers
 from castsim.ensembles.indices import Indices, read_indices
-from castsim.ensembles.outcome import CURVES, FOUND
 from castsim.ensembles.reading import outcomes_at, place_of, rows_of, succeeded
 from castsim.ensembles.recommending import Interval, Recommendation, recommend
 from castsim.ensembles.store import Store, table_schema

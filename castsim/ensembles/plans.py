@@ -1,7 +1,6 @@
 """Plan and compare: from a scenario to what an ensemble says about it, in one call each."""
 
 import atexit
-import math
 import shutil
 import tempfile
 from collections.abc import Mapping
@@ -12,8 +11,8 @@ from castsim.ensembles.indices import index_stores
 from castsim.ensembles.planning import Plan, make_plan
 from castsim.ensembles.priors import Prior, bundled_priors
 from castsim.ensembles.store import Store
-from castsim.ensembles.study import Study, all_different, load_arm
-from castsim.ensembles.targets import Targets, plan_number
+from castsim.ensembles.study import Study, all_different, check_asked, load_arm
+from castsim.ensembles.targets import Targets
 from castsim.errors import ScenarioError
 from castsim.scenario import Scenario
 
@@ -100,18 +99,9 @@ def compare(
     """
     if not arms:
         raise ScenarioError("no way to inject is given; name an arm or more")
-    if draws < 1:
-        raise ScenarioError(f"--draws {draws}: must be 1 or more")
-    if not 0 <= indices <= draws:
-        raise ScenarioError(f"--indices {indices}: must lie between 0 and --draws {draws}")
-    if seed < 0:
-        raise ScenarioError(f"--seed {seed}: must be 0 or more")
+    largest = check_asked(draws, indices, seed, largest_mL)
     if len(arms) > 1:
         all_different(arms)
-    largest = float(plan_number("largest_mL") if largest_mL is None else largest_mL)
-    step = plan_number("volume_step_mL")
-    if not step <= largest < math.inf:
-        raise ScenarioError(f"--up-to-ml {largest:g}: must be finite, and {step:g} mL or more")
     study = Study(
         arms=arms,
         priors=bundled_priors() if priors is None else priors,

@@ -4,17 +4,19 @@ import copy
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import qmc
 
 from castsim.agents import agent_prior
 from castsim.ensembles.priors import Prior
 from castsim.ensembles.study import Study
 from castsim.scenario import MODEL_FIELDS, Scenario
 from castsim.scenario_file import scenario_from
+
+if TYPE_CHECKING:
+    from scipy.stats import qmc
 
 RATES = "injection.rate_mL_min"
 PAUSES = "injection.pause_s"
@@ -95,7 +97,9 @@ def _sobol_block(seed: int, dimension: int, first: int, count: int) -> NDArray[n
 
 
 @lru_cache(maxsize=4)
-def _sobol(seed: int, dimension: int) -> qmc.Sobol:
+def _sobol(seed: int, dimension: int) -> "qmc.Sobol":
+    from scipy.stats import qmc
+
     stream = np.random.SeedSequence(seed, spawn_key=(_POINTS,))
     return qmc.Sobol(dimension, scramble=True, rng=np.random.default_rng(stream))
 

@@ -19,8 +19,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from castsim.ensembles.columns import CURVES, FOUND, KILLED, Outcome
 from castsim.ensembles.fingerprint import SHOWN
-from castsim.ensembles.outcome import CURVES, FOUND, KILLED, Outcome
 from castsim.ensembles.sampling import A
 from castsim.ensembles.study import Study
 from castsim.errors import ResultError

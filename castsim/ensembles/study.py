@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -87,6 +88,41 @@ class Study:
             seed=content["seed"],
             largest_mL=content["largest_mL"],
         )
+
+
+def check_asked(
+    draws: int, indices: int = 0, seed: int = 0, largest_mL: float | None = None
+) -> float:
+    """Return the largest volume, mL, if so much can be asked of an ensemble.
+
+    Raises
+    ------
+    ScenarioError
+        Naming the number that cannot be used.
+    """
+    if draws < 1:
+        raise ScenarioError(f"--draws {draws}: must be 1 or more")
+    if not 0 <= indices <= draws:
+        raise ScenarioError(f"--indices {indices}: must lie between 0 and --draws {draws}")
+    if seed < 0:
+        raise ScenarioError(f"--seed {seed}: must be 0 or more")
+    largest = float(plan_number("largest_mL") if largest_mL is None else largest_mL)
+    step = plan_number("volume_step_mL")
+    if not step <= largest < math.inf:
+        raise ScenarioError(f"--up-to-ml {largest:g}: must be finite, and {step:g} mL or more")
+    return largest
+
+
+def check_common(common_mL: float | None, largest_mL: float) -> None:
+    """Make sure, before anything is run, that arms can be compared at `common_mL`.
+
+    Raises
+    ------
+    ScenarioError
+        If it is beyond the largest volume.
+    """
+    if common_mL is not None and not 0.0 < common_mL <= largest_mL + 1e-9:
+        raise ScenarioError(f"--at-ml {common_mL:g}: must lie between 0 and {largest_mL:g} mL")
 
 
 def load_arm(scenario: str | Path, overrides: Sequence[str] = ()) -> Scenario:

@@ -1,5 +1,8 @@
 """Bad input to `castsim plan`: one clear line, its exit code, nothing written, and soon."""
 
+import os
+import subprocess
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -10,6 +13,8 @@ from castsim.cli import main
 from castsim.ensembles.plans import compare, plan
 from castsim.ensembles.study import load_arm
 from castsim.errors import ScenarioError
+
+HERE = {**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parents[2])}
 
 
 @pytest.fixture(autouse=True)
@@ -78,6 +83,29 @@ def test_bad_priors(
     assert line in err
     assert err.count("\n") == 1
     assert [path.name for path in empty_place.iterdir()] == ["mine.toml"]
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("plan", "right-t9", "--draws", "0"),
+        ("plan", "right-t9", "--priors", "absent.toml"),
+        ("plan", "right-t9", "--set", "tip.structure=jugular"),
+        ("compare", "right-t9", "right-t5", "--at-ml", "3"),
+        ("compare", "right-t9", "--vary", "agnt=Onyx 18,PHIL 25"),
+    ],
+)
+def test_bad_input_is_told_before_anything_heavy_is_loaded(arguments: tuple[str, ...]) -> None:
+    """Kernels, statistics and workers take seconds to load; a typing error is told at once."""
+    heavy = {"numba", "scipy.stats", "pyarrow", "pandas", "distributed", "matplotlib"}
+    code = (
+        f"import sys; from castsim.cli import main; code = main({arguments!r}); "
+        f"print(code, *sorted({heavy!r} & set(sys.modules)))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, env=HERE
+    )
+    assert done.stdout.split() == ["2"], done.stderr
 
 
 @pytest.mark.parametrize("output", ["wall", "wall/below", "thesis"])

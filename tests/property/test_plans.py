@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from castsim.ensembles.columns import CURVES
 from castsim.ensembles.curves import COLUMNS, chance, events, mark, wilson
-from castsim.ensembles.outcome import CURVES
 from castsim.ensembles.recommending import recommend
 from castsim.ensembles.targets import Targets
 

@@ -15,7 +15,7 @@ import numpy as np
 
 import castsim.cli
 from castsim.ensembles import engine
-from castsim.ensembles.outcome import CURVES, Outcome
+from castsim.ensembles.columns import CURVES, Outcome
 from castsim.ensembles.priors import bundled_priors
 from castsim.ensembles.sampling import Draw, draws
 from castsim.ensembles.store import Store

@@ -5,7 +5,8 @@ import pytest
 
 import castsim
 from castsim.cast import Cast
-from castsim.ensembles.outcome import CURVES, FOUND, LOCAL_VEINS, Outcome, curves, simulate
+from castsim.ensembles.columns import CURVES, FOUND, Outcome
+from castsim.ensembles.outcome import LOCAL_VEINS, curves, simulate
 from castsim.ensembles.priors import bundled_priors
 from castsim.ensembles.sampling import drawn_priors, drawn_scenario, draws
 from castsim.ensembles.study import Study, load_arm

@@ -7,8 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from castsim.ensembles.columns import CURVES
 from castsim.ensembles.curves import EVENTS, mark, wilson
-from castsim.ensembles.outcome import CURVES, curves
+from castsim.ensembles.outcome import curves
 from castsim.ensembles.planning import Plan, make_plan
 from castsim.ensembles.recommending import recommend
 from castsim.ensembles.study import load_arm

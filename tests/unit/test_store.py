@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from castsim.ensembles.outcome import KILLED, Outcome
+from castsim.ensembles.columns import KILLED, Outcome
 from castsim.ensembles.sampling import draws
 from castsim.ensembles.store import CHUNK, MANIFEST, Store, parquet_bytes
 from castsim.ensembles.study import Study, load_arm

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from castsim.ensembles.outcome import CURVES
+from castsim.ensembles.columns import CURVES
 from tests.validation.studies import NUMBERS, Rows, arms
 
 VOLUMES_ML = np.arange(1, 101) * 0.02

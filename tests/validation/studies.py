@@ -18,8 +18,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from castsim.ensembles.columns import CURVES
 from castsim.ensembles.engine import run_study
-from castsim.ensembles.outcome import CURVES
 from castsim.ensembles.priors import bundled_priors
 from castsim.ensembles.store import Store
 from castsim.ensembles.study import Study, load_arm
