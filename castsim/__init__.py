@@ -8,6 +8,8 @@ Read scenario.py (what is injected where), simulate.py (one run), cast.py and me
 came of it). Importing castsim loads none of them; a name is loaded when it is first used.
 """
 
+from importlib.util import find_spec
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
@@ -50,6 +52,24 @@ __all__ = [
     "summarise",
     "write_cast",
 ]
+
+
+def _check_geometry() -> None:
+    """Refuse another package of the name, such as a folder beside the user's script.
+
+    It would be read instead of the one that came with castsim, and compiled kernels with it.
+    """
+    own = Path(__file__).parents[1] / "geometry" / "__init__.py"
+    spec = find_spec("geometry")
+    found = None if spec is None or spec.origin is None else Path(spec.origin)
+    if found is None or found.resolve() != own.resolve():
+        raise ImportError(
+            f"castsim needs its own package geometry in {own.parent}, but Python finds "
+            f"{'none' if found is None else found.parent}: rename that, or run from elsewhere"
+        )
+
+
+_check_geometry()
 
 
 def __getattr__(name: str) -> Any:

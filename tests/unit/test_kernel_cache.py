@@ -5,6 +5,9 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
+import castsim.kernels
 from geometry.kernels import forget_stale
 
 INNER = "import numba as nb\n\n\n@nb.njit(cache=True)\ndef inner(x):\n    return x + {}\n"
@@ -41,3 +44,48 @@ def test_an_edit_of_an_inner_file_is_seen(tmp_path: Path) -> None:
     inner.write_text(INNER.format(100))
     assert forget_stale(tmp_path)
     assert answer(tmp_path) == 101
+
+
+FOREIGN_KERNELS = (
+    "from pathlib import Path\n\nCOMPILING = Path(__file__)\n\n\n"
+    "def forget_stale(*folders):\n    raise SystemExit('the cache would be dropped')\n"
+)
+
+
+@pytest.mark.parametrize(
+    ("files", "works"),
+    [
+        ({"geometry/notes.txt": "no package"}, True),
+        ({"geometry/__init__.py": ""}, False),
+        ({"geometry.py": ""}, False),
+        ({"geometry/__init__.py": "", "geometry/kernels/__init__.py": FOREIGN_KERNELS}, False),
+    ],
+)
+def test_a_foreign_geometry_beside_a_script_drops_no_cache(
+    files: dict[str, str], works: bool, tmp_path: Path
+) -> None:
+    for name, text in files.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text, "utf-8")
+    (tmp_path / "mine.py").write_text("import castsim.kernels\nprint('fine')\n", "utf-8")
+    folder = Path(castsim.kernels.__file__).parent
+    mark = folder / "__pycache__" / "sources.sha256"
+    before = mark.read_text("ascii")
+    environment = {**os.environ, "PYTHONPATH": str(folder.parents[1])}
+    child = subprocess.run(
+        [sys.executable, "mine.py"],
+        cwd=tmp_path,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert mark.read_text("ascii") == before
+    if works:
+        assert (child.returncode, child.stdout) == (0, "fine\n"), child.stderr
+    else:
+        assert child.returncode == 1
+        told = child.stderr.splitlines()[-1]
+        assert told.startswith("ImportError: castsim needs its own package geometry in ")
+        assert str(tmp_path) in told
+        assert told.endswith("rename that, or run from elsewhere")
