@@ -240,6 +240,7 @@ def anatomy(
 
 app.command()(picture_commands.render)
 app.command()(fluoroscopy_commands.fluoro)
+app.command()(fluoroscopy_commands.venogram)
 
 
 @app.command()

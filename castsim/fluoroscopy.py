@@ -10,7 +10,10 @@ standard deviation f (M - 1) / sqrt(12) on the detector (M the magnification); t
 counted (Poisson); then the detector's screen spreads their light by a Gaussian, noise and all.
 
 **Subtraction.** The signal is ln(mask) - ln(live), mask and live each with noise of their own. The
-mask of an ordinary subtraction has all but agent and contrast medium.
+mask has all but agent and contrast medium. A roadmap is such an image at the dose of fluoroscopy,
+with a map of the veins laid over it in white: v = ln(mask) - ln(filled) of a venogram takes
+m (1 - exp(-v / m)) off the signal, which is v in small veins and m in wide ones, so that agent
+shows in both.
 
 Left out: scatter, the width of the spectrum, movement, ribs, lungs and bowel gas.
 """
@@ -24,6 +27,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from castsim.units import uL_from_mL
+from castsim.venography import inject_contrast
 from castsim.xray import XRay, agent_attenuation, load_xray
 from geometry.kernels.solids import BODY, LAMINA, PEDICLE, PROCESS
 from geometry.lumen import minor_axes
@@ -40,11 +44,13 @@ VIEWS: Mapping[str, float] = MappingProxyType(
     {"ap": 0.0, "lateral": 90.0, "lao30": 30.0, "rao30": -30.0}
 )
 """Angle of the detector, degrees to the patient's left of straight in front."""
-Mode = Literal["subtracted", "unsubtracted"]
+Mode = Literal["subtracted", "unsubtracted", "roadmap"]
 PIXELS = 1024
 MOST_PIXELS, LEAST_PIXELS = 4096, 256
 LEAST_PIXEL = 0.5
 """Pixels: a thinner vein is drawn as wide as this, and thinner in density for it."""
+MAP_SIGNAL = 0.15
+"""m: what the map of a roadmap takes off the signal at most."""
 LEAST_COUNT = 1.0
 """Photons: the logarithm of a pixel that counted less is that of one."""
 SEED = 0
@@ -60,11 +66,13 @@ class Scene:
     anatomy : bones, veins and trunk
     mesh : of its veins
     added : (n,) what each cell's content adds to the attenuation of blood, mm^-1
+    mapped : (n,) the same in the venogram of a roadmap; None: there is none
     """
 
     anatomy: "Anatomy"
     mesh: "CentrelineMesh"
     added: FloatArray
+    mapped: FloatArray | None = None
 
 
 @dataclass(frozen=True)
@@ -74,10 +82,10 @@ class Fluorogram:
     Attributes
     ----------
     view : of `VIEWS`
-    mode : subtracted or unsubtracted
+    mode : subtracted, unsubtracted or roadmap
     beam : its geometry
     signal : (rows, columns) ln(mask / live), or ln(mean photons / photons) where nothing was
-        subtracted: more is darker
+        subtracted: more is darker; of a roadmap less the map of the veins
     photons_per_pixel : mean of one exposure
     """
 
@@ -96,24 +104,43 @@ class Paths:
     ----------
     still : bone, soft tissue and what else does not change
     added : agent or contrast medium
+    mapped : contrast medium in the venogram of a roadmap
     """
 
     still: FloatArray
     added: FloatArray
+    mapped: FloatArray
 
 
-def cast_scene(cast: "Cast", volume_mL: float | None = None) -> Scene:
-    """Put a cast into the beam, as it was when `volume_mL` had left the tip; None: at the end."""
+def cast_scene(cast: "Cast", volume_mL: float | None = None, *, roadmap: bool = False) -> Scene:
+    """Put a cast into the beam, as it was when `volume_mL` had left the tip; None: at the end.
+
+    With `roadmap`, contrast medium was injected through the same catheter before.
+    """
     volume = cast.injected if volume_mL is None else uL_from_mL(volume_mL)
     opaque = agent_attenuation(cast.scenario.agent)
-    return Scene(cast.anatomy, cast.mesh, opaque * cast.saturation_at(volume))
+    mapped = None
+    if roadmap:
+        xray = load_xray()
+        rate, dose = xray.microcatheter_rate_uL_s, xray.microcatheter_volume_uL
+        share = inject_contrast(cast.rest, cast.mesh.tip_cell, rate, dose).share
+        mapped = xray.contrast_medium * share
+    return Scene(cast.anatomy, cast.mesh, opaque * cast.saturation_at(volume), mapped)
+
+
+def isocentre_at(anatomy: "Anatomy", height_mm: float) -> FloatArray:
+    """Where the C-arm is aimed: the middle of the spinal canal at a height."""
+    canal = anatomy.skeleton.canal
+    # the canal's centres run downwards
+    y = np.interp(-height_mm, -canal.points[:, 2], canal.points[:, 1])
+    return np.array([0.0, y, height_mm])
 
 
 def cast_isocentre(cast: "Cast") -> FloatArray:
-    """Where the C-arm is aimed: the middle of the spine at the height of the target's foramen."""
+    """Aim at the middle of the spinal canal at the height of the target's foramen."""
     target = cast.scenario.target
-    origin = cast.anatomy.skeleton.foramen(target.root, target.side_code).origin
-    return origin * [0.0, 1.0, 1.0]
+    foramen = cast.anatomy.skeleton.foramen(target.root, target.side_code)
+    return isocentre_at(cast.anatomy, float(foramen.origin[2]))
 
 
 def beam_at(
@@ -147,23 +174,48 @@ def take(
     scene : what stands in the beam
     isocentre : (3,) mm, in the middle of the image
     view : of `VIEWS`
-    mode : subtracted or unsubtracted
+    mode : subtracted, unsubtracted or roadmap
     pixels : along either side of the image
     seed : of the noise
     """
     xray = load_xray()
     beam = beam_at(isocentre, view, pixels=pixels, xray=xray)
     paths = line_integrals(scene, beam, xray)
-    photons = xray.acquisition_per_mm2 * beam.pitch_mm**2
-    mask_noise, live_noise = np.random.default_rng(seed).spawn(2)
-    output = photons / middle_of(np.exp(-paths.still)).mean()
-    live = expose(paths.still + paths.added, output, beam, live_noise, xray)
-    if mode == "unsubtracted":
-        mask = np.full_like(live, photons)
-    else:
-        mask = expose(paths.still, output, beam, mask_noise, xray)
-    signal = np.log(np.maximum(mask, LEAST_COUNT) / np.maximum(live, LEAST_COUNT))
-    return Fluorogram(view, mode, beam, signal, photons)
+    dose = {"roadmap": xray.roadmap_per_mm2}.get(mode, xray.acquisition_per_mm2)
+    signal = _signal(paths, mode, _Tube(paths.still, dose, beam, xray, seed))
+    if mode == "roadmap":
+        filled = _Tube(paths.still, xray.acquisition_per_mm2, beam, xray, seed + 1)
+        veins = np.maximum(_log_ratio(filled.shot(), filled.shot(paths.mapped)), 0.0)
+        signal -= MAP_SIGNAL * (1.0 - np.exp(-veins / MAP_SIGNAL))
+    return Fluorogram(view, mode, beam, signal, dose * beam.pitch_mm**2)
+
+
+class _Tube:
+    """Tube and detector with the exposure locked; every shot has noise of its own."""
+
+    def __init__(
+        self, still: FloatArray, per_mm2: float, beam: Beam, xray: XRay, seed: int
+    ) -> None:
+        self.photons = per_mm2 * beam.pitch_mm**2
+        self._still, self._beam, self._xray = still, beam, xray
+        self._output = self.photons / middle_of(np.exp(-still)).mean()
+        self._seeds = np.random.SeedSequence(seed)
+
+    def shot(self, added: FloatArray | float = 0.0) -> FloatArray:
+        """Photons that every pixel counts when what is `added` attenuates too."""
+        noise = np.random.default_rng(self._seeds.spawn(1)[0])
+        return expose(self._still + added, self._output, self._beam, noise, self._xray)
+
+
+def _signal(paths: Paths, mode: Mode, tube: _Tube) -> FloatArray:
+    """Logarithm of what came before over what comes now."""
+    live = tube.shot(paths.added)
+    mask = np.full_like(live, tube.photons) if mode == "unsubtracted" else tube.shot()
+    return _log_ratio(mask, live)
+
+
+def _log_ratio(before: FloatArray, after: FloatArray) -> FloatArray:
+    return np.asarray(np.log(np.maximum(before, LEAST_COUNT) / np.maximum(after, LEAST_COUNT)))
 
 
 def middle_of(image: FloatArray) -> FloatArray:
@@ -192,7 +244,10 @@ def line_integrals(scene: Scene, beam: Beam, xray: XRay) -> Paths:
     axes = minor_axes(network, skeleton)
     pieces, density = vein_pieces(network, scene.mesh, axes, least)
     added = vein_paths(pieces, density * scene.added[pieces.cell], beam)
-    return Paths(still, added)
+    mapped = np.zeros_like(added)
+    if scene.mapped is not None:
+        mapped = vein_paths(pieces, density * scene.mapped[pieces.cell], beam)
+    return Paths(still, added, mapped)
 
 
 def expose(

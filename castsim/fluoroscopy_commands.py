@@ -1,4 +1,4 @@
-"""``castsim fluoro``: simulated fluoroscopy."""
+"""Simulated fluoroscopy: ``castsim fluoro`` and ``castsim venogram``."""
 
 import sys
 from pathlib import Path
@@ -6,34 +6,51 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from castsim.command_options import CastArgument, JsonOption, QuietOption
+from castsim.command_options import (
+    CastArgument,
+    JsonOption,
+    QuietOption,
+    ScenarioArgument,
+    SetOption,
+)
 
 if TYPE_CHECKING:
     from castsim.fluoroscopy import Mode
 
 
+ViewOption = Annotated[
+    str, typer.Option("--view", metavar="VIEW", help="ap, lateral, lao30 or rao30.")
+]
+SubtractedOption = Annotated[
+    bool, typer.Option("--subtracted", help="The cast or contrast medium alone (the default).")
+]
+UnsubtractedOption = Annotated[
+    bool, typer.Option("--unsubtracted", help="Over bone and soft tissue.")
+]
+SizeOption = Annotated[int, typer.Option("--size", metavar="PIXELS", help="Side of the image.")]
+
+
 def fluoro(
     cast: CastArgument,
-    view: Annotated[
-        str, typer.Option("--view", metavar="VIEW", help="ap, lateral, lao30 or rao30.")
-    ] = "ap",
-    subtracted: Annotated[
-        bool, typer.Option("--subtracted", help="The cast alone (the default).")
-    ] = False,
-    unsubtracted: Annotated[
-        bool, typer.Option("--unsubtracted", help="The cast over bone and soft tissue.")
+    view: ViewOption = "ap",
+    subtracted: SubtractedOption = False,
+    unsubtracted: UnsubtractedOption = False,
+    roadmap: Annotated[
+        bool, typer.Option("--roadmap", help="At a low dose, over a map of the veins in white.")
     ] = False,
     volume_mL: Annotated[
         float | None,
-        typer.Option("--volume-mL", "--volume-ml", metavar="ML", help="Agent out of the tip; all."),
+        typer.Option(
+            "--volume-mL", "--volume-ml", metavar="ML", help="Agent out of the tip; default all."
+        ),
     ] = None,
     output: Annotated[
         Path | None,
-        typer.Option("-o", "--output", metavar="FILE.png", help="CASTDIR/fluoro-VIEW-MODE.png."),
+        typer.Option(
+            "-o", "--output", metavar="FILE.png", help="Default CASTDIR/fluoro-VIEW-MODE.png."
+        ),
     ] = None,
-    size: Annotated[
-        int, typer.Option("--size", metavar="PIXELS", help="Side of the image.")
-    ] = 1024,
+    size: SizeOption = 1024,
     as_json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
@@ -42,11 +59,58 @@ def fluoro(
     from castsim.fluoroscopy_orders import Shot
     from castsim.fluoroscopy_orders import fluoro as take
 
-    flags: dict[Mode, bool] = {"subtracted": subtracted, "unsubtracted": unsubtracted}
+    flags: dict[Mode, bool] = {
+        "subtracted": subtracted, "unsubtracted": unsubtracted, "roadmap": roadmap,
+    }  # fmt: skip
     shot = Shot.asked(view, flags, size, output)
     with progress_bar(not quiet) as progress:
         tell = told(progress, quiet=quiet)
         facts = take(cast, shot, volume_mL=volume_mL, progress=tell)
+    _print_image(facts, as_json=as_json, quiet=quiet)
+
+
+def venogram(
+    scenario: ScenarioArgument,
+    vein: Annotated[
+        str | None,
+        typer.Option(
+            "--from",
+            metavar="VEIN:LEVEL:SIDE",
+            help="Where contrast medium comes out, as anterior_epidural:T9:left, or with a "
+            "station, foraminal:T9:right:lateral; default the scenario's tip.",
+        ),
+    ] = None,
+    view: ViewOption = "ap",
+    subtracted: SubtractedOption = False,
+    unsubtracted: UnsubtractedOption = False,
+    volume_mL: Annotated[
+        float | None,
+        typer.Option("--volume-mL", "--volume-ml", metavar="ML", help="Contrast medium; 6."),
+    ] = None,
+    rate_mL_s: Annotated[
+        float | None, typer.Option("--rate-mL-s", "--rate-ml-s", metavar="ML_S", help="1.")
+    ] = None,
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "-o", "--output", metavar="FILE.png", help="Default venogram-VEIN-VIEW-MODE.png."
+        ),
+    ] = None,
+    overrides: SetOption = None,
+    size: SizeOption = 1024,
+    as_json: JsonOption = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Show contrast medium in the resting veins of a scenario's patient; nothing is embolised."""
+    from castsim.console import progress_bar
+    from castsim.fluoroscopy_orders import Injection, Shot
+    from castsim.fluoroscopy_orders import venogram as take
+
+    flags: dict[Mode, bool] = {"subtracted": subtracted, "unsubtracted": unsubtracted}
+    shot = Shot.asked(view, flags, size, output)
+    injection = Injection(vein, rate_mL_s, volume_mL)
+    with progress_bar(not quiet) as progress:
+        facts = take(scenario, injection, shot, overrides=overrides or (), progress=progress)
     _print_image(facts, as_json=as_json, quiet=quiet)
 
 

@@ -3,14 +3,16 @@
 Greys are those of a C-arm's monitor: what attenuates is dark.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from castsim.fluoroscopy import Fluorogram, middle_of
+from castsim.fluoroscopy import Fluorogram, Mode, middle_of
 from castsim.schema import DISCLAIMER
 
 if TYPE_CHECKING:
@@ -26,7 +28,7 @@ WINDOW_MARGIN = 0.25
 """Share of that range by which what is white is set further off: the edges are brighter."""
 SLOW_SHARE, COMPRESSION = 1 / 8, 0.7
 """Width of what changes slowly, as a share of the image's side, and how much of it is taken off."""
-BACKGROUND_GREY = 0.80
+BACKGROUND_GREY: Mapping[Mode, float] = MappingProxyType({"subtracted": 0.80, "roadmap": 0.50})
 """Grey, 0 black to 1 white, where nothing changed since the mask."""
 LEAST_RANGE = 0.35
 """Of the signal from the background to black, so that noise alone does not fill the image."""
@@ -56,8 +58,9 @@ def grey(image: Fluorogram) -> FloatArray:
         white, black = np.percentile(middle_of(signal), [WHITE_PERCENTILE, BLACK_PERCENTILE])
         white -= WINDOW_MARGIN * (black - white)
         return np.asarray(np.clip((black - signal) / (black - white), 0.0, 1.0))
+    background = BACKGROUND_GREY[image.mode]
     span = max(float(np.percentile(signal, BLACK_PERCENTILE)), LEAST_RANGE)
-    return np.asarray(np.clip(BACKGROUND_GREY * (1.0 - signal / span), 0.0, 1.0))
+    return np.asarray(np.clip(background * (1.0 - signal / span), 0.0, 1.0))
 
 
 def compressed(signal: FloatArray) -> FloatArray:

@@ -1,5 +1,7 @@
-"""The work of ``castsim fluoro``: what is asked for, the image, its file and what is said of it."""
+"""What ``castsim fluoro`` and ``castsim venogram`` are asked for, and how it is done."""
 
+import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -12,15 +14,24 @@ from castsim.fluoroscopy import (
     VIEWS,
     Fluorogram,
     Mode,
+    Scene,
     cast_isocentre,
     cast_scene,
+    isocentre_at,
     take,
 )
 from castsim.fluoroscopy_files import SUFFIXES, Caption, image_bytes
 from castsim.naming import match_name
 from castsim.results import check_file, write_file
+from castsim.scenario_file import load_scenario
 from castsim.schema import DISCLAIMER
+from castsim.simulate import build_anatomy
+from castsim.tip import locate_tip
+from castsim.units import mL_from_uL, mmHg_from_Pa, uL_from_mL
+from castsim.venography import inject_contrast
+from castsim.venous_flow import resting_flow
 from castsim.xray import load_xray
+from geometry.centerline_mesh import centreline_mesh
 
 if TYPE_CHECKING:
     from castsim.simulate import Progress
@@ -28,6 +39,8 @@ if TYPE_CHECKING:
 ROUNDED_ML = 0.005
 """Volumes are told to two places: one that was rounded up is no error."""
 SIGNAL_PLACES = 4
+MOST_RATE_ML_S, MOST_VOLUME_ML = 20.0, 100.0
+"""Of contrast medium: more is no hand and no pump."""
 
 
 @dataclass(frozen=True)
@@ -103,12 +116,120 @@ def fluoro(
     check_file(path, *SUFFIXES)
     cast = read_cast(folder, progress=progress).cast
     shown_mL = injected if volume_mL is None else volume_mL
-    scene = cast_scene(cast, volume_mL)
+    scene = cast_scene(cast, volume_mL, roadmap=shot.mode == "roadmap")
     image = take(scene, cast_isocentre(cast), shot.view, shot.mode, pixels=shot.pixels)
     scenario = cast.scenario
     caption = Caption(scenario.title, f"{scenario.agent}\n{shown_mL:.2f} mL")
     write_file(path, lambda part: image_bytes(image, caption, part))
     return {**facts(image, path), "agent": scenario.agent, "volume_mL": shown_mL}
+
+
+@dataclass(frozen=True)
+class Injection:
+    """Contrast medium that is to be injected; None: as the tables say.
+
+    Attributes
+    ----------
+    vein : where, as ``anterior_epidural:T9:left`` with a station if wanted; None: the scenario's
+        tip
+    rate_mL_s, volume_mL : how fast, and how much
+    """
+
+    vein: str | None = None
+    rate_mL_s: float | None = None
+    volume_mL: float | None = None
+
+    def overrides(self) -> list[str]:
+        """Fields of a scenario whose tip lies in the vein.
+
+        Raises
+        ------
+        ResultError
+            If the vein is not written as it must be, or rate or volume cannot be.
+        """
+        for option, value, most in (
+            ("--rate-mL-s", self.rate_mL_s, MOST_RATE_ML_S),
+            ("--volume-mL", self.volume_mL, MOST_VOLUME_ML),
+        ):
+            if value is not None and not 0.0 < value <= most:
+                raise ResultError(f"{option} {value:g}: must be > 0 and at most {most:g}")
+        if self.vein is None:
+            return []
+        parts = [part.strip() for part in self.vein.split(":")]
+        if len(parts) not in (3, 4):
+            raise ResultError(
+                f"--from {self.vein}: write VEIN:LEVEL:SIDE, as anterior_epidural:T9:left"
+            )
+        names = ("structure", "level", "side", "station")
+        values = [*parts, "middle"][: len(names)]
+        return [
+            *(f"tip.{name}={json.dumps(value)}" for name, value in zip(names, values, strict=True)),
+            "tip.offset_mm=0.0",
+        ]
+
+
+def venogram(
+    scenario: str,
+    injection: Injection,
+    shot: Shot,
+    *,
+    overrides: Sequence[str] = (),
+    progress: "Progress | None" = None,
+) -> dict[str, Any]:
+    """Take an image of contrast medium in the resting veins of a scenario's patient; write it.
+
+    Parameters
+    ----------
+    scenario : name or file; its tip is where contrast medium comes out, unless a vein is given
+    injection : of contrast medium
+    shot : how; without a path it goes into the working folder
+    overrides : fields of the scenario, as ``field=value``
+    progress : told what is being done
+
+    Returns
+    -------
+    dict
+        What there is to say of the image, for JSON.
+
+    Raises
+    ------
+    CastsimError
+        If there is no such vein, or something that was asked for cannot be.
+    """
+    planned = load_scenario(scenario, [*overrides, *injection.overrides()]).resolved()
+    tip = planned.tip
+    path = shot.path or Path(
+        f"venogram-{tip.structure}-{tip.level}-{tip.side}-{shot.view}-{shot.mode}.png"
+    )
+    check_file(path, *SUFFIXES)
+    tell = progress or (lambda stage, done: None)
+    tell("geometry", 0.0)
+    anatomy = build_anatomy(planned.patient.anatomy, planned.patient.seed, planned.patient.traits())
+    branch, arc = locate_tip(anatomy, tip, source=planned.name)
+    tell("flow", 0.0)
+    mesh = centreline_mesh(anatomy.network, planned.mesh.cell_mm)
+    rest = resting_flow(mesh.flow, planned.physiology())
+    tell("injection", 0.0)
+    xray = load_xray()
+    rate = injection.rate_mL_s or mL_from_uL(xray.venogram_rate_uL_s)
+    volume = injection.volume_mL or mL_from_uL(xray.venogram_volume_uL)
+    filled = inject_contrast(rest, mesh.cell_at(branch, arc), uL_from_mL(rate), uL_from_mL(volume))
+    scene = Scene(anatomy, mesh, xray.contrast_medium * filled.share)
+    height = float(mesh.flow.cell_centroid[filled.cell, 2])
+    image = take(scene, isocentre_at(anatomy, height), shot.view, shot.mode, pixels=shot.pixels)
+    vein = str(tip).replace("_", " ")
+    caption = Caption(
+        f"Contrast medium into {vein}", f"iodine 300 mg/mL\n{volume:g} mL at {rate:g} mL/s"
+    )
+    write_file(path, lambda part: image_bytes(image, caption, part))
+    return {
+        **facts(image, path),
+        "vein": str(tip),
+        "volume_mL": volume,
+        "rate_mL_s": rate,
+        "left_by_the_ends_mL": mL_from_uL(filled.left),
+        "pressure_rise_mmHg": mmHg_from_Pa(filled.pressure_rise),
+    }
 
 
 def facts(image: Fluorogram, path: Path) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from types import MappingProxyType
 
 from castsim.agents import agent_name
 from castsim.tables import number, read_table
+from castsim.units import uL_from_mL
 
 _TABLE = "xray"
 _MM_PER_CM = 10.0
@@ -35,7 +36,9 @@ class XRay:
     source_isocentre_mm, source_detector_mm, field_mm : geometry; side of the square detector
     focal_spot_mm : side
     detector_blur_mm : standard deviation at the detector
-    acquisition_per_mm2 : photons that one image counts, mean over the detector
+    acquisition_per_mm2, roadmap_per_mm2 : photons that one image counts, mean over the detector
+    venogram_rate_uL_s, venogram_volume_uL : of contrast medium through a diagnostic catheter
+    microcatheter_rate_uL_s, microcatheter_volume_uL : the same through a microcatheter
     """
 
     energy_keV: float
@@ -50,6 +53,11 @@ class XRay:
     focal_spot_mm: float
     detector_blur_mm: float
     acquisition_per_mm2: float
+    roadmap_per_mm2: float
+    venogram_rate_uL_s: float
+    venogram_volume_uL: float
+    microcatheter_rate_uL_s: float
+    microcatheter_volume_uL: float
 
 
 @cache
@@ -91,6 +99,11 @@ def load_xray() -> XRay:
         focal_spot_mm=at["c_arm", "focal_spot"],
         detector_blur_mm=at["detector", "blur"],
         acquisition_per_mm2=_counted(at["exposure", "acquisition"]),
+        roadmap_per_mm2=_counted(at["exposure", "roadmap"]),
+        venogram_rate_uL_s=uL_from_mL(at["contrast_medium", "venogram_rate"]),
+        venogram_volume_uL=uL_from_mL(at["contrast_medium", "venogram_volume"]),
+        microcatheter_rate_uL_s=uL_from_mL(at["contrast_medium", "microcatheter_rate"]),
+        microcatheter_volume_uL=uL_from_mL(at["contrast_medium", "microcatheter_volume"]),
     )
 
 

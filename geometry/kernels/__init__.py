@@ -4,7 +4,7 @@ Read in this order: :mod:`solids` (distance to bones and discs), :mod:`tubes` (t
 root sleeves), :mod:`settling` (veins between all of these), :mod:`trunk` (one trunk past bone),
 :mod:`sketch` (points of the veins that the rooms have drawn, and which of them are missing),
 :mod:`junctions` (where side branches begin), :mod:`lumen` (distance to the veins' walls on a grid),
-:mod:`triangles` (parts of a closed mesh).
+:mod:`triangles` (parts of a closed mesh), :mod:`chords` (lengths of rays in veins and bones).
 """
 
 import hashlib

@@ -1,4 +1,4 @@
-"""``castsim fluoro`` as a user meets it."""
+"""``castsim fluoro`` and ``castsim venogram`` as a user meets them."""
 
 import json
 from pathlib import Path
@@ -85,6 +85,66 @@ def test_what_cannot_be_is_told_in_one_line(
     assert said in told.err
     assert told.err.count("\n") == 1
     assert sorted(path.name for path in folder.iterdir()) == before
+
+
+def test_a_roadmap_has_veins_in_white_and_the_cast_in_black(folder: Path) -> None:
+    assert main(["fluoro", str(folder), *SMALL, "--roadmap", "--quiet"]) == 0
+    road = grey(folder / "fluoro-ap-roadmap.png").astype(float)
+    assert main(["fluoro", str(folder), *SMALL, "--quiet"]) == 0
+    cast = grey(folder / "fluoro-ap-subtracted.png").astype(float)
+    middle = slice(64, 192)
+    road, cast = road[middle, middle], cast[middle, middle]
+    agent = cast < np.median(cast) - 60
+    assert agent.sum() > 20
+    assert road[agent].mean() < np.median(road) - 10
+    # and there is something lighter than noise makes: the veins
+    assert np.percentile(road, 99.5) - np.median(road) > 3 * (
+        np.median(road) - np.percentile(road, 16)
+    )
+
+
+def test_a_venogram_from_any_vein(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(["venogram", "right-t9", *SMALL]) == 0
+    assert (tmp_path / "venogram-foraminal-T9-right-ap-subtracted.png").exists()
+    capsys.readouterr()
+    path = tmp_path / "own.png"
+    arguments = ["--from", "Basivertebral:t9:midline", "--volume-mL", "2", "--rate-mL-s", "0.5"]
+    assert main(["venogram", "right-t9", *SMALL, *arguments, "-o", str(path), "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["vein"] == "basivertebral T9 midline"
+    assert (told["volume_mL"], told["rate_mL_s"], told["file"]) == (2.0, 0.5, str(path))
+    assert told["pressure_rise_mmHg"] > 0
+    assert grey(path).shape == (256, 256)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--from", "azygos"], "VEIN:LEVEL:SIDE"),
+        (["--from", "azygoss:T9:midline"], "azygos"),
+        (["--from", "basivertebral:T9:right"], "basivertebral is at"),
+        (["--volume-mL", "0"], "--volume-mL 0: must be > 0"),
+        (["--rate-mL-s", "99"], "at most 20"),
+        (["--subtracted", "--unsubtracted"], "one of them"),
+        (["-o", "nowhere/x.png"], "no folder"),
+    ],
+)
+def test_a_venogram_that_cannot_be_is_told_in_one_line(
+    arguments: list[str],
+    said: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(["venogram", "right-t9", *SMALL, *arguments]) == 2
+    told = capsys.readouterr()
+    assert (told.out, told.err.count("\n")) == ("", 1)
+    assert said in told.err
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_folder_without_a_result(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
