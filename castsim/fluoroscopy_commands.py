@@ -47,7 +47,7 @@ def fluoro(
     output: Annotated[
         Path | None,
         typer.Option(
-            "-o", "--output", metavar="FILE.png", help="Default CASTDIR/fluoro-VIEW-MODE.png."
+            "-o", "--output", metavar="FILE.png|.dcm", help="Default CASTDIR/fluoro-VIEW-MODE.png."
         ),
     ] = None,
     size: SizeOption = 1024,
@@ -93,7 +93,7 @@ def venogram(
     output: Annotated[
         Path | None,
         typer.Option(
-            "-o", "--output", metavar="FILE.png", help="Default venogram-VEIN-VIEW-MODE.png."
+            "-o", "--output", metavar="FILE.png|.dcm", help="Default venogram-VEIN-VIEW-MODE.png."
         ),
     ] = None,
     overrides: SetOption = None,

@@ -1,10 +1,10 @@
-"""Files of simulated fluoroscopy: a PNG as on the monitor, with its words.
+"""Files of simulated fluoroscopy: a PNG as on the monitor, with its words, and DICOM.
 
 Greys are those of a C-arm's monitor: what attenuates is dark.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 FloatArray = NDArray[np.float64]
 Picture = NDArray[np.uint8]
 
-SUFFIXES = (".png",)
+SUFFIXES = (".png", ".dcm")
 BLACK_PERCENTILE, WHITE_PERCENTILE = 99.9, 0.1
 """Of the signal of an image that is not subtracted: what is shown black and white."""
 WINDOW_MARGIN = 0.25
@@ -44,23 +44,36 @@ TITLES = {"ap": "AP", "lateral": "LATERAL", "lao30": "LAO 30", "rao30": "RAO 30"
 
 @dataclass(frozen=True)
 class Caption:
-    """Words in the picture: what it shows, and one more line."""
+    """Words in the picture.
+
+    Attributes
+    ----------
+    title : what it shows
+    facts : more lines
+    contrast : contrast medium that was given, for DICOM
+    """
 
     title: str
     facts: str = ""
+    contrast: str = ""
+
+
+def window(image: Fluorogram) -> tuple[float, float]:
+    """Signal that is shown black, and that which is shown white."""
+    if image.mode == "unsubtracted":
+        ends = np.percentile(middle_of(image.signal), [BLACK_PERCENTILE, WHITE_PERCENTILE])
+        black, white = (float(end) for end in ends)
+        return black, white - WINDOW_MARGIN * (black - white)
+    black = max(float(np.percentile(image.signal, BLACK_PERCENTILE)), LEAST_RANGE)
+    return black, black * (1.0 - 1.0 / BACKGROUND_GREY[image.mode])
 
 
 def grey(image: Fluorogram) -> FloatArray:
-    """Brightness (rows, columns), 0 black to 1 white, as a monitor's window would show it."""
-    signal = image.signal
+    """Brightness (rows, columns), 0 black to 1 white, as a monitor would show it."""
     if image.mode == "unsubtracted":
-        signal = compressed(signal)
-        white, black = np.percentile(middle_of(signal), [WHITE_PERCENTILE, BLACK_PERCENTILE])
-        white -= WINDOW_MARGIN * (black - white)
-        return np.asarray(np.clip((black - signal) / (black - white), 0.0, 1.0))
-    background = BACKGROUND_GREY[image.mode]
-    span = max(float(np.percentile(signal, BLACK_PERCENTILE)), LEAST_RANGE)
-    return np.asarray(np.clip(background * (1.0 - signal / span), 0.0, 1.0))
+        image = replace(image, signal=compressed(image.signal))
+    black, white = window(image)
+    return np.asarray(np.clip((black - image.signal) / (black - white), 0.0, 1.0))
 
 
 def compressed(signal: FloatArray) -> FloatArray:
@@ -126,6 +139,11 @@ def _scale_bar(
 
 def image_bytes(image: Fluorogram, caption: Caption, path: Path) -> None:
     """Write the image in the format that the name of the file asks for."""
+    if path.suffix.lower() == ".dcm":
+        from castsim.fluoroscopy_dicom import dicom_bytes
+
+        dicom_bytes(image, caption, path)
+        return
     from PIL import Image
     from PIL.PngImagePlugin import PngInfo
 

@@ -119,7 +119,8 @@ def fluoro(
     scene = cast_scene(cast, volume_mL, roadmap=shot.mode == "roadmap")
     image = take(scene, cast_isocentre(cast), shot.view, shot.mode, pixels=shot.pixels)
     scenario = cast.scenario
-    caption = Caption(scenario.title, f"{scenario.agent}\n{shown_mL:.2f} mL")
+    medium = _medium() if shot.mode == "roadmap" else ""
+    caption = Caption(scenario.title, f"{scenario.agent}\n{shown_mL:.2f} mL", medium)
     write_file(path, lambda part: image_bytes(image, caption, part))
     return {**facts(image, path), "agent": scenario.agent, "volume_mL": shown_mL}
 
@@ -219,7 +220,9 @@ def venogram(
     image = take(scene, isocentre_at(anatomy, height), shot.view, shot.mode, pixels=shot.pixels)
     vein = str(tip).replace("_", " ")
     caption = Caption(
-        f"Contrast medium into {vein}", f"iodine 300 mg/mL\n{volume:g} mL at {rate:g} mL/s"
+        f"Contrast medium into {vein}",
+        f"{_medium()}\n{volume:g} mL at {rate:g} mL/s",
+        _medium(),
     )
     write_file(path, lambda part: image_bytes(image, caption, part))
     return {
@@ -230,6 +233,10 @@ def venogram(
         "left_by_the_ends_mL": mL_from_uL(filled.left),
         "pressure_rise_mmHg": mmHg_from_Pa(filled.pressure_rise),
     }
+
+
+def _medium() -> str:
+    return f"iodine {load_xray().iodine_mg_mL:g} mg/mL"
 
 
 def facts(image: Fluorogram, path: Path) -> dict[str, Any]:

@@ -31,7 +31,8 @@ class XRay:
     ----------
     energy_keV : effective, of the beam
     soft_tissue, cortical_bone, trabecular_bone : attenuation, mm^-1
-    contrast_medium : what it adds to blood undiluted, mm^-1
+    iodine_mg_mL : in the contrast medium
+    contrast_medium : what that adds to blood undiluted, mm^-1
     shell_mm : cortex of ``body``, ``pedicle``, ``lamina`` and ``process``
     source_isocentre_mm, source_detector_mm, field_mm : geometry; side of the square detector
     focal_spot_mm : side
@@ -45,6 +46,7 @@ class XRay:
     soft_tissue: float
     cortical_bone: float
     trabecular_bone: float
+    iodine_mg_mL: float
     contrast_medium: float
     shell_mm: MappingProxyType[str, float]
     source_isocentre_mm: float
@@ -89,6 +91,7 @@ def load_xray() -> XRay:
         soft_tissue=soft,
         cortical_bone=cortical,
         trabecular_bone=fraction * cortical + (1.0 - fraction) * soft,
+        iodine_mg_mL=at["contrast_medium", "iodine"],
         contrast_medium=_added("iodine", at["contrast_medium", "iodine"] / _MG_PER_G),
         shell_mm=MappingProxyType(
             {name: at[name, "shell"] for name in ("body", "pedicle", "lamina", "process")}
