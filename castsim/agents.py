@@ -171,3 +171,18 @@ def agent_prior(name: str, quantity: str) -> tuple[float, float, float]:
         return middle, low, high
     prior = read_priors(rows["family"]["value"])[quantity]
     return prior.median, prior.low, prior.high
+
+
+def agent_source(name: str, quantity: str) -> tuple[str, str]:
+    """Source and status of one property of an agent, as :func:`agent_prior` finds it.
+
+    Raises
+    ------
+    ScenarioError
+        As :func:`agent_name`.
+    """
+    rows = _ROWS[agent_name(name)]
+    if quantity in rows:
+        return rows[quantity]["source"], rows[quantity]["status"]
+    prior = read_priors(rows["family"]["value"])[quantity]
+    return prior.source, prior.status

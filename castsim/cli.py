@@ -239,6 +239,7 @@ def anatomy(
 
 
 app.command()(picture_commands.render)
+app.command()(picture_commands.report)
 app.command()(fluoroscopy_commands.fluoro)
 app.command()(fluoroscopy_commands.venogram)
 

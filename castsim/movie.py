@@ -1,7 +1,6 @@
 """An injection as a movie: the cast in equal steps of injected volume, as MP4 or GIF."""
 
 from collections.abc import Iterator
-from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -9,8 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from castsim.errors import MissingError, ResultError
-from castsim.panels import Picture, Studio
-from castsim.rendering import OVERVIEW, views_of
+from castsim.panels import Picture
+from castsim.rendering import OVERVIEW, panels_at, views_of
 from castsim.sheet import Plan, sheet
 from castsim.still import Still
 
@@ -55,22 +54,12 @@ class Movie:
         """Yield the pictures; what veils the cast is drawn once."""
         last = self.still.injected_mL if self.volume_mL is None else self.volume_mL
         plan = Plan.of(self.size, 3 if self.view == OVERVIEW else 1)
-        scene, theme = self.still.scene(last), self.still.theme
-        views = views_of(scene, self.view, plan)
-        with ExitStack() as stack:
-            studios = [
-                stack.enter_context(Studio((right - left, bottom - top), theme))
-                for left, top, right, bottom in plan.panels
-            ]
-            veils = [studio.veils(scene, view) for studio, view in zip(studios, views, strict=True)]
-            for step in range(self.steps + 1):
-                progress("movie", step / (self.steps + 1))
-                scene = self.still.scene(last * step / self.steps)
-                panels = [
-                    over.over(studio.solid(scene, view))
-                    for studio, view, over in zip(studios, views, veils, strict=True)
-                ]
-                yield sheet(scene, views, panels, plan, theme)
+        views = views_of(self.still.scene(last), self.view, plan)
+        volumes = [last * step / self.steps for step in range(self.steps + 1)]
+        frames = panels_at(self.still, views, plan.panel_sizes, volumes)
+        for step, (scene, panels) in enumerate(frames):
+            progress("movie", step / (self.steps + 1))
+            yield sheet(scene, views, panels, plan, self.still.theme)
 
 
 def check_movie(path: Path) -> None:

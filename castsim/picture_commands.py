@@ -1,11 +1,11 @@
-"""The commands that draw a cast: ``castsim render``."""
+"""The commands that show a saved cast: ``castsim render`` and ``castsim report``."""
 
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from castsim.command_options import CastArgument, QuietOption
+from castsim.command_options import CastArgument, NoRenderOption, QuietOption
 
 
 def render(
@@ -78,3 +78,24 @@ def render(
     if not quiet:
         for path in written:
             talk().print(f"castsim: wrote {path}", markup=False, soft_wrap=True)
+
+
+def report(
+    cast: CastArgument,
+    output: Annotated[
+        Path | None,
+        typer.Option("-o", "--output", metavar="FILE.html", help="Default CASTDIR/report.html."),
+    ] = None,
+    no_render: NoRenderOption = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Write one offline page about a cast: summary, pictures, curves, veins, assumptions."""
+    from castsim.cast_report import write_report
+    from castsim.console import progress_bar, talk, told
+
+    with progress_bar(not quiet) as progress:
+        written = write_report(cast, output, told(progress, quiet=quiet), render=not no_render)
+    for note in written.notes:
+        talk().print(f"castsim: {note}", markup=False, soft_wrap=True)
+    if not quiet:
+        talk().print(f"castsim: wrote {written.path}", markup=False, soft_wrap=True)

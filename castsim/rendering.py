@@ -1,6 +1,7 @@
 """Pictures of a cast: the one that every run writes, single views, and the interactive page."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -72,13 +73,40 @@ def export_html(cast: "Cast", path: Path, *, summary: Mapping[str, Any]) -> None
     write_page(light_scene(cast, summary), path)
 
 
+def panels_at(
+    still: Still,
+    views: Sequence[View],
+    sizes: Sequence[tuple[int, int]],
+    volumes_mL: Iterable[float],
+) -> Iterator[tuple[Scene, list[Picture]]]:
+    """Yield the scene at every volume and its views without words; veils are drawn once.
+
+    Parameters
+    ----------
+    views, sizes : one size, width and height in pixels, for each view
+    """
+    with ExitStack() as stack:
+        studios = [stack.enter_context(Studio(size, still.theme)) for size in sizes]
+        veiled = still.scene()
+        veils = [studio.veils(veiled, view) for studio, view in zip(studios, views, strict=True)]
+        for volume_mL in volumes_mL:
+            scene = still.scene(volume_mL)
+            yield (
+                scene,
+                [
+                    over.over(studio.solid(scene, view))
+                    for studio, view, over in zip(studios, views, veils, strict=True)
+                ],
+            )
+
+
 def picture(scene: Scene, view: str, theme: Theme, size: tuple[int, int]) -> Picture:
     """Image (height, width, 3) of a scene: one view, or as overview three of them."""
     plan = Plan.of(size, 3 if view == OVERVIEW else 1)
     views = views_of(scene, view, plan)
     panels = []
-    for at, (left, top, right, bottom) in zip(views, plan.panels, strict=True):
-        with Studio((right - left, bottom - top), theme) as studio:
+    for at, size_of in zip(views, plan.panel_sizes, strict=True):
+        with Studio(size_of, theme) as studio:
             panels.append(studio.panel(scene, at))
     return sheet(scene, views, panels, plan, theme)
 

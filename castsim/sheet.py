@@ -76,6 +76,11 @@ class Plan:
             panels = ((0, top, cut, bottom), (cut, top, edge, half), (cut, half, edge, bottom))
         return cls(size, unit, panels[:views], (edge, top, wide, bottom))
 
+    @property
+    def panel_sizes(self) -> tuple[tuple[int, int], ...]:
+        """Width and height of every panel, pixels."""
+        return tuple((right - left, bottom - top) for left, top, right, bottom in self.panels)
+
     def aspect(self, panel: int) -> float:
         """Width over height of a panel."""
         left, top, right, bottom = self.panels[panel]

@@ -39,8 +39,8 @@ ABOUT = 0.85
 """Distances between two vertebrae that are shown above and below the target, whatever the cast."""
 BEYOND = 0.2
 """The same beyond the ends of the cast."""
-MOST_SPACINGS = 2.6
-"""The same, of the half height of the window."""
+MOST_MM = 65.0
+"""Above and below the target; what lies farther off is left out, so that the rest can be seen."""
 CONTEXT_MM = 26.0
 """Half width about the midline that every view shows."""
 
@@ -80,11 +80,7 @@ def window_about(cast: "Cast") -> Window:
     held = cast_points(cast)
     low = min(held[:, 2].min(initial=np.inf) - BEYOND * spacing, centre[2] - ABOUT * spacing)
     high = max(held[:, 2].max(initial=-np.inf) + BEYOND * spacing, centre[2] + ABOUT * spacing)
-    # an end so far away that nothing could be seen any more is left out
-    low, high = (
-        float(np.clip(z, centre[2] - MOST_SPACINGS * spacing, centre[2] + MOST_SPACINGS * spacing))
-        for z in (low, high)
-    )
+    low, high = max(float(low), centre[2] - MOST_MM), min(float(high), centre[2] + MOST_MM)
     aside = np.abs(held[(held[:, 2] >= low) & (held[:, 2] <= high), 0]).max(initial=0.0)
     wide = float(np.clip(aside, LATERAL_MM, FAR_LATERAL_MM))
     middle, depth = above.origin[1], above.body_depth / 2.0

@@ -67,8 +67,8 @@ _VEINS = {
     Compartment.PARASPINAL: "#4c9a47",
     Compartment.SEGMENTAL: "#4db2ff",
     Compartment.INTERSEGMENTAL: "#66798c",
-    Compartment.AZYGOS: "#4a3fb5",
-    Compartment.NECK: "#8a5fc4",
+    Compartment.AZYGOS: "#3f46b0",
+    Compartment.NECK: "#a04fcb",
     Compartment.GREAT: "#8d98b8",
     Compartment.HAZARD: "#c2337f",
 }
@@ -80,7 +80,7 @@ _DARK_VEINS = {
     Compartment.SEGMENTAL: "#8fd0ff",
     Compartment.INTERSEGMENTAL: "#a3b4c6",
     Compartment.AZYGOS: "#8f84ff",
-    Compartment.NECK: "#bf9bf5",
+    Compartment.NECK: "#d29bf5",
     Compartment.GREAT: "#a9b3d0",
     Compartment.HAZARD: "#f06db0",
 }

@@ -1,8 +1,9 @@
-"""Parts that the pages of plans and of comparisons are put together from.
+"""Parts that the pages of plans, comparisons and casts are put together from.
 
-A page is one file that asks nothing of the network: no script, pictures as SVG in the text.
+A page is one file that asks nothing of the network: no script, pictures in the text.
 """
 
+import base64
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from html import escape
@@ -46,6 +47,13 @@ def panel(
     return chart(
         lambda figure: draw(figure.add_subplot()), size_in, name=name, title=title, below=below
     )
+
+
+def photograph(jpeg: bytes, *, alt: str, below: str) -> str:
+    """A picture that is an image already, with its caption."""
+    data = base64.b64encode(jpeg).decode("ascii")
+    image = f'<img src="data:image/jpeg;base64,{data}" alt="{escape(alt)}">'
+    return f"<figure>{image}<figcaption>{escape(below)}</figcaption></figure>"
 
 
 def paragraphs(texts: Iterable[str], kind: str) -> str:

@@ -234,7 +234,7 @@ def _assumptions(plan: Plan) -> Iterator[dict[str, Any]]:
         used = drawn.get(place, prior)
         numbers = used.model_dump(mode="json", exclude={"distribution"})
         yield numbers | {
-            "meaning": prior.reason if prior.relative else _meaning(prior.field),
+            "meaning": prior.reason if prior.relative else meaning(prior.field),
             "distribution": used.distribution,
             "inner_range": [rounded(used.quantile(share)) for share in INNER]
             if place in drawn
@@ -244,7 +244,7 @@ def _assumptions(plan: Plan) -> Iterator[dict[str, Any]]:
         }
 
 
-def _meaning(field: str) -> str:
+def meaning(field: str) -> str:
     """What the scenario says of one of its fields."""
     section, _, key = field.partition(".")
     table = Scenario.model_fields[section].annotation

@@ -114,6 +114,18 @@ def test_where_there_is_no_cast_the_command_that_makes_one_is_told(
     assert "`castsim run right-t9` makes one" in capsys.readouterr().err
 
 
+def test_a_report_without_pictures_lies_beside_the_cast(
+    saved: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    page = tmp_path / "case.html"
+    assert main(["report", str(saved), "--no-render", "-o", str(page)]) == 0
+    out, err = capsys.readouterr()
+    assert (out, err) == ("", f"castsim: wrote {page}\n")
+    assert "No pictures were asked for" in page.read_text("utf-8")
+    assert main(["report", str(tmp_path / "nothing")]) == 2
+    assert "holds no cast.json" in capsys.readouterr().err
+
+
 def test_without_opengl_one_line_exit_3_and_nothing_written(saved: Path, tmp_path: Path) -> None:
     """The libraries are hidden from a child, where VTK by itself would crash."""
     for name in ("libEGL.so.1", "libEGL.so", "libOSMesa.so.8", "libOSMesa.so", "libX11.so.6"):

@@ -1,0 +1,157 @@
+"""The report of a cast: what it says, what it escapes, and that it asks nothing of the network."""
+
+import re
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+import castsim
+from castsim import cast_plots as plots
+from castsim import graphics
+from castsim.cast_page import Photograph, Photographs, cast_page, summary
+from castsim.cast_reading import SavedCast, read_cast
+from castsim.cast_report import growing_volumes, write_report
+from castsim.errors import ResultError
+from castsim.schema import DISCLAIMER
+
+NASTY = '</script><img src=x onerror="alert(1)"> & "T9" @body@'
+
+
+@pytest.fixture(scope="module")
+def saved(tmp_path_factory: pytest.TempPathFactory) -> SavedCast:
+    scenario = castsim.load_scenario("right-t9", ["injection.volume_mL=0.1"])
+    folder = tmp_path_factory.mktemp("casts") / "small"
+    castsim.write_cast(castsim.run(scenario), folder, render=False)
+    return read_cast(folder)
+
+
+@pytest.fixture(scope="module")
+def text(saved: SavedCast) -> str:
+    return cast_page(saved, Photographs(missing="No pictures here."))
+
+
+def test_the_page_says_first_what_matters_and_what_it_is_not(saved: SavedCast, text: str) -> None:
+    cover = saved.report["coverage"]
+    headline = f"0.10 mL wrap {cover['deg']:.0f}° of the right T9 root"
+    assert headline in text
+    places = [
+        text.index(one)
+        for one in (
+            headline, "The cast", "No pictures here.", "Dose and response",
+            "Pressure over time", "Veins that hold agent", "Assumptions", "What is not modelled",
+        )
+    ]  # fmt: skip
+    assert places == sorted(places)
+    assert text.count(DISCLAIMER) == 2
+    assert not re.search(r"@\w+@", text)
+
+
+def test_the_page_asks_nothing_of_the_network(text: str) -> None:
+    assert "default-src 'none'" in text
+    assert "<script" not in text
+    for source in re.findall(r'\b(?:src|href)\s*=\s*"([^"]*)"', text):
+        assert source.startswith(("data:", "#")), source
+    assert not re.search(r"url\((?!#)", text)
+
+
+def test_every_vein_and_every_assumption_of_this_run_is_in_it(saved: SavedCast, text: str) -> None:
+    rows = saved.report["structures"]
+    veins = text[text.index("Veins that hold agent") : text.index("<h2>Assumptions")]
+    assert veins.count("<tr>") == len(rows) + 1
+    most = max(rows, key=lambda one: one["volume_mL"])
+    assert f"{most['volume_mL']:.3f}" in veins
+    for value in ("<code>model.skin_yield_Pa</code>", "20000 Pa", "5000 to 100000 Pa", "EVOH gel"):
+        assert value in text, value
+    assert "patient.calibre_factor" not in text, "the typical patient has none"
+
+
+def test_text_of_the_scenario_cannot_become_markup(saved: SavedCast) -> None:
+    scenario = {**saved.report["scenario"], "title": NASTY}
+    nasty = replace(saved, report={**saved.report, "scenario": scenario, "warnings": [NASTY]})
+    picture = Photograph(b"jpeg", NASTY, NASTY)
+    page = cast_page(nasty, Photographs([picture], [picture], NASTY))
+    assert "<img src=x" not in page
+    assert "&lt;img src=x" in page
+    assert len(re.findall(r"<img ", page)) == 2
+    assert page.count("@body@") == page.count("&lt;img src=x")
+
+
+def test_what_blood_carried_off_and_what_stayed_is_told(saved: SavedCast) -> None:
+    report = {
+        **saved.report,
+        "reflux": {**saved.report["reflux"], "first_azygos_mL": 0.04, "first_azygos_s": 162.0},
+    }
+    words = " ".join(summary(report))
+    assert "seen from 0.04 mL on (162 s)" in words
+    unseen = {**report, "reflux": {**report["reflux"], "first_azygos_mL": None}}
+    assert "No agent is seen to enter" in " ".join(summary(unseen))
+
+
+def test_curves_add_up_to_the_cast(saved: SavedCast) -> None:
+    read = plots.curves(saved.cast)
+    whole = sum(values[-1] for name, values in read.contents_mL.items() if name != "carried off")
+    # what makes no line of its own is left out
+    assert whole == pytest.approx(saved.report["cast_mL"], abs=10 * plots.SHOWN_ML)
+    assert read.coverage_deg[-1] == pytest.approx(saved.report["coverage"]["deg"])
+    assert read.azygos_mL[-1] == pytest.approx(saved.report["reflux"]["azygos_mL"])
+    assert set(read.contents_mL) <= set(plots.LOOKS)
+
+
+def test_a_pause_and_a_breakthrough_are_found_and_nothing_else() -> None:
+    mmHg = np.array([4.0, 4.0, 50.0, 6.0, 6.0, 3.0, 3.5, 3.0])
+    volume = np.array([0.0, 1.0, 2.0, 3.0, 3.0, 3.0, 4.0, 5.0])
+    time = np.array([0.0, 1.0, 2.0, 3.0, 10.0, 30.0, 31.0, 32.0])
+    log = {"tip_pressure": 133.322387415 * mmHg, "volume": volume, "time": time}
+    cast = SimpleNamespace(injection=SimpleNamespace(log=log))
+    assert plots.pauses(cast) == [(3.0, 30.0)]
+    # the fall within the pause is none, and that by 0.5 mmHg is too small
+    assert plots.breakthroughs(cast).tolist() == [2]
+
+
+@pytest.mark.parametrize("injected", [0.0, 0.003, 0.05, 0.13, 0.4, 1.0, 1.47, 5.0, 60.0])
+def test_the_pictures_end_with_the_whole_and_are_few(injected: float) -> None:
+    volumes = growing_volumes(injected)
+    assert volumes[-1] == injected
+    assert volumes == sorted(volumes)
+    assert 1 <= len(volumes) <= 10
+    assert len(set(volumes)) == len(volumes)
+
+
+def test_without_opengl_the_page_is_made_and_says_what_is_missing(
+    saved: SavedCast, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(graphics, "probe", lambda: graphics.Graphics(None))
+    page = tmp_path / "r.html"
+    written = write_report(saved.folder, page, lambda stage, done: None)
+    assert "libegl1" in written.notes[0]
+    assert "made without pictures" in written.notes[0]
+    text = page.read_text("utf-8")
+    assert "No picture: this machine has no off-screen OpenGL" in text
+    assert "<img" not in text
+    assert [entry.name for entry in tmp_path.iterdir()] == ["r.html"]
+
+
+def test_with_opengl_it_shows_the_cast_from_two_sides_and_how_it_grows(
+    opengl: None, saved: SavedCast, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("castsim.cast_report.LARGE_SIZE", (640, 400))
+    monkeypatch.setattr("castsim.cast_report.SMALL_SIZE", (160, 160))
+    written = write_report(saved.folder, tmp_path / "r.html", lambda stage, done: None)
+    assert written.notes == ()
+    text = (tmp_path / "r.html").read_text("utf-8")
+    assert text.count("data:image/jpeg;base64,") == 2 + len(growing_volumes(0.1)) == 4
+    assert "from the side" in text
+    assert "0.05 mL:" in text
+    assert len(text) < 2_000_000
+
+
+def test_a_page_that_cannot_be_written_is_told_before_anything_is_run(
+    saved: SavedCast, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("castsim.cast_reading.read_cast", lambda *_, **__: pytest.fail("ran"))
+    for name, line in (("r.pdf", "must end in .html"), ("no/r.html", "there is no folder")):
+        with pytest.raises(ResultError, match=line):
+            write_report(saved.folder, tmp_path / name, lambda stage, done: None)
