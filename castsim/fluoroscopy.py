@@ -31,7 +31,8 @@ from castsim.venography import inject_contrast
 from castsim.xray import XRay, agent_attenuation, load_xray
 from geometry.kernels.solids import BODY, LAMINA, PEDICLE, PROCESS
 from geometry.lumen import minor_axes
-from geometry.projection import Beam, bone_paths, trunk_path, vein_paths, vein_pieces
+from geometry.projection import Beam, bone_paths, trunk_path, vein_paths
+from geometry.vein_pieces import vein_pieces
 
 if TYPE_CHECKING:
     from castsim.cast import Cast
@@ -241,8 +242,9 @@ def line_integrals(scene: Scene, beam: Beam, xray: XRay) -> Paths:
         xray.cortical_bone * cortical + xray.trabecular_bone * trabecular + xray.soft_tissue * soft
     )
     least = LEAST_PIXEL * beam.pitch_mm / beam.magnification
-    axes = minor_axes(network, skeleton)
-    pieces, density = vein_pieces(network, scene.mesh, axes, least)
+    height, reach = beam.isocentre[2], beam.field_mm
+    axes = minor_axes(network, skeleton, (height - reach, height + reach))
+    pieces, density, _ = vein_pieces(network, scene.mesh, axes, least)
     added = vein_paths(pieces, density * scene.added[pieces.cell], beam)
     mapped = np.zeros_like(added)
     if scene.mapped is not None:

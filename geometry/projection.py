@@ -1,14 +1,13 @@
 """Lengths of X-rays in veins, bones and trunk, from a point source to the pixels of a flat image.
 
 **Bones** are their solids (:mod:`geometry.bones`): where a ray enters and leaves each of them is
-exact, and what solids of one vertebra share counts once. **Veins** are short elliptic cylinders of
-the network's mean semi-axes, cut where two of them meet by the plane that halves their angle, so
-that they neither overlap nor gape along a vein. **The trunk** is the skin's swept ellipse.
+exact, and what solids of one vertebra share counts once. **Veins** are short elliptic cylinders
+(:mod:`geometry.vein_pieces`). **The trunk** is the skin's swept ellipse.
 """
 
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import NamedTuple, Self
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,12 +15,9 @@ from scipy.interpolate import RectBivariateSpline
 from scipy.ndimage import gaussian_filter1d
 
 from geometry.bones import Bones
-from geometry.branch_cut import cut_branches
-from geometry.centerline_mesh import CentrelineMesh
 from geometry.errors import GeometryError
 from geometry.kernels.chords import Pieces, Rays, add_bone_paths, add_vein_paths
 from geometry.kernels.solids import BODY, BOX, FRAME, LAMINA, PEDICLE, PROCESS, SHAPE
-from geometry.network import VesselNetwork
 from geometry.swept_ellipse import SweptEllipse
 
 FloatArray = NDArray[np.float64]
@@ -36,10 +32,6 @@ TRUNK_PIXELS = 24
 """Rays along either side of the image for which that is done; the rest lies between."""
 TRUNK_SMOOTHING = 2.0
 """Of those rays, up and down: the ellipses of a bent trunk lie denser in front than behind."""
-LEAST_STEP_MM = 1e-6
-"""Two places on a vein that are nearer are one."""
-LEAST_ACROSS = 0.05
-"""Of a direction that says which way a vein is flat: what must be left of it across the vein."""
 
 
 @dataclass(frozen=True)
@@ -129,112 +121,12 @@ class Beam:
         return np.stack([first[:, 0], after[:, 0], first[:, 1], after[:, 1]], axis=1).astype(int)
 
 
-def vein_pieces(
-    network: VesselNetwork, mesh: CentrelineMesh, minor_axis: FloatArray, least_mm: float = 0.0
-) -> tuple[Pieces, FloatArray]:
-    """Cut the veins where centrelines bend and where cells meet.
-
-    What of a side branch lies inside a wider one is left out, as in the mesh. Together the pieces
-    of a cell hold its volume: where a catheter takes part of the lumen, their density is less.
-
-    Parameters
-    ----------
-    mesh : of that network
-    minor_axis : (p, 3) as :func:`geometry.lumen.capsules_of` takes it
-    least_mm : thinner semi-axes are drawn as wide as this, and the density is less for it
-
-    Returns
-    -------
-    pieces : s of them
-    density : (s,) share of each piece that is lumen
-    """
-    places = _places(network, mesh)
-    key, middle, row, branch = places.ends, places.ends.mean(axis=1), places.row, places.branch
-
-    def at(values: FloatArray, place: FloatArray) -> FloatArray:
-        columns = [np.interp(place, places.point_key, column) for column in values.T]
-        return np.stack(columns, axis=1)
-
-    start, end = (at(network.point_xyz, key[:, side]) for side in (0, 1))
-    along = end - start
-    length = np.sqrt(np.einsum("si,si->s", along, along))
-    unit = along / length[:, None]
-    start_plane, end_plane = _planes(unit, branch)
-    axes = at(np.stack([network.point_radius, network.point_radius_minor], axis=1), middle)
-    major, minor = np.maximum(axes, least_mm).T.copy()
-    cell = mesh.polyline_cell[row]
-    drawn = np.bincount(cell, np.pi * major * minor * length, minlength=mesh.flow.n_cells)
-    pieces = Pieces(
-        start=start,
-        along=along,
-        major=major,
-        minor=minor,
-        flat=_square_to(at(minor_axis, middle), unit),
-        start_plane=start_plane,
-        end_plane=end_plane,
-        cell=cell,
-    )
-    return pieces, mesh.flow.cell_volume[cell] / drawn[cell]
-
-
-class _Places(NamedTuple):
-    """Pieces along all branches, told by numbers that rise through them one after another."""
-
-    point_key: FloatArray  # (p,) of the centreline points
-    ends: FloatArray  # (s, 2) of start and end of every piece
-    branch: IntArray  # (s,)
-    row: IntArray  # (s,) of `CentrelineMesh.polyline_cell`
-
-
-def _places(network: VesselNetwork, mesh: CentrelineMesh) -> _Places:
-    """Where pieces begin and end: at centreline points, and half-way between cells."""
-    cut = cut_branches(network, np.inf)
-    offset, rows = network.point_offset, np.diff(mesh.polyline_offset)
-    # branches are set apart by a millimetre
-    branches = np.arange(network.n_branches)
-    running = np.concatenate([[0.0], np.cumsum(network.step_length)])
-    point_key = running + np.repeat(branches, np.diff(offset))
-    begin = point_key[offset[:-1]] + cut.trim_start
-    end = point_key[offset[1:] - 1] - cut.trim_end
-    # the row k of a branch reaches from k - 1/2 to k + 1/2 segments
-    row_branch = np.repeat(branches, rows)
-    number = np.arange(len(row_branch)) - mesh.polyline_offset[:-1][row_branch]
-    last = number == rows[row_branch] - 1
-    step = ((end - begin) / (rows - 1))[row_branch]
-    row_end = np.where(last, end[row_branch], begin[row_branch] + (number + 0.5) * step)
-    key = np.unique(np.concatenate([point_key, begin, row_end]))
-    middle = 0.5 * (key[1:] + key[:-1])
-    branch = np.searchsorted(point_key[offset[:-1]], middle, side="right") - 1
-    own = (middle > begin[branch]) & (middle < end[branch]) & (np.diff(key) > LEAST_STEP_MM)
-    ends = np.stack([key[:-1], key[1:]], axis=1)[own]
-    return _Places(point_key, ends, branch[own], np.searchsorted(row_end, middle[own]))
-
-
-def _planes(unit: FloatArray, branch: IntArray) -> tuple[FloatArray, FloatArray]:
-    """Normals (s, 3) inwards of the planes at the start and the end of every piece."""
-    joined = np.append(branch[1:] == branch[:-1], False)
-    after = np.where(joined[:, None], unit + np.roll(unit, -1, axis=0), 2.0 * unit)
-    before = np.where(np.roll(joined, 1)[:, None], unit + np.roll(unit, 1, axis=0), 2.0 * unit)
-    return before, -after
-
-
-def _square_to(direction: FloatArray, unit: FloatArray) -> FloatArray:
-    """Unit vectors (s, 3) across `unit` nearest to the directions."""
-    spare = np.eye(3)[np.abs(unit).argmin(axis=1)]
-    across = direction - np.einsum("si,si->s", direction, unit)[:, None] * unit
-    lost = np.einsum("si,si->s", across, across) < LEAST_ACROSS**2
-    across = np.where(
-        lost[:, None], spare - np.einsum("si,si->s", spare, unit)[:, None] * unit, across
-    )
-    return np.asarray(across / np.linalg.norm(across, axis=1, keepdims=True))
-
-
 def vein_paths(pieces: Pieces, weight: FloatArray, beam: Beam) -> FloatArray:
     """Sum over pieces of weight times the length of each ray in it, (pixels, pixels) mm.
 
     Parameters
     ----------
-    weight : (s,) such as the density of :func:`vein_pieces` times an attenuation
+    weight : (s,) such as the density of :mod:`geometry.vein_pieces` times an attenuation
     """
     image = np.zeros((beam.pixels, beam.pixels))
     half = 0.5 * np.linalg.norm(pieces.along, axis=1) + pieces.major

@@ -11,9 +11,10 @@ from geometry.kernels.solids import BODY, LAMINA, PEDICLE, PROCESS
 from geometry.levels import Level, Side
 from geometry.lumen import ANTERIOR
 from geometry.network import NetworkBuilder, TerminalKind, VesselNetwork
-from geometry.projection import Beam, bone_paths, trunk_path, vein_paths, vein_pieces
+from geometry.projection import Beam, bone_paths, trunk_path, vein_paths
 from geometry.skeleton import Skeleton
 from geometry.structures import Structure
+from geometry.vein_pieces import vein_pieces
 
 SHELLS = {BODY: 0.4, PEDICLE: 1.0, LAMINA: 1.0, PROCESS: 0.8}
 NO_SHELLS = dict.fromkeys(SHELLS, 0.0)
@@ -41,7 +42,7 @@ def tube(start: list[float], end: list[float], major: float, minor: float) -> Ve
 def projected(network: VesselNetwork, view: Beam, axis: np.ndarray = ANTERIOR) -> np.ndarray:
     mesh = centreline_mesh(network)
     axes = np.tile(axis, (len(network.point_xyz), 1))
-    pieces, density = vein_pieces(network, mesh, axes)
+    pieces, density, _ = vein_pieces(network, mesh, axes)
     return vein_paths(pieces, density, view)
 
 
@@ -156,21 +157,74 @@ def test_pieces_hold_the_volume_of_their_cells(typical: tuple[Anatomy, Centrelin
     anatomy, mesh = typical
     axes = np.tile(ANTERIOR, (len(anatomy.network.point_xyz), 1))
     for least in (0.0, 0.3):
-        pieces, density = vein_pieces(anatomy.network, mesh, axes, least)
+        pieces, density, bridge = vein_pieces(anatomy.network, mesh, axes, least)
         length = np.linalg.norm(pieces.along, axis=1)
         volume = density * np.pi * pieces.major * pieces.minor * length
-        held = np.bincount(pieces.cell, volume, minlength=mesh.flow.n_cells)
+        held = np.bincount(pieces.cell, np.where(bridge, 0, volume), minlength=mesh.flow.n_cells)
         np.testing.assert_allclose(held, mesh.flow.cell_volume, rtol=1e-9)
         assert pieces.minor.min() >= least
         if least == 0.0:
             # no catheter: the pieces are the lumen
             np.testing.assert_allclose(density, 1.0, atol=0.02)
+            assert 0.0 < volume[bridge].sum() < 0.01 * volume.sum()
+
+
+def crossing(side_x: float) -> VesselNetwork:
+    """A flat vein along z, and a thin one that leaves it at its middle, forwards or sideways."""
+    builder = NetworkBuilder()
+    low, mid, high = (builder.node([0.0, 0.0, z]) for z in (-10.0, 0.0, 10.0))
+    tip = builder.node([side_x, 8.0 * (side_x == 0.0), 0.0])
+    label = (Structure.AZYGOS, Level.T8, Side.RIGHT)
+    for one, other in ((low, mid), (mid, high)):
+        builder.branch(one, other, *label, radius=4.0, radius_minor=1.0)
+    builder.branch(mid, tip, *label, radius=0.4)
+    builder.terminal(low, TerminalKind.OUTLET, "out")
+    return builder.build()
+
+
+def test_a_branch_begins_at_the_wall_of_a_flat_vein() -> None:
+    """The mesh takes off 2 mm, as of a round vein; before a flat one it begins at 1 mm."""
+    network = crossing(0.0)
+    pieces, _, bridge = vein_pieces(
+        network, centreline_mesh(network), np.tile(ANTERIOR, (len(network.point_xyz), 1))
+    )
+    thin = pieces.major < 1.0
+    start = pieces.start[thin, 1].min()
+    assert 0.9 < start < 1.6
+    assert pieces.start[bridge, 1].min() == start
+    # with no gap behind it
+    length = np.linalg.norm(pieces.along[thin], axis=1).sum()
+    assert start + length == pytest.approx(8.0)
+
+
+def test_in_a_wide_vein_a_branch_is_not_drawn_twice() -> None:
+    network = crossing(8.0)
+    pieces, _, bridge = vein_pieces(
+        network, centreline_mesh(network), np.tile(ANTERIOR, (len(network.point_xyz), 1))
+    )
+    assert not bridge.any()  # sideways the vein is wider than the mesh takes off
+    assert pieces.start[pieces.major < 1.0, 0].min() == pytest.approx(1.99, abs=0.02)
+
+
+def test_where_a_wide_vein_ends_a_thin_one_goes_on_at_once() -> None:
+    builder = NetworkBuilder()
+    low, mid, high = (builder.node([0.0, 0.0, z]) for z in (-10.0, 0.0, 10.0))
+    beside = builder.node([8.0, 0.0, 1.0])
+    label = (Structure.AZYGOS, Level.T8, Side.RIGHT)
+    builder.branch(low, mid, *label, radius=2.0)
+    builder.branch(mid, high, *label, radius=0.5)
+    builder.branch(mid, beside, *label, radius=0.5)
+    builder.terminal(low, TerminalKind.OUTLET, "out")
+    network = builder.build()
+    pieces, _, _ = vein_pieces(network, centreline_mesh(network), np.tile(ANTERIOR, (6, 1)))
+    up = (pieces.major < 1.0) & (pieces.along[:, 2] > 0.9 * np.linalg.norm(pieces.along, axis=1))
+    assert pieces.start[up, 2].min() == pytest.approx(0.0, abs=1e-9)
 
 
 def test_pieces_lie_on_their_cells(typical: tuple[Anatomy, CentrelineMesh]) -> None:
     anatomy, mesh = typical
     axes = np.tile(ANTERIOR, (len(anatomy.network.point_xyz), 1))
-    pieces, _ = vein_pieces(anatomy.network, mesh, axes)
+    pieces, _, _ = vein_pieces(anatomy.network, mesh, axes)
     away = np.linalg.norm(
         pieces.start + pieces.along / 2 - mesh.flow.cell_centroid[pieces.cell], axis=1
     )
@@ -182,7 +236,7 @@ def test_pieces_lie_on_their_cells(typical: tuple[Anatomy, CentrelineMesh]) -> N
 
 def test_density_weighs_every_piece() -> None:
     network = tube([0, 0, -10], [0, 0, 10], 2.0, 2.0)
-    pieces, density = vein_pieces(network, centreline_mesh(network), np.tile(ANTERIOR, (2, 1)))
+    pieces, density, _ = vein_pieces(network, centreline_mesh(network), np.tile(ANTERIOR, (2, 1)))
     view = beam()
     upper = np.where(pieces.start[:, 2] >= 0, 0.25, 0.0)
     image = vein_paths(pieces, density * upper, view)
@@ -193,7 +247,7 @@ def test_density_weighs_every_piece() -> None:
 def test_a_vein_thinner_than_a_pixel_keeps_its_mass() -> None:
     network = tube([0, 0.0, -10], [3.0, 0, 10], 0.05, 0.05)
     mesh, view = centreline_mesh(network), beam()
-    wide, density = vein_pieces(network, mesh, np.tile(ANTERIOR, (2, 1)), 0.3)
+    wide, density, _ = vein_pieces(network, mesh, np.tile(ANTERIOR, (2, 1)), 0.3)
     image = vein_paths(wide, density, view)
     volume = image.sum() * (view.pitch_mm / view.magnification) ** 2
     assert volume == pytest.approx(mesh.flow.cell_volume.sum(), rel=0.02)
