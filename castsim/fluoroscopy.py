@@ -32,7 +32,7 @@ from castsim.xray import XRay, agent_attenuation, load_xray
 from geometry.kernels.solids import BODY, LAMINA, PEDICLE, PROCESS
 from geometry.lumen import minor_axes
 from geometry.projection import Beam, bone_paths, trunk_path, vein_paths
-from geometry.vein_pieces import vein_pieces
+from geometry.vein_pieces import tube_pieces, vein_pieces
 
 if TYPE_CHECKING:
     from castsim.cast import Cast
@@ -48,6 +48,8 @@ VIEWS: Mapping[str, float] = MappingProxyType(
 Mode = Literal["subtracted", "unsubtracted", "roadmap"]
 PIXELS = 1024
 MOST_PIXELS, LEAST_PIXELS = 4096, 256
+MARKER_POINTS = 5
+"""Along the marker of a catheter, so that it bends with it."""
 LEAST_PIXEL = 0.5
 """Pixels: a thinner vein is drawn as wide as this, and thinner in density for it."""
 MAP_SIGNAL = 0.15
@@ -56,6 +58,25 @@ LEAST_COUNT = 1.0
 """Photons: the logarithm of a pixel that counted less is that of one."""
 SEED = 0
 """Of the noise: the same picture has the same bits."""
+
+
+@dataclass(frozen=True)
+class Tube:
+    """A stretch of catheter.
+
+    Attributes
+    ----------
+    points : (k, 3) mm, along its axis
+    outer_mm, inner_mm : radii
+    wall, content : what they add to the attenuation of blood, mm^-1; the wall is there when the
+        mask is taken, the content is not
+    """
+
+    points: FloatArray
+    outer_mm: float
+    inner_mm: float
+    wall: float
+    content: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -68,12 +89,14 @@ class Scene:
     mesh : of its veins
     added : (n,) what each cell's content adds to the attenuation of blood, mm^-1
     mapped : (n,) the same in the venogram of a roadmap; None: there is none
+    tubes : of the catheter
     """
 
     anatomy: "Anatomy"
     mesh: "CentrelineMesh"
     added: FloatArray
     mapped: FloatArray | None = None
+    tubes: tuple[Tube, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -126,7 +149,26 @@ def cast_scene(cast: "Cast", volume_mL: float | None = None, *, roadmap: bool = 
         rate, dose = xray.microcatheter_rate_uL_s, xray.microcatheter_volume_uL
         share = inject_contrast(cast.rest, cast.mesh.tip_cell, rate, dose).share
         mapped = xray.contrast_medium * share
-    return Scene(cast.anatomy, cast.mesh, opaque * cast.saturation_at(volume), mapped)
+    filled = opaque * cast.saturation_at(volume)
+    tubes = _catheter(cast, opaque if volume > 0.0 else 0.0)
+    return Scene(cast.anatomy, cast.mesh, filled, mapped, tubes)
+
+
+def _catheter(cast: "Cast", content: float) -> tuple[Tube, ...]:
+    """The microcatheter with its marker and what is in its lumen."""
+    points = cast.mesh.flow.cell_centroid[cast.mesh.route_cells]
+    if len(points) < 2:
+        return ()
+    xray, model = load_xray(), cast.scenario.catheter_model()
+    outer, inner = model.outer_diameter / 2.0, model.lumen_diameter / 2.0
+    inner = min(inner, outer - xray.marker_wall_mm)
+    arc = np.concatenate([[0.0], np.cumsum(np.linalg.norm(np.diff(points, axis=0), axis=1))])
+    band = np.linspace(0.0, min(xray.marker_length_mm, arc[-1]), MARKER_POINTS)
+    marker = np.stack([np.interp(band, arc, column) for column in points.T], axis=1)
+    return (
+        Tube(points, outer, inner, xray.shaft, content),
+        Tube(marker, outer, outer - xray.marker_wall_mm, xray.marker - xray.shaft),
+    )
 
 
 def isocentre_at(anatomy: "Anatomy", height_mm: float) -> FloatArray:
@@ -249,7 +291,17 @@ def line_integrals(scene: Scene, beam: Beam, xray: XRay) -> Paths:
     mapped = np.zeros_like(added)
     if scene.mapped is not None:
         mapped = vein_paths(pieces, density * scene.mapped[pieces.cell], beam)
+    for tube in scene.tubes:
+        lumen = _tube_path(tube.points, tube.inner_mm, beam)
+        still += tube.wall * (_tube_path(tube.points, tube.outer_mm, beam) - lumen)
+        added += tube.content * lumen
     return Paths(still, added, mapped)
+
+
+def _tube_path(points: FloatArray, radius_mm: float, beam: Beam) -> FloatArray:
+    """Length of every ray in a round tube, (rows, columns) mm."""
+    pieces = tube_pieces(points, radius_mm)
+    return vein_paths(pieces, np.ones(len(pieces.major)), beam)
 
 
 def expose(

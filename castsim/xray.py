@@ -33,6 +33,8 @@ class XRay:
     soft_tissue, cortical_bone, trabecular_bone : attenuation, mm^-1
     iodine_mg_mL : in the contrast medium
     contrast_medium : what that adds to blood undiluted, mm^-1
+    shaft, marker : what the wall of a microcatheter, and its platinum, add to blood, mm^-1
+    marker_length_mm, marker_wall_mm : of the platinum band at the tip
     shell_mm : cortex of ``body``, ``pedicle``, ``lamina`` and ``process``
     source_isocentre_mm, source_detector_mm, field_mm : geometry; side of the square detector
     focal_spot_mm : side
@@ -48,6 +50,10 @@ class XRay:
     trabecular_bone: float
     iodine_mg_mL: float
     contrast_medium: float
+    shaft: float
+    marker: float
+    marker_length_mm: float
+    marker_wall_mm: float
     shell_mm: MappingProxyType[str, float]
     source_isocentre_mm: float
     source_detector_mm: float
@@ -93,6 +99,10 @@ def load_xray() -> XRay:
         trabecular_bone=fraction * cortical + (1.0 - fraction) * soft,
         iodine_mg_mL=at["contrast_medium", "iodine"],
         contrast_medium=_added("iodine", at["contrast_medium", "iodine"] / _MG_PER_G),
+        shaft=at["catheter", "shaft"],
+        marker=attenuation("platinum") - soft,
+        marker_length_mm=at["catheter", "marker_length"],
+        marker_wall_mm=at["catheter", "marker_wall"],
         shell_mm=MappingProxyType(
             {name: at[name, "shell"] for name in ("body", "pedicle", "lamina", "process")}
         ),

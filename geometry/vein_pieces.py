@@ -82,6 +82,31 @@ def vein_pieces(
     return pieces, mesh.flow.cell_volume[cell] / drawn[cell], places.bridge
 
 
+def tube_pieces(points: FloatArray, radius_mm: float) -> Pieces:
+    """A round tube through points (k, 3) mm, k > 1, in pieces like those of a vein.
+
+    Points that coincide with the one before are left out; `cell` is the number of the piece.
+    """
+    step = np.linalg.norm(np.diff(points, axis=0), axis=1)
+    points = points[np.concatenate([[True], step > LEAST_STEP_MM])]
+    along = np.diff(points, axis=0)
+    unit = along / np.linalg.norm(along, axis=1)[:, None]
+    number = np.arange(len(along))
+    place = np.stack([number, number + 1], axis=1).astype(float)
+    start_plane, end_plane = _planes(unit, np.zeros(len(along), dtype=np.int64), place)
+    radius = np.full(len(along), radius_mm)
+    return Pieces(
+        start=points[:-1].copy(),
+        along=along,
+        major=radius,
+        minor=radius,
+        flat=_square_to(np.zeros_like(along), unit),
+        start_plane=start_plane,
+        end_plane=end_plane,
+        cell=number,
+    )
+
+
 class _Places(NamedTuple):
     """Pieces along all branches, told by numbers that rise through them one after another."""
 

@@ -55,6 +55,12 @@ def test_an_image_of_an_earlier_volume(folder: Path, capsys: pytest.CaptureFixtu
     assert late["pixel_mm_at_isocentre"] == pytest.approx(205 / 256 / 1.4)
 
 
+def test_before_any_agent_nothing_is_left(folder: Path) -> None:
+    assert main(["fluoro", str(folder), *SMALL, "--volume-mL", "0", "--quiet"]) == 0
+    empty = grey(folder / "fluoro-ap-subtracted-0.00mL.png").astype(float)[64:192, 64:192]
+    assert empty.min() > np.median(empty) - 60  # noise
+
+
 def test_a_file_of_ones_own(folder: Path, tmp_path: Path) -> None:
     path = tmp_path / "mine.png"
     arguments = ["fluoro", str(folder), *SMALL, "--view", "LAO30", "-o", str(path), "--quiet"]

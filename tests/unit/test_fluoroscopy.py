@@ -1,5 +1,6 @@
 """Simulated fluoroscopy: Beer-Lambert, noise, subtraction, polarity, files."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -8,9 +9,22 @@ from PIL import Image
 
 from castsim.agents import AGENT_NAMES
 from castsim.errors import ScenarioError
-from castsim.fluoroscopy import VIEWS, Fluorogram, Scene, beam_at, expose, line_integrals, take
+from castsim.fluoroscopy import (
+    VIEWS,
+    Fluorogram,
+    Scene,
+    Tube,
+    beam_at,
+    cast_isocentre,
+    cast_scene,
+    expose,
+    line_integrals,
+    take,
+)
 from castsim.fluoroscopy_files import Caption, grey, image_bytes, picture
+from castsim.scenario_file import load_scenario
 from castsim.schema import DISCLAIMER
+from castsim.simulate import run
 from castsim.xray import agent_attenuation, load_xray
 from geometry.anatomy import Anatomy
 from geometry.centerline_mesh import CentrelineMesh, centreline_mesh
@@ -166,6 +180,52 @@ def test_agent_and_bone_are_dark(scene: Scene, isocentre: np.ndarray) -> None:
         assert 0.0 <= shown.min() < shown.max() <= 1.0
         assert shown[agent].mean() < np.median(shown) - 0.2
         assert 0.5 < np.median(shown) < 0.9
+
+
+# catheter
+
+
+def test_a_catheter_is_in_the_mask_and_what_it_holds_is_not(
+    patient: tuple[Anatomy, CentrelineMesh], isocentre: np.ndarray
+) -> None:
+    anatomy, mesh = patient
+    line = isocentre + np.linspace(-40.0, 40.0, 9)[:, None] * np.array([0.0, 0.0, 1.0])
+    nothing = np.zeros(mesh.flow.n_cells)
+    wall, content = 0.3, 0.1
+    scene = Scene(anatomy, mesh, nothing, tubes=(Tube(line, 2.0, 1.0, wall, content),))
+    plain = Scene(anatomy, mesh, nothing)
+    beam, xray = beam_at(isocentre, "ap", pixels=256), load_xray()
+    with_tube, without = line_integrals(scene, beam, xray), line_integrals(plain, beam, xray)
+    row, column = np.rint(beam.project(isocentre[None])[0]).astype(int)
+    # through the axis: two walls of 1 mm, and 2 mm of what is in between
+    difference = with_tube.still - without.still
+    assert difference[row, column] == pytest.approx(2 * wall, rel=0.05)
+    assert with_tube.added[row, column] == pytest.approx(2 * content, rel=0.05)
+    assert without.added.max() == 0.0
+    signal = take(scene, isocentre, pixels=256).signal
+    band = slice(64, 192), slice(column - 4, column + 5)
+    assert signal[band].mean() == pytest.approx(with_tube.added[band].mean(), rel=0.1)
+
+
+def test_the_marker_is_at_the_tip_and_the_lumen_fills_with_agent() -> None:
+    cast = run(load_scenario("right-t9", ["injection.volume_mL=0.02"]))
+    beam, xray = beam_at(cast_isocentre(cast), "lateral", pixels=512), load_xray()
+    before, after = cast_scene(cast, 0.0), cast_scene(cast)
+    paths = line_integrals(before, beam, xray)
+    bare = line_integrals(replace(before, tubes=()), beam, xray)
+    catheter = paths.still - bare.still
+    place = np.unravel_index(catheter.argmax(), catheter.shape)
+    tip = cast.mesh.flow.cell_centroid[cast.mesh.tip_cell]
+    assert np.linalg.norm(np.array(place) - beam.project(tip[None])[0]) < 8
+    assert catheter.max() > 0.3
+    assert catheter.min() > -1e-9
+    assert paths.added.max() == 0.0
+    # then a thin line of agent leads to what is in the veins
+    lumen = (
+        line_integrals(after, beam, xray).added
+        - line_integrals(replace(after, tubes=()), beam, xray).added
+    )
+    assert (lumen > 0.01).sum() > 50
 
 
 # pictures

@@ -14,7 +14,7 @@ from geometry.network import NetworkBuilder, TerminalKind, VesselNetwork
 from geometry.projection import Beam, bone_paths, trunk_path, vein_paths
 from geometry.skeleton import Skeleton
 from geometry.structures import Structure
-from geometry.vein_pieces import vein_pieces
+from geometry.vein_pieces import tube_pieces, vein_pieces
 
 SHELLS = {BODY: 0.4, PEDICLE: 1.0, LAMINA: 1.0, PROCESS: 0.8}
 NO_SHELLS = dict.fromkeys(SHELLS, 0.0)
@@ -256,6 +256,18 @@ def test_a_vein_thinner_than_a_pixel_keeps_its_mass() -> None:
 def test_what_is_behind_the_source_casts_no_shadow() -> None:
     image = projected(tube([0, -900, -40], [0, -900, 40], 4.0, 4.0), beam())
     assert image.max() == 0.0
+
+
+def test_a_tube_has_the_lengths_of_the_vein_of_its_size() -> None:
+    points = np.array([[0, 0, -20.0], [0, 0, -20.0], [2.0, 1, 0], [0, 0, 20]])
+    view = beam(pixels=100)  # no ray lies in the plane between the two pieces
+    tube_of = vein_paths(tube_pieces(points, 1.5), np.ones(2), view)
+    builder = NetworkBuilder()
+    one, two = builder.node(points[0]), builder.node(points[-1])
+    builder.branch(one, two, Structure.AZYGOS, Level.T8, Side.RIGHT, radius=1.5, via=points[2:3])
+    builder.terminal(one, TerminalKind.OUTLET, "out")
+    np.testing.assert_allclose(tube_of, projected(builder.build(), view), atol=1e-9)
+    assert tube_of.max() == pytest.approx(3.0, abs=0.02)
 
 
 # bones
