@@ -35,7 +35,7 @@ ROOT = Path(__file__).resolve().parents[2]
 HERE = {**os.environ, "PYTHONPATH": str(ROOT)}
 KILLS = 24
 REAL_DRAWS = 2 * CHUNK + 8
-REAL_KILLS = 9
+REAL_KILLS = 6
 PATIENCE_S = 300.0  # of a busy machine
 PLAN = ("plan", "right-t9", "--up-to-ml", "0.1", "--quiet", "--no-render")
 
@@ -156,6 +156,7 @@ def test_real_draws_killed_at_random_moments_end_with_the_same_bytes(tmp_path: P
     began = time.monotonic()
     finished(started_in("whole"))
     seconds, kept, interrupted = time.monotonic() - began, 0, 0
+    expected = digest(tmp_path / "whole")
     for k in range(REAL_KILLS):
         child = started_in("killed")
         # with a little more than one start a kill, some die as they begin and some as they work
@@ -171,9 +172,13 @@ def test_real_draws_killed_at_random_moments_end_with_the_same_bytes(tmp_path: P
         child.communicate()
         assert len(chunks(folder)) >= kept
         kept = len(chunks(folder))
-    assert interrupted > REAL_KILLS // 2
+        if child.returncode == 0:  # sooner than a kill: all anew, so that the next finds work
+            assert digest(folder) == expected
+            shutil.rmtree(folder)
+            kept = 0
+    # how many depends on how busy the machine is meanwhile
+    assert interrupted >= 2
     finished(started_in("killed"))
-    expected = digest(tmp_path / "whole")
     assert len(chunks(tmp_path / "whole")) == 3
     assert digest(folder) == expected
 
