@@ -9,7 +9,7 @@ OUTCOME = "castsim/ensembles/outcome.py"
 INDICES = "castsim/ensembles/indices.py"
 PRIORS_TEST = "tests/unit/test_priors.py"
 DRAWS_TEST = "tests/unit/test_sampling.py"
-CURVES_TEST = "tests/unit/test_curves.py"
+CURVES_TEST = "tests/property/test_plans.py"
 OUTCOME_TEST = "tests/unit/test_outcome.py"
 INDICES_TEST = "tests/verification/test_plan_statistics.py"
 

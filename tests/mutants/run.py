@@ -3,7 +3,8 @@
 ``python -m tests.mutants.run`` (or ``make mutants``) copies the tree, checks that every fault of
 :mod:`tests.mutants.faults` fits it exactly once and that the tests are green without any, then
 applies one after the other and runs the tests named for it. It writes ``results.json`` beside
-itself, puts its table into ``docs/verification.md``, and exits 1 when a fault survives.
+itself, puts its table into ``docs/verification.md``, and exits 1 when a fault survives. With
+``--only`` the rows of the other faults stay as they were.
 Where they can, the kernels run uncompiled, as the Python that they are: on small meshes that is
 quicker than to compile them for each fault.
 """
@@ -55,16 +56,23 @@ def main() -> int:
         found = run_all(faults, tree)
     if found is None:
         return 2
-    if not given.only:
-        text = json.dumps({"commit": commit, "mutants": found}, indent=1)
-        RESULTS.write_text(text + "\n", encoding="utf-8")
-        renew_mutants()
+    record(found, commit)
     alive = [one["name"] for one in found if not one["red"]]
     say(
         f"{len(found) - len(alive)} of {len(found)} caught"
         + "".join(f"\nALIVE: {a}" for a in alive)
     )
     return int(bool(alive))
+
+
+def record(found: Sequence[dict[str, object]], commit: str) -> None:
+    """Put what was found at `commit` into the table, in the place of what was known before."""
+    known = json.loads(RESULTS.read_text(encoding="utf-8"))["mutants"] if RESULTS.exists() else []
+    rows = {row["name"]: row for row in known}
+    rows |= {row["name"]: {**row, "commit": commit} for row in found}
+    mutants = [rows[fault.name] for fault in FAULTS if fault.name in rows]
+    RESULTS.write_text(json.dumps({"mutants": mutants}, indent=1) + "\n", encoding="utf-8")
+    renew_mutants()
 
 
 def say(text: str) -> None:

@@ -166,8 +166,10 @@ def mutants() -> list[str]:
         return [*lines, "Not run yet."]
     found = json.loads(MUTANTS.read_text(encoding="utf-8"))
     caught = sum(bool(one["red"]) for one in found["mutants"])
+    commits = dict.fromkeys(one["commit"] for one in found["mutants"])
     lines += [
-        f"Run at commit {found['commit']}: {caught} of {len(found['mutants'])} faults are caught.",
+        f"Run at commit {' and '.join(commits)}: {caught} of {len(found['mutants'])} faults are "
+        "caught.",
         "",
     ]
     rows = []
