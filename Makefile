@@ -18,7 +18,7 @@ PEER := $(VENV)/set-up-to-verify
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-slow verify validate mutants bench peers lint types check format clean
+.PHONY: help run test test-slow verify validate mutants bench gallery peers lint types check format clean
 
 help:
 	@echo 'make run        predict the cast of SCENARIO=$(SCENARIO) into casts/$(SCENARIO)/'
@@ -27,6 +27,7 @@ help:
 	@echo 'make verify     exact answers, convergence and peers: writes docs/verification.md (some minutes)'
 	@echo 'make validate   published facts beside predictions: writes docs/validation.md (a quarter of an hour on two cores)'
 	@echo 'make mutants    seeded faults, one at a time: which test catches which (half an hour)'
+	@echo 'make gallery    every bundled scenario as pictures: writes docs/gallery.md (some minutes)'
 	@echo 'make bench      times and ratios to other codes, into benchmarks/results.json and docs/performance.md'
 	@echo 'make peers      install the codes to compare with (absent ones are shown as absent)'
 	@echo 'make lint       ruff: rules and format'
@@ -62,6 +63,9 @@ bench: $(DEV)
 	@mkdir -p .benchmarks
 	@$(BIN)/python -m pytest benchmarks $(BENCH) --benchmark-columns=min,median,rounds --benchmark-json=.benchmarks/raw.json; \
 	  status=$$?; $(BIN)/python -m benchmarks.report .benchmarks/raw.json && exit $$status
+
+gallery: $(DEV)
+	$(BIN)/python -m benchmarks.gallery
 
 # The codes that castsim is compared with, one by one: docrep, which OpenPNM needs, comes as source only, and scikit-sparse
 # is compiled (a C compiler and libsuitesparse-dev). What cannot be installed here is left out, and says so.

@@ -7,7 +7,9 @@ from pathlib import Path
 import pytest
 
 import castsim
+from castsim.scenario_file import bundled_names
 
+KINDS = ("", "-fluoro")
 ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text("utf-8")
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -41,6 +43,18 @@ def test_every_section_linked_exists(page: Path) -> None:
 def test_every_file_named_exists(page: Path) -> None:
     named = re.findall(r"`((?:castsim|geometry|scenarios|docs)/[\w./-]+)`", page.read_text("utf-8"))
     assert [name for name in named if not (ROOT / name).exists()] == []
+
+
+def test_the_gallery_shows_every_bundled_scenario_in_small_pictures() -> None:
+    text = (ROOT / "docs" / "gallery.md").read_text("utf-8")
+    assert re.findall(r"^`castsim run ([\w-]+)`", text, re.MULTILINE) == list(bundled_names())
+    shown = re.findall(r"\]\((gallery/[^)]+)\)", text)
+    assert shown == [f"gallery/{name}{end}.jpg" for name in bundled_names() for end in KINDS]
+    assert sorted(shown) == sorted(
+        f"gallery/{path.name}" for path in (ROOT / "docs" / "gallery").iterdir()
+    )
+    sizes = {name: (ROOT / "docs" / name).stat().st_size for name in shown}
+    assert {name: size for name, size in sizes.items() if size > 150_000} == {}
 
 
 BLOCKS = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
