@@ -184,6 +184,16 @@ def anatomy(
             help="Fineness of the surface; default 0.4 with --levels, else 0.8.",
         ),
     ] = None,
+    tolerance_mm: Annotated[
+        float | None,
+        typer.Option(
+            "--tolerance-mm",
+            metavar="MM",
+            min=0.001,
+            max=1.0,
+            help="Fewer triangles, where the surface moves by less than this; default all.",
+        ),
+    ] = None,
     drawn: Annotated[
         bool, typer.Option("--drawn", help="A random patient instead of the commonest anatomy.")
     ] = False,
@@ -200,7 +210,7 @@ def anatomy(
 
     if export is not None:
         check_file(export, ".vtp")
-    window = check_surface(surface, levels, spacing_mm)
+    window = check_surface(surface, levels, spacing_mm, tolerance_mm)
     kind = "drawn" if drawn else "typical"
     patient = build_anatomy(kind, seed)
     if export is not None:
@@ -213,6 +223,10 @@ def anatomy(
         from geometry.surface import lumen_surface
 
         lumen = lumen_surface(patient, window, spacing_mm=spacing_mm)
+        if tolerance_mm is not None:
+            from geometry.simplifying import simplified
+
+            lumen = simplified(lumen, tolerance_mm)
         write_surface(lumen, surface)
         if not quiet:
             talk().print(_surface_line(lumen, surface), markup=False, soft_wrap=True)

@@ -94,7 +94,10 @@ def check_file(path: Path, *suffixes: str) -> None:
 
 
 def check_surface(
-    path: Path | None, levels: str | None, spacing_mm: float | None
+    path: Path | None,
+    levels: str | None,
+    spacing_mm: float | None,
+    tolerance_mm: float | None = None,
 ) -> "tuple[Level, Level] | None":
     """Make sure, before anything is computed, that a surface can be written; its levels.
 
@@ -109,8 +112,8 @@ def check_surface(
         If `path` cannot be written, `levels` are none or run upwards, or `path` is missing.
     """
     if path is None:
-        if levels is not None or spacing_mm is not None:
-            option = "--levels" if levels is not None else "--spacing-mm"
+        given = {"--levels": levels, "--spacing-mm": spacing_mm, "--tolerance-mm": tolerance_mm}
+        for option in (name for name, value in given.items() if value is not None):
             raise ResultError(f"{option} says what --surface writes: name its FILE")
         return None
     from castsim.surface_files import SUFFIXES

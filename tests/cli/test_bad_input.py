@@ -101,6 +101,7 @@ def test_an_export_that_cannot_be_written(
         (["--surface", "v.stl", "--spacing-mm", "0.01"], "GB are allowed"),
         (["--levels", "T7:T11"], "--levels says what --surface writes"),
         (["--spacing-mm", "0.5"], "--spacing-mm says what --surface writes"),
+        (["--tolerance-mm", "0.1"], "--tolerance-mm says what --surface writes"),
     ],
 )
 def test_a_surface_that_cannot_be(

@@ -179,6 +179,9 @@ def test_a_surface_of_a_level_is_written(
     assert main(["anatomy", *given, "--quiet"]) == 0
     assert capsys.readouterr().err == ""
     assert path.read_bytes() == first
+    assert main(["anatomy", *given, "--tolerance-mm", "0.2"]) == 0
+    assert "closed and manifold" in capsys.readouterr().err
+    assert path.stat().st_size < 0.6 * len(first)
 
 
 def test_importing_castsim_loads_nothing_heavy() -> None:

@@ -18,7 +18,17 @@ MAX_LINES = 600
 KERNEL_IMPORTS = {"numpy", "numba", "math", "heapq", "typing", "enum"}
 GEOMETRY_IMPORTS = {"numpy", "scipy", "numba"} | set(sys.stdlib_module_names)
 
-HEAVY = {"pyvista", "vtk", "vtkmodules", "rich", "typer", "trame", "trame_vtk", "dask"}
+HEAVY = {
+    "pyvista",
+    "vtk",
+    "vtkmodules",
+    "rich",
+    "typer",
+    "trame",
+    "trame_vtk",
+    "dask",
+    "manifold3d",
+}
 LEAVES = {
     # Leaf modules and the heavy packages that each imports itself (none: it imports a leaf).
     # No other module imports these, and nobody imports a leaf before it is needed.
@@ -38,6 +48,7 @@ LEAVES = {
     "castsim.surfaces": {"pyvista"},
     "castsim.surroundings": set(),
     "castsim.views": set(),
+    "geometry.simplifying": {"manifold3d"},
     "geometry.surface": {"vtkmodules"},
 }
 
