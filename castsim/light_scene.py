@@ -1,25 +1,30 @@
 """The scene of the web page: veins and cast as tubes, light enough to be turned anywhere."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from scipy.spatial import cKDTree
 
+from castsim.painting import by_arrival, by_compartment
 from castsim.polylines import points_at, stretches
 from castsim.scene import Part, Scene, facts
+from castsim.shown import HIDDEN
 from castsim.surfaces import Surface, tube
 from castsim.surroundings import (
     LEAST_SATURATION,
     Run,
     clipped,
     plans,
+    reading_at,
     scene_of,
     shells,
     solids,
     window_about,
 )
-from castsim.themes import THEMES
-from geometry.structures import Compartment, Structure
+from castsim.themes import THEMES, Theme
+from geometry.structures import Structure
 
 if TYPE_CHECKING:
     from castsim.cast import Cast
@@ -30,10 +35,6 @@ DETAILS = (0.5, 1.0, 1.5, 2.5, 4.0, 7.0)
 """Coarseness of veins and cast; the first is taken that keeps the scene light enough."""
 CAST_SWELL = 1.06
 """The cast is drawn wider than its vein, so that the two walls do not flicker."""
-CAST_COLOUR, VEIN_COLOUR = "#17181c", "#3f7fd0"
-
-_HIDDEN = (Compartment.GREAT, Compartment.HAZARD)
-"""Veins wider than a vertebra would fill the picture; the hazard is a name, not a sight."""
 
 
 def light_scene(cast: "Cast", summary: Mapping[str, Any]) -> Scene:
@@ -45,24 +46,47 @@ def light_scene(cast: "Cast", summary: Mapping[str, Any]) -> Scene:
     summary : its metrics, as in ``cast.json``
     """
     theme, window = THEMES["light"], window_about(cast)
-    agent = _finest(clipped(_cast_runs(cast), window), MOST_TRIANGLES // 4)
-    solid = (*solids(cast, window, theme), Part("cast", CAST_COLOUR, 0.88, agent))
+    (agent,) = _finest([clipped(_cast_runs(cast), window)], MOST_TRIANGLES // 4)
+    solid = (*solids(cast, window, theme), _agent_part(cast, agent, theme))
     shell = tuple(shells(cast, window, theme))
     left = MOST_TRIANGLES - sum(part.surface.n_triangles for part in (*solid, *shell))
-    veins = _finest(clipped(_vein_runs(cast), window), left)
-    parts = (*solid, Part("veins", VEIN_COLOUR, theme.vein_opacity, veins), *shell)
-    return scene_of(cast, window, window, parts, title=cast.scenario.title, facts=facts(summary))
+    runs = _vein_runs(cast)
+    veins = _finest([clipped(own, window) for own in runs.values()], left)
+    parts = (*solid, _veins_part(dict(zip(runs, veins, strict=True)), theme), *shell)
+    title = cast.scenario.title
+    scene = scene_of(cast, window, window, parts, title=title, facts=facts(summary))
+    return replace(scene, reading=reading_at(cast, cast.injected))
 
 
-def _vein_runs(cast: "Cast") -> list[Run]:
+def _agent_part(cast: "Cast", surface: Surface, theme: Theme) -> Part:
+    """The cast, each vertex in the colour of the nearest cell that holds agent."""
+    held = np.flatnonzero(cast.saturation >= LEAST_SATURATION)
+    if not surface.n_triangles:
+        return Part("cast", theme.scale[0], 1.0, surface)
+    _, nearest = cKDTree(cast.mesh.flow.cell_centroid[held]).query(surface.points)
+    return Part("cast", theme.scale[0], 1.0, surface, by_arrival(cast, held[nearest], theme))
+
+
+def _veins_part(veins: Mapping[Structure, Surface], theme: Theme) -> Part:
+    """The veins of every structure, in the colour of its compartment."""
+    surface = Surface.joined(list(veins.values()))
+    if not surface.n_triangles:
+        return Part("veins", theme.ink, theme.vein_opacity, surface)
+    codes = [structure.value for structure in veins]
+    structure = np.repeat(codes, [len(one.points) for one in veins.values()])
+    paint = by_compartment(structure, np.arange(len(structure)), theme)
+    return Part("veins", paint.colours[0], theme.vein_opacity, surface, paint)
+
+
+def _vein_runs(cast: "Cast") -> dict[Structure, list[Run]]:
     network = cast.anatomy.network
     radius = np.sqrt(network.point_radius * network.point_radius_minor)
-    runs = []
+    runs: dict[Structure, list[Run]] = {}
     for branch in range(network.n_branches):
-        if Structure(int(network.branch_structure[branch])).compartment in _HIDDEN:
-            continue
-        own = slice(network.point_offset[branch], network.point_offset[branch + 1])
-        runs.append((network.point_xyz[own], radius[own]))
+        structure = Structure(int(network.branch_structure[branch]))
+        if structure.compartment not in HIDDEN:
+            own = slice(network.point_offset[branch], network.point_offset[branch + 1])
+            runs.setdefault(structure, []).append((network.point_xyz[own], radius[own]))
     return runs
 
 
@@ -83,10 +107,11 @@ def _cast_runs(cast: "Cast") -> list[Run]:
     return runs
 
 
-def _finest(runs: list[Run], most_triangles: int) -> Surface:
-    """Tubes as fine as the number of triangles allows."""
+def _finest(groups: Sequence[list[Run]], most_triangles: int) -> list[Surface]:
+    """Tubes of every group, as fine as the number of triangles allows."""
     for coarseness in DETAILS:
-        found = plans(runs, coarseness)
-        if sum(2 * sides * (len(r) + 2 * rings) for _, r, sides, rings in found) < most_triangles:
+        found = [plans(runs, coarseness) for runs in groups]
+        every = (plan for own in found for plan in own)
+        if sum(2 * sides * (len(r) + 2 * rings) for _, r, sides, rings in every) < most_triangles:
             break
-    return Surface.joined([tube(*plan) for plan in found])
+    return [Surface.joined([tube(*plan) for plan in own]) for own in found]

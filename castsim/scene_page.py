@@ -1,7 +1,8 @@
 """The scene as one interactive page that asks nothing of the network.
 
 The page holds its own small viewer (WebGL 2, in ``data/scene.html``) and the surfaces as
-base64: places as 16-bit and normals as 8-bit fractions, 12 bytes a vertex. It needs neither
+base64: places as 16-bit and normals as 8-bit fractions, and the number of a colour, 12 bytes a
+vertex. It needs neither
 OpenGL nor VTK where it is made.
 """
 
@@ -48,6 +49,7 @@ def page(scene: Scene) -> str:
         "oblique": [round(float(turn), 4), round(float(rise), 4)],
         "least_facing": LEAST_FACING,
         "letter_threshold": LETTER_THRESHOLD,
+        "last_mL": None if scene.reading is None else round(scene.reading.injected_mL, _DECIMALS),
         "labels": [{"text": at.text, "xyz": _numbers(at.xyz)} for at in scene.labels],
         "parts": parts,
     }
@@ -74,21 +76,31 @@ def _append(mesh: bytearray, part: Part, low: FloatArray, high: FloatArray) -> d
     vertices = np.zeros(len(surface.points), dtype=_VERTEX)
     share = 2.0 * (surface.points - low) / (high - low) - 1.0
     vertices["place"][:, :3] = np.rint(_PLACE_STEPS * share)
+    if part.paint is not None:
+        vertices["place"][:, 3] = part.paint.index
     vertices["normal"][:, :3] = np.rint(_NORMAL_STEPS * surface.normals)
     start = len(mesh)
     mesh += vertices.tobytes()
     middle = len(mesh)
     mesh += surface.triangles.astype("<u4").tobytes()
-    colour = part.colour
+    colours = () if part.paint is None else part.paint.colours
     return {
         "name": part.name,
-        "colour": colour,
-        "rgb": [round(int(colour[k : k + 2], 16) / 255.0, 4) for k in (1, 3, 5)],
+        "colour": part.colour,
+        "rgb": _rgb(part.colour),
+        "colours": list(colours),
+        "palette": [share for colour in colours for share in _rgb(colour)],
+        "names": [] if part.paint is None else list(part.paint.names),
         "opacity": part.opacity,
         "vertices": [start, middle],
         "triangles": [middle, len(mesh)],
         "count": 3 * surface.n_triangles,
     }
+
+
+def _rgb(colour: str) -> list[float]:
+    """Red, green and blue of ``#rrggbb``, 0 to 1."""
+    return [round(int(colour[k : k + 2], 16) / 255.0, 4) for k in (1, 3, 5)]
 
 
 def _numbers(values: FloatArray) -> list[float]:

@@ -12,23 +12,22 @@ import numpy as np
 
 from castsim.cast_surface import SLACK_ML, cells_of
 from castsim.errors import ResultError
-from castsim.scene import Paint, Part, Reading, Scene
+from castsim.painting import by_arrival, by_compartment
+from castsim.scene import Paint, Part, Scene
 from castsim.shown import EXTRAS, Shown
 from castsim.surfaces import Surface
 from castsim.surroundings import (
     LEAST_SATURATION,
     Window,
-    root_name,
+    reading_at,
     scene_of,
     shells,
     solids,
     window_about,
 )
-from castsim.themes import SCALE_STEPS, Theme
+from castsim.themes import Theme
 from castsim.units import UL_PER_ML, mL_from_uL
 from geometry.lumen import minor_axes
-from geometry.network import IntArray
-from geometry.structures import Compartment, Structure
 from geometry.surface import BEYOND_MM, LumenSurface, network_surface
 
 if TYPE_CHECKING:
@@ -75,7 +74,7 @@ class Still:
             self._surroundings,
             parts=(*self._solids, *self._agent(volume), *self._veils),
             facts=_facts(self.cast, volume),
-            reading=_reading(self.cast, volume),
+            reading=reading_at(self.cast, volume),
         )
         return scene
 
@@ -102,9 +101,7 @@ class Still:
     @cached_property
     def _arrival(self) -> Paint:
         """Step of the scale for every vertex."""
-        share = self.cast.first_volume[self._cell] / max(self.cast.injected, 1e-9)
-        step = np.rint((SCALE_STEPS - 1) * np.clip(share, 0.0, 1.0)).astype(np.int64)
-        return Paint(step, self.theme.scale)
+        return by_arrival(self.cast, self._cell, self.theme)
 
     @cached_property
     def _solids(self) -> tuple[Part, ...]:
@@ -133,25 +130,8 @@ class Still:
         if not len(triangles):
             return ()
         surface = Surface(lumen.points, lumen.normals, triangles)
-        paint = _compartments(lumen, np.unique(triangles), self.theme)
+        paint = by_compartment(lumen.structure, np.unique(triangles), self.theme)
         return (Part("veins", paint.colours[0], self.theme.vein_opacity, surface, paint),)
-
-
-def _compartments(lumen: LumenSurface, used: IntArray, theme: Theme) -> Paint:
-    """Colours by compartment; only compartments that are there are named."""
-    every = tuple(Compartment)
-    place = {compartment: k for k, compartment in enumerate(every)}
-    code = np.array([place[Structure(s).compartment] for s in np.unique(lumen.structure)])
-    own = code[np.searchsorted(np.unique(lumen.structure), lumen.structure)]
-    there, index = np.unique(own[used], return_inverse=True)
-    whole = np.zeros(len(own), dtype=np.int64)
-    whole[used] = index
-    found = [every[k] for k in there]
-    return Paint(
-        whole,
-        tuple(theme.veins[one] for one in found),
-        tuple(f"{one.value.replace('_', ' ')} veins" for one in found),
-    )
 
 
 def _lumen(cast: "Cast", window: Window) -> LumenSurface:
@@ -161,19 +141,6 @@ def _lumen(cast: "Cast", window: Window) -> LumenSurface:
     beyond = heights[0] - BEYOND_MM, heights[1] + BEYOND_MM
     axes = minor_axes(network, cast.anatomy.skeleton, beyond)
     return network_surface(network, axes, heights=heights, spacing_mm=SPACING_MM)
-
-
-def _reading(cast: "Cast", volume: float) -> Reading:
-    cover, full = cast.coverage, cast.full_at(volume)
-    held = full[cover.cell]
-    return Reading(
-        root=root_name(cast),
-        volume_mL=mL_from_uL(volume),
-        injected_mL=mL_from_uL(cast.injected),
-        covered_deg=cover.degrees(full),
-        coverable_deg=cover.degrees(np.ones(len(full), dtype=bool)),
-        arcs=np.stack([cover.start[held], cover.stop[held]], axis=1),
-    )
 
 
 def _facts(cast: "Cast", volume: float) -> str:

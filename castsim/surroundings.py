@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from castsim.polylines import simplified, stretches
-from castsim.scene import Label, Part, Scene
+from castsim.scene import Label, Part, Reading, Scene
 from castsim.surfaces import Surface, smooth, sphere, tube
 from castsim.themes import Theme
+from castsim.units import mL_from_uL
 from geometry.levels import ROOTS, SIDES, VERTEBRAE, Level, Side, vertebra_above, vertebra_below
 from geometry.network import FloatArray
 from geometry.skeleton import Skeleton
@@ -114,6 +115,20 @@ def scene_of(
         title=title,
         facts=facts,
         frame=_frame(cast, window, entry, end),
+    )
+
+
+def reading_at(cast: "Cast", volume: float) -> Reading:
+    """Numbers beside a picture when `volume` (mm3) has left the tip."""
+    cover, full = cast.coverage, cast.full_at(volume)
+    held = full[cover.cell]
+    return Reading(
+        root=root_name(cast),
+        volume_mL=mL_from_uL(volume),
+        injected_mL=mL_from_uL(cast.injected),
+        covered_deg=cover.degrees(full),
+        coverable_deg=cover.degrees(np.ones(len(full), dtype=bool)),
+        arcs=np.stack([cover.start[held], cover.stop[held]], axis=1),
     )
 
 

@@ -15,6 +15,8 @@ from castsim.light_scene import light_scene as build_scene
 from castsim.rendering import export_html
 from castsim.scene import DISCLAIMER
 from castsim.scene_page import page
+from castsim.still import Still
+from castsim.themes import THEMES
 
 HIDDEN = ("libEGL.so.1", "libEGL.so", "libOSMesa.so.8", "libOSMesa.so", "libX11.so.6", "libX11.so")
 NASTY = '</script><img src=x onerror="alert(1)"> & "T9" \'@mesh@\''
@@ -79,6 +81,12 @@ def test_surfaces_survive_the_packing(text, scene):
         triangles = np.frombuffer(data[slice(*packed["triangles"])], dtype="<u4").reshape(-1, 3)
         np.testing.assert_array_equal(triangles, part.surface.triangles)
         assert packed["count"] == triangles.size
+        if part.paint is None:
+            assert packed["palette"] == []
+            assert not raw[:, 3].any()
+        else:
+            np.testing.assert_array_equal(raw[:, 3], part.paint.index)
+            assert len(packed["palette"]) == 3 * len(part.paint.colours) <= 3 * 64
     assert packed["triangles"][1] == len(data)
 
 
@@ -140,6 +148,19 @@ def test_the_cast_in_the_scene_is_where_the_cells_are_full(cast, summary):
         assert np.linalg.norm(full - point, axis=1).min() < 2.5
     _, nearest = part.surface.polydata().find_closest_cell(full, return_closest_point=True)
     assert np.linalg.norm(nearest - full, axis=1).max() < 1.7  # within the widest vein's radius
+
+
+def test_page_and_picture_have_the_same_colours(cast, summary):
+    page_parts = {part.name: part for part in build_scene(cast, summary).parts}
+    still_parts = {part.name: part for part in Still(cast, THEMES["light"]).scene().parts}
+    for name in ("veins", "cast"):
+        one, other = page_parts[name].paint, still_parts[name].paint
+        assert (one.colours, one.names) == (other.colours, other.names)
+    # the farther from the tip, the later, as in the cast made by hand
+    agent = page_parts["cast"]
+    tip = cast.mesh.flow.cell_centroid[cast.mesh.tip_cell]
+    away = np.linalg.norm(agent.surface.points - tip, axis=1)
+    assert np.corrcoef(away, agent.paint.index)[0, 1] > 0.95
 
 
 def test_a_cast_without_agent_has_no_cast_to_show(cast, summary):

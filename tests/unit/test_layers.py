@@ -38,6 +38,7 @@ LEAVES = {
     "castsim.fluoroscopy_commands": {"typer"},
     "castsim.light_scene": set(),
     "castsim.movie": set(),
+    "castsim.painting": set(),
     "castsim.panels": {"pyvista", "vtkmodules"},
     "castsim.picture_commands": {"typer"},
     "castsim.rendering": set(),
