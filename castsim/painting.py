@@ -5,15 +5,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from castsim.scene import Paint
+from castsim.surroundings import LEAST_VOLUME
 from castsim.themes import SCALE_STEPS, Theme
 from geometry.network import IntArray
 from geometry.structures import Compartment, Structure
 
 if TYPE_CHECKING:
     from castsim.cast import Cast
-
-LEAST_VOLUME = 1e-9
-"""mm3; where nothing was injected the scale has a length all the same."""
 
 
 def by_arrival(cast: "Cast", cell: IntArray, theme: Theme) -> Paint:

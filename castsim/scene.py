@@ -79,6 +79,7 @@ class Reading:
     injected_mL : at the end of the run, where the scale of arrival ends
     covered_deg, coverable_deg : of the root, by then and at best
     arcs : (k, 2) rad, wrapped arcs, 0 cranial, positive towards anterior
+    arrival : (k,) when agent came to each, as a share of what was injected
     """
 
     root: str
@@ -87,6 +88,7 @@ class Reading:
     covered_deg: float
     coverable_deg: float
     arcs: FloatArray
+    arrival: FloatArray
 
 
 @dataclass(frozen=True)

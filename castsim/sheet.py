@@ -269,7 +269,7 @@ class _Page:
         return y + self._px(44)
 
     def _ring(self, reading: Reading, scene: Scene, size: int) -> Image.Image:
-        """Root in the middle, and what wraps it; the angle 0 is cranial, positive anterior."""
+        """Root in the middle, and what wraps it, by arrival; 0 is cranial, positive anterior."""
         n = RING_SAMPLES * size
         ring = Image.new("RGB", (n, n), self.theme.card)
         draw = ImageDraw.Draw(ring)
@@ -278,11 +278,12 @@ class _Page:
         draw.ellipse(whole, fill=self.theme.rule)
         # Pillow's angles run clockwise from the right; anterior lies there for a right root
         turn = 1.0 if scene.side > 0 else -1.0
-        for start, stop in np.degrees(reading.arcs):
-            ends = sorted((turn * start - 90.0, turn * stop - 90.0))
-            draw.pieslice(
-                whole, ends[0], ends[1], fill=self.theme.scale[len(self.theme.scale) // 3]
-            )
+        last = len(self.theme.scale) - 1
+        # the latest first, so that of strands beside one another the earliest is seen
+        for k in np.argsort(-reading.arrival, kind="stable"):
+            ends = sorted(turn * np.degrees(reading.arcs[k]) - 90.0)
+            colour = self.theme.scale[round(last * min(float(reading.arrival[k]), 1.0))]
+            draw.pieslice(whole, ends[0], ends[1], fill=colour)
         hole = (thick, thick, n - 1 - thick, n - 1 - thick)
         draw.ellipse(hole, fill=self.theme.card)
         inner = round(1.45 * thick)

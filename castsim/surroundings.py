@@ -29,6 +29,8 @@ TOLERANCE_MM = 0.08
 """Straightening that a picture does not show."""
 TIP_SWELL = 1.15
 """The mark at the tip stands out of vein and cast."""
+LEAST_VOLUME = 1e-9
+"""mm3; where nothing was injected a scale has a length all the same."""
 LEAST_SATURATION = 0.5
 """A cell that holds less agent is not shown as cast."""
 
@@ -129,6 +131,7 @@ def reading_at(cast: "Cast", volume: float) -> Reading:
         covered_deg=cover.degrees(full),
         coverable_deg=cover.degrees(np.ones(len(full), dtype=bool)),
         arcs=np.stack([cover.start[held], cover.stop[held]], axis=1),
+        arrival=cast.first_volume[cover.cell[held]] / max(cast.injected, LEAST_VOLUME),
     )
 
 

@@ -60,7 +60,9 @@ def hand_made_scene() -> Scene:
         title="A scene made by hand",
         facts="0.60 mL injected",
         frame=np.array([[-16.0, -5.0, -18.0], [16.0, 5.0, 18.0]]),
-        reading=Reading("root T9 right", 0.6, 1.0, 120.0, 350.0, np.radians([[-60.0, 60.0]])),
+        reading=Reading(
+            "root T9 right", 0.6, 1.0, 120.0, 350.0, np.radians([[-60.0, 60.0]]), np.array([1 / 3])
+        ),
     )  # fmt: skip
 
 
@@ -316,6 +318,8 @@ def test_the_cast_is_the_part_of_the_lumen_that_agent_has_reached(still, cast):
     share = cast.first_volume[cell[used]] / cast.injected
     np.testing.assert_allclose(step / (len(agent.paint.colours) - 1), share, atol=0.01)
     assert "protocol complete" not in scene.facts
+    assert (scene.reading.arrival <= 0.5).all()
+    assert len(scene.reading.arrival) == len(scene.reading.arcs)
     assert scene.reading.covered_deg <= still.scene().reading.covered_deg
 
 
