@@ -47,7 +47,7 @@ VIEWS: Mapping[str, float] = MappingProxyType(
 """Angle of the detector, degrees to the patient's left of straight in front."""
 Mode = Literal["subtracted", "unsubtracted", "roadmap"]
 PIXELS = 1024
-MOST_PIXELS, LEAST_PIXELS = 4096, 256
+MOST_PIXELS, LEAST_PIXELS = 4096, 512
 MARKER_POINTS = 5
 """Along the marker of a catheter, so that it bends with it."""
 LEAST_PIXEL = 0.5

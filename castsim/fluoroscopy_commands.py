@@ -85,10 +85,13 @@ def venogram(
     unsubtracted: UnsubtractedOption = False,
     volume_mL: Annotated[
         float | None,
-        typer.Option("--volume-mL", "--volume-ml", metavar="ML", help="Contrast medium; 6."),
+        typer.Option(
+            "--volume-mL", "--volume-ml", metavar="ML", help="Contrast medium; default 6."
+        ),
     ] = None,
     rate_mL_s: Annotated[
-        float | None, typer.Option("--rate-mL-s", "--rate-ml-s", metavar="ML_S", help="1.")
+        float | None,
+        typer.Option("--rate-mL-s", "--rate-ml-s", metavar="ML_S", help="How fast; default 1."),
     ] = None,
     output: Annotated[
         Path | None,

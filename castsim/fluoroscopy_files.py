@@ -18,6 +18,8 @@ from castsim.schema import DISCLAIMER
 if TYPE_CHECKING:
     from PIL import ImageDraw, ImageFont
 
+    Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
+
 FloatArray = NDArray[np.float64]
 Picture = NDArray[np.uint8]
 
@@ -37,6 +39,8 @@ SCALE_BAR_SHARE = 0.3
 """Most of an image's side that the scale bar takes."""
 TEXT_SHARE, MARGIN_SHARE = 1 / 48, 1 / 50
 """Height of the letters and margin, as shares of the image's side."""
+TITLE_SHARE = 0.65
+"""Most of the image's width that its title takes; the facts stand beside it."""
 EDGES = {"ap": ("R", "L"), "lateral": ("A", "P"), "lao30": ("R", "L"), "rao30": ("R", "L")}
 """Sides of the body at the left and the right edge of the image."""
 TITLES = {"ap": "AP", "lateral": "LATERAL", "lao30": "LAO 30", "rao30": "RAO 30"}
@@ -95,7 +99,8 @@ def picture(image: Fluorogram, caption: Caption) -> Picture:
     margin = MARGIN_SHARE * side
     left, right = EDGES[image.view]
     head = f"{TITLES[image.view]}  {image.mode}"
-    _write(draw, font, (margin, margin), "la", f"{caption.title}\n{head}")
+    title = _fitted(caption.title, font, TITLE_SHARE * side)
+    _write(draw, font, (margin, margin), "la", f"{title}\n{head}")
     _write(draw, font, (side - margin, margin), "ra", caption.facts)
     _write(draw, font, (margin, side / 2), "lm", left)
     _write(draw, font, (side - margin, side / 2), "rm", right)
@@ -104,9 +109,18 @@ def picture(image: Fluorogram, caption: Caption) -> Picture:
     return np.asarray(shown)
 
 
+def _fitted(text: str, font: "Font", width: float) -> str:
+    """`text`, or as much of it as is no wider."""
+    if font.getlength(text) <= width:
+        return text
+    while text and font.getlength(text + "…") > width:
+        text = text[:-1]
+    return text.rstrip() + "…"
+
+
 def _write(
     draw: "ImageDraw.ImageDraw",
-    font: "ImageFont.FreeTypeFont | ImageFont.ImageFont",
+    font: "Font",
     place: tuple[float, float],
     anchor: str,
     text: str,
@@ -120,7 +134,7 @@ def _write(
 
 def _scale_bar(
     draw: "ImageDraw.ImageDraw",
-    font: "ImageFont.FreeTypeFont | ImageFont.ImageFont",
+    font: "Font",
     image: Fluorogram,
     margin: float,
 ) -> None:

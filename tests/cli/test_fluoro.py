@@ -10,7 +10,7 @@ from PIL import Image
 from castsim.cli import main
 from castsim.schema import DISCLAIMER
 
-SMALL = ("--size", "256")
+SMALL = ("--size", "512")
 
 
 @pytest.fixture(scope="module")
@@ -34,12 +34,12 @@ def test_an_image_lies_in_the_result_folder(
     assert main(["fluoro", str(folder), *SMALL]) == 0
     path = folder / "fluoro-ap-subtracted.png"
     assert capsys.readouterr().out == f"Wrote {path}\n{DISCLAIMER}\n"
-    assert grey(path).shape == (256, 256)
+    assert grey(path).shape == (512, 512)
     # a folder with it is still a result, which another run may replace
     assert main(["fluoro", str(folder), *SMALL, "--unsubtracted", "--quiet"]) == 0
     assert capsys.readouterr().out == ""
     one, other = grey(path), grey(folder / "fluoro-ap-unsubtracted.png")
-    middle = slice(64, 192)
+    middle = slice(128, 384)
     assert one[middle, middle].std() < other[middle, middle].std()
 
 
@@ -51,13 +51,17 @@ def test_an_image_of_an_earlier_volume(folder: Path, capsys: pytest.CaptureFixtu
     assert main(["fluoro", str(folder), *SMALL, "--json"]) == 0
     late = json.loads(capsys.readouterr().out)
     assert late["volume_mL"] == pytest.approx(0.05, rel=0.01)
-    assert late["largest_signal"] > early["largest_signal"]
-    assert late["pixel_mm_at_isocentre"] == pytest.approx(205 / 256 / 1.4)
+    assert late["largest_signal"] >= early["largest_signal"] > 0.1
+    first, last = (grey(Path(told["file"])).astype(float) for told in (early, late))
+    middle = slice(128, 384)
+    dark = [(shot[middle, middle] < np.median(shot) - 50).sum() for shot in (first, last)]
+    assert dark[1] > 1.2 * dark[0] > 0
+    assert late["pixel_mm_at_isocentre"] == pytest.approx(205 / 512 / 1.4)
 
 
 def test_before_any_agent_nothing_is_left(folder: Path) -> None:
     assert main(["fluoro", str(folder), *SMALL, "--volume-mL", "0", "--quiet"]) == 0
-    empty = grey(folder / "fluoro-ap-subtracted-0.00mL.png").astype(float)[64:192, 64:192]
+    empty = grey(folder / "fluoro-ap-subtracted-0.00mL.png").astype(float)[128:384, 128:384]
     assert empty.min() > np.median(empty) - 60  # noise
 
 
@@ -75,7 +79,7 @@ def test_a_file_of_ones_own(folder: Path, tmp_path: Path) -> None:
     [
         (["--view", "sideways"], "ap, lateral, lao30, rao30"),
         (["--subtracted", "--unsubtracted"], "--subtracted and --unsubtracted"),
-        (["--size", "7"], "--size 7: must be from 256 to 4096"),
+        (["--size", "7"], "--size 7: must be from 512 to 4096"),
         (["--volume-mL", "3"], "from 0 to 0.05 mL"),
         (["--volume-mL", "-1"], "from 0 to 0.05 mL"),
         (["-o", "here.jpg"], "must end in"),
@@ -98,7 +102,7 @@ def test_a_roadmap_has_veins_in_white_and_the_cast_in_black(folder: Path) -> Non
     road = grey(folder / "fluoro-ap-roadmap.png").astype(float)
     assert main(["fluoro", str(folder), *SMALL, "--quiet"]) == 0
     cast = grey(folder / "fluoro-ap-subtracted.png").astype(float)
-    middle = slice(64, 192)
+    middle = slice(128, 384)
     road, cast = road[middle, middle], cast[middle, middle]
     agent = cast < np.median(cast) - 60
     assert agent.sum() > 20
@@ -123,7 +127,7 @@ def test_a_venogram_from_any_vein(
     assert told["vein"] == "basivertebral T9 midline"
     assert (told["volume_mL"], told["rate_mL_s"], told["file"]) == (2.0, 0.5, str(path))
     assert told["pressure_rise_mmHg"] > 0
-    assert grey(path).shape == (256, 256)
+    assert grey(path).shape == (512, 512)
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ whole suite: so that only what they need is compiled, and the table shows who is
 """
 
 from tests.mutants.fault import Edit, Fault, fault
+from tests.mutants.fluoroscopy_faults import FLUOROSCOPY_FAULTS
 from tests.mutants.plan_faults import PLAN_FAULTS
 
 VERIFICATION = "tests/verification/"
@@ -523,4 +524,5 @@ FAULTS = (
         compiled=True,
     ),
     *PLAN_FAULTS,
+    *FLUOROSCOPY_FAULTS,
 )

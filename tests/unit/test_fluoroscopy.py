@@ -12,8 +12,12 @@ from castsim.errors import ScenarioError
 from castsim.fluoroscopy import (
     VIEWS,
     Fluorogram,
+    Mode,
+    Paths,
     Scene,
     Tube,
+    _signal,
+    _Tube,
     beam_at,
     cast_isocentre,
     cast_scene,
@@ -154,6 +158,32 @@ def test_the_same_picture_has_the_same_bits(scene: Scene, isocentre: np.ndarray)
 # subtraction
 
 
+def signal_of(mode: Mode, photons: float = 500.0) -> tuple[np.ndarray, float]:
+    """Signal of a plate of 0.4 in the lower half of the image, and how much it blurs noise."""
+    xray, pixels = load_xray(), 256
+    beam = beam_at(np.zeros(3), "ap", pixels=pixels)
+    plate = np.zeros((pixels, pixels))
+    plate[pixels // 2 :] = 0.4
+    still = np.full_like(plate, 3.0)
+    tube = _Tube(still, photons / beam.pitch_mm**2, beam, xray, seed=0)
+    width = xray.detector_blur_mm / beam.pitch_mm
+    kernel = np.exp(-0.5 * (np.arange(-9, 10) / width) ** 2)
+    kernel /= kernel.sum()
+    return _signal(Paths(still, plate, plate), mode, tube), float((kernel**2).sum())
+
+
+@pytest.mark.parametrize(("mode", "shots"), [("subtracted", 2), ("unsubtracted", 1)])
+def test_what_attenuates_more_has_more_signal_and_every_shot_its_noise(
+    mode: Mode, shots: int
+) -> None:
+    signal, blur = signal_of(mode)
+    above, below = signal[:120], signal[136:]
+    assert above.mean() == pytest.approx(0.0, abs=0.002)
+    assert below.mean() == pytest.approx(0.4, abs=0.003)
+    # the variance of a logarithm is one over the count, of each exposure
+    assert above.var() == pytest.approx(shots / 500.0 * blur**2, rel=0.05)
+
+
 def test_subtraction_leaves_the_agent_and_takes_the_bones(
     scene: Scene, isocentre: np.ndarray
 ) -> None:
@@ -250,6 +280,17 @@ def test_words_are_in_the_picture(scene: Scene, isocentre: np.ndarray, tmp_path:
     with Image.open(tmp_path / "image.png") as stored:
         assert stored.size == (PIXELS, PIXELS)
         assert DISCLAIMER in stored.text["Description"]
+
+
+def test_a_title_that_is_too_long_is_cut(scene: Scene, isocentre: np.ndarray) -> None:
+    image = take(scene, isocentre, pixels=512)
+    blank = Fluorogram(image.view, image.mode, image.beam, np.zeros((512, 512)), 1.0)
+    written = picture(blank, Caption("A long title " * 20, "1.00 mL"))
+    plain = np.rint(255 * grey(blank))
+    head = (written != plain)[:24]
+    gap = ~head.any(axis=0)[: 512 - 12]
+    assert gap[350:430].any()  # between title and volume
+    assert head[:, 300:].any()
 
 
 def test_the_scale_bar_is_as_long_as_it_says(scene: Scene, isocentre: np.ndarray) -> None:

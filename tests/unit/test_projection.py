@@ -350,6 +350,17 @@ def test_what_two_solids_share_counts_once() -> None:
         np.testing.assert_allclose(one, other, atol=1e-9)
 
 
+def test_what_two_solids_share_in_part_counts_once() -> None:
+    frame = Skeleton.typical().vertebra(Level.T8)
+    ends = ((-20.0, 5.0), (-5.0, 20.0), (-2.0, 2.0))
+    rods = tuple(
+        Process(np.array([0.0, one, 0.0]), np.array([0.0, other, 0.0]), 3.0, "rod")
+        for one, other in ends
+    )
+    image = np.add(*bone_paths(Bones({Level.T8: frame}, {Level.T8: rods}), NO_SHELLS, beam()))
+    assert image.max() == pytest.approx(46.0, abs=0.1)
+
+
 # trunk
 
 
