@@ -32,6 +32,7 @@ from castsim.xray import XRay, agent_attenuation, load_xray
 from geometry.kernels.solids import BODY, LAMINA, PEDICLE, PROCESS
 from geometry.lumen import minor_axes
 from geometry.projection import Beam, bone_paths, trunk_path, vein_paths
+from geometry.ribs import with_ribs
 from geometry.vein_pieces import tube_pieces, vein_pieces
 
 if TYPE_CHECKING:
@@ -278,7 +279,7 @@ def line_integrals(scene: Scene, beam: Beam, xray: XRay) -> Paths:
         LAMINA: shell["lamina"],
         PROCESS: shell["process"],
     }
-    cortical, trabecular = bone_paths(skeleton.bones, shells, beam)
+    cortical, trabecular = bone_paths(with_ribs(skeleton.bones), shells, beam)
     soft = np.maximum(trunk_path(skeleton.skin, beam) - cortical - trabecular, 0.0)
     still = (
         xray.cortical_bone * cortical + xray.trabecular_bone * trabecular + xray.soft_tissue * soft

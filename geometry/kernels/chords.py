@@ -17,7 +17,7 @@ from geometry.kernels.solids import AXES, BODY, ORIGIN, PEDICLE, PROCESS, SHAPE
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 
-MOST_PARTS = 32
+MOST_PARTS = 48
 """Convex parts of one vertebra that a ray may cross: more than there are."""
 NEWTON_ROUNDS = 60
 """Enough for the quartic from any start; it takes about six."""
@@ -239,6 +239,13 @@ def _note_rod(
     radius, squared = solid[s, 6], ux * ux + uy * uy + uz * uz
     dx, dy, dz = d[0], d[1], d[2]
     size = dx * dx + dy * dy + dz * dz
+    # most rays miss the ball about it
+    x, y, z = o[0] - solid[s, 0] - 0.5 * ux, o[1] - solid[s, 1] - 0.5 * uy, (
+        o[2] - solid[s, 2] - 0.5 * uz
+    )  # fmt: skip
+    along, reach = x * dx + y * dy + z * dz, 0.5 * math.sqrt(squared) + radius
+    if (x * x + y * y + z * z - reach * reach) * size > along * along:
+        return count
     low, high = NEVER, -NEVER
     for end in range(2):
         x, y, z = o[0] - solid[s, 0] - end * ux, o[1] - solid[s, 1] - end * uy, (
@@ -290,7 +297,7 @@ def add_bone_paths(
     """
     source, corner, across, down = rays.source, rays.corner, rays.across, rays.down
     first, last = np.empty(MOST_PARTS), np.empty(MOST_PARTS)
-    o, d = np.empty(3), np.empty(3)
+    o, d, met = np.empty(3), np.empty(3), np.empty(len(solid), dtype=np.int64)
     for f in range(len(frame_start) - 1):
         begin, end = frame_start[f], frame_start[f + 1]
         sx, sy, sz = (
@@ -300,21 +307,33 @@ def add_bone_paths(
         axes = solid[begin, AXES : AXES + 9]
         for axis in range(3):
             o[axis] = sx * axes[3 * axis] + sy * axes[3 * axis + 1] + sz * axes[3 * axis + 2]
-        row, row_after = bounds[begin:end, 0].min(), bounds[begin:end, 1].max()
-        column, column_after = bounds[begin:end, 2].min(), bounds[begin:end, 3].max()
-        for i in range(row, row_after):
+        for i in range(bounds[begin:end, 0].min(), bounds[begin:end, 1].max()):
+            # the solids that this row may meet, and the columns in which it does
+            here, column, column_after = 0, bounds[begin, 3], 0
+            for s in range(begin, end):
+                if bounds[s, 0] <= i < bounds[s, 1]:
+                    met[here] = s
+                    here += 1
+                    column = min(column, bounds[s, 2])
+                    column_after = max(column_after, bounds[s, 3])
             for j in range(column, column_after):
-                dx = corner[0] + i * down[0] + j * across[0] - source[0]
-                dy = corner[1] + i * down[1] + j * across[1] - source[1]
-                dz = corner[2] + i * down[2] + j * across[2] - source[2]
-                for axis in range(3):
-                    d[axis] = (
-                        dx * axes[3 * axis] + dy * axes[3 * axis + 1] + dz * axes[3 * axis + 2]
-                    )
-                count = 0
-                for s in range(begin, end):
-                    if bounds[s, 0] <= i < bounds[s, 1] and bounds[s, 2] <= j < bounds[s, 3]:
-                        count = _note_parts(solid, s, o, d, first, last, count)
+                count, aimed, size = 0, False, 0.0
+                for k in range(here):
+                    s = met[k]
+                    if not bounds[s, 2] <= j < bounds[s, 3]:
+                        continue
+                    if not aimed:
+                        aimed = True
+                        dx = corner[0] + i * down[0] + j * across[0] - source[0]
+                        dy = corner[1] + i * down[1] + j * across[1] - source[1]
+                        dz = corner[2] + i * down[2] + j * across[2] - source[2]
+                        size = math.sqrt(dx * dx + dy * dy + dz * dz)
+                        for axis in range(3):
+                            d[axis] = (
+                                dx * axes[3 * axis]
+                                + dy * axes[3 * axis + 1]
+                                + dz * axes[3 * axis + 2]
+                            )
+                    count = _note_parts(solid, s, o, d, first, last, count)
                 if count > 0:
-                    size = math.sqrt(dx * dx + dy * dy + dz * dz)
                     image[i, j] += _union(first, last, count) * size
