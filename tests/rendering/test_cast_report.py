@@ -137,6 +137,7 @@ def test_without_opengl_the_page_is_made_and_says_what_is_missing(
 def test_with_opengl_it_shows_the_cast_from_two_sides_and_how_it_grows(
     opengl: None, saved: SavedCast, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("castsim.still.SPACING_MM", 0.8)
     monkeypatch.setattr("castsim.cast_report.LARGE_SIZE", (640, 400))
     monkeypatch.setattr("castsim.cast_report.SMALL_SIZE", (160, 160))
     written = write_report(saved.folder, tmp_path / "r.html", lambda stage, done: None)
