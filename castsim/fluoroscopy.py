@@ -279,7 +279,7 @@ def line_integrals(scene: Scene, beam: Beam, xray: XRay) -> Paths:
         LAMINA: shell["lamina"],
         PROCESS: shell["process"],
     }
-    cortical, trabecular = bone_paths(with_ribs(skeleton.bones), shells, beam)
+    cortical, trabecular = bone_paths(with_ribs(skeleton), shells, beam)
     soft = np.maximum(trunk_path(skeleton.skin, beam) - cortical - trabecular, 0.0)
     still = (
         xray.cortical_bone * cortical + xray.trabecular_bone * trabecular + xray.soft_tissue * soft

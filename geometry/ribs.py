@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from geometry.bones import Bones, Process, Solid
 from geometry.curves import monotone
 from geometry.levels import SIDES, Level, Side
+from geometry.skeleton import Skeleton
 from geometry.vertebra import Vertebra
 
 FloatArray = NDArray[np.float64]
@@ -26,8 +27,10 @@ FLOATING = (Level.T11, Level.T12)
 """Their ribs end at the angle."""
 
 
-def with_ribs(bones: Bones) -> Bones:
-    """Add to every thoracic vertebra the ribs that it carries."""
+@cache
+def with_ribs(skeleton: Skeleton) -> Bones:
+    """Add to every thoracic vertebra of a skeleton the ribs that it carries."""
+    bones = skeleton.bones
     solids = {
         level: (*own, *_ribs(bones.vertebrae[level], own))
         if Level.T1 <= level <= Level.T12

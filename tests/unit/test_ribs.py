@@ -18,7 +18,7 @@ THORACIC = [level for level in Level if Level.T1 <= level <= Level.T12]
 
 @pytest.fixture(scope="module")
 def bones() -> Bones:
-    return with_ribs(Skeleton.typical().bones)
+    return with_ribs(Skeleton.typical())
 
 
 def rods(bones: Bones, level: Level, side: Side) -> list[Process]:
@@ -75,7 +75,7 @@ def test_they_keep_out_of_the_canal(bones: Bones, level: Level) -> None:
 
 def test_the_intercostal_vein_runs_under_its_rib() -> None:
     anatomy = Anatomy.typical()
-    bones = with_ribs(anatomy.skeleton.bones)
+    bones = with_ribs(anatomy.skeleton)
     for level in (Level.T5, Level.T7, Level.T9):
         vertebra, network = anatomy.skeleton.vertebra(level), anatomy.network
         branches = network.branches(Structure.POSTERIOR_INTERCOSTAL, level, Side.RIGHT)
