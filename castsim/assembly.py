@@ -14,6 +14,10 @@ from geometry.flowmesh import FlowMesh
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 
+LOOSE_SHARE = 1e-6
+"""The same where pressures are found by iteration: they have fewer digits."""
+MOST_WAYS = 2
+"""Ways through a cell that is no junction."""
 FIXED_PRESSURE_SHARE = 1e-9
 """A terminal without resistance gets this share of the least resistance at its cell."""
 
@@ -26,6 +30,8 @@ def build_graph(
     blood_density: float,
     gravity: ArrayLike,
     rest_flow: ArrayLike = 0.0,
+    section: IntArray | None = None,
+    stream: IntArray | None = None,
     seed: int = 0,
 ) -> Graph:
     """Arrays of one mesh for one agent.
@@ -35,7 +41,9 @@ def build_graph(
     blood_viscosity : (n,) or scalar, Pa s
     blood_density : g/mm3
     gravity : (3,) mm/s2 in the frame of the mesh
-    rest_flow : (n,) or scalar, mm3/s of blood through each cell at rest (for sweeping)
+    rest_flow : (n,) or scalar, mm3/s of blood through each cell's section at rest (for sweeping)
+    section : (n,) section of a vein that each cell is all or part of, 0 to n-1; None: its own
+    stream : (n,) cells of one stream of agent, 0 to n-1; None: each has its own
     seed : of the gates' disorder
     """
     n, m, t = mesh.n_cells, mesh.n_faces, mesh.n_terminals
@@ -57,13 +65,14 @@ def build_graph(
     end = np.where(
         mesh.terminal_resistance > 0,
         mesh.terminal_resistance,
-        FIXED_PRESSURE_SHARE * least[mesh.terminal_cell],
+        (FIXED_PRESSURE_SHARE if section is None else LOOSE_SHARE) * least[mesh.terminal_cell],
     )
     gate = np.concatenate([mesh.face_gate, mesh.terminal_gate]).astype(np.int64)
     order = np.argsort(gate, kind="stable")
     order = order[gate[order] >= 0]
     gate_first = np.searchsorted(gate[order], np.arange(mesh.n_gates + 1)).astype(np.int64)
     first, around = neighbours_first(n, owner, neighbour)
+    own = np.arange(n) if section is None else section
     return Graph(
         owner=owner,
         neighbour=neighbour,
@@ -84,6 +93,10 @@ def build_graph(
         annular=(mesh.cell_gap > 0).astype(np.uint8),
         blood_viscosity=viscosity,
         rest_flow=np.broadcast_to(np.asarray(rest_flow, dtype=float), n).copy(),
+        section=own.astype(np.int64),
+        stream=(np.arange(n) if stream is None else stream).astype(np.int64),
+        section_cells=np.bincount(own, minlength=n).astype(np.int64),
+        junction=_junctions(mesh, own),
         terminal_pressure=np.array(mesh.terminal_pressure),
         terminal_fixed=(mesh.terminal_resistance == 0).astype(np.uint8),
         gate_radius=np.array(mesh.gate_radius),
@@ -95,6 +108,18 @@ def build_graph(
         gate_first=gate_first,
         gate_faces=order.astype(np.int64),
     )
+
+
+def _junctions(mesh: FlowMesh, section: IntArray) -> NDArray[np.uint8]:
+    """Cells (n,) that are a whole section and have more than two sections or ends beside them."""
+    n = mesh.n_cells
+    near = np.concatenate([mesh.face_owner, mesh.face_neighbour])
+    far = section[np.concatenate([mesh.face_neighbour, mesh.face_owner])]
+    if len(np.unique(section)) < n:
+        near, far = np.unique(np.stack([near, far]), axis=1)
+    ways = np.bincount(near, minlength=n) + np.bincount(mesh.terminal_cell, minlength=n)
+    whole = np.bincount(section, minlength=n)[section] == 1
+    return np.asarray((ways > MOST_WAYS) & whole, dtype=np.uint8)
 
 
 def gel_radius(mesh: FlowMesh) -> FloatArray:

@@ -17,8 +17,9 @@ from castsim.kernels.arrays import Graph, State
 from castsim.kernels.connectivity import find_drains
 from castsim.kernels.filling import tally
 from castsim.kernels.line import Hub, Line, Lookout, Moment, catheter_reflux, follow
-from castsim.kernels.pressure import TORN, scratch
+from castsim.kernels.pressure import TORN, TOUCHED, scratch
 from castsim.kernels.region import eliminate_rest, include_valves, new_region, reveal_all
+from castsim.near_field import NearField, Sections
 from castsim.protocol import Protocol, Rule, RuleAction, RuleKind, Step
 from geometry.flowmesh import FlowMesh
 from geometry.network import TerminalKind
@@ -186,6 +187,7 @@ def inject(
     watch: Watch | None = None,
     seed: int = 0,
     eta: float = 0.01,
+    sections: Sections | None = None,
     progress: Callable[[float, float], None] | None = None,
 ) -> Injection:
     """Inject an agent by a protocol.
@@ -197,10 +199,11 @@ def inject(
     blood_viscosity : (n,) or scalar, Pa s
     blood_density : g/mm3
     gravity : (3,) mm/s2
-    rest_flow : (n,) mm3/s through each cell at rest
+    rest_flow : (n,) mm3/s through each cell's section at rest
     watch : what rules and log look at
     seed : of the gates' disorder
     eta : step over injected volume
+    sections : of a mesh that is too large to be eliminated; None: pressures by elimination
     progress : called with (planned volume done, planned volume in all), mm3
 
     Raises
@@ -215,10 +218,37 @@ def inject(
         blood_density=blood_density,
         gravity=gravity,
         rest_flow=rest_flow,
+        section=None if sections is None else sections.of,
+        stream=None if sections is None else sections.stream,
         seed=seed,
     )
-    run = _Run(mesh, graph, agent, source, protocol, watch or Watch.nothing(mesh), eta)
+    watch = watch or Watch.nothing(mesh)
+    run = _Run(mesh, graph, agent, source, protocol, watch, eta, sections)
     return run.to_end(progress)
+
+
+class _Eliminated:
+    """Pressures by elimination of what agent has changed; see :mod:`castsim.kernels.region`."""
+
+    def __init__(self, graph: Graph) -> None:
+        self._graph = graph
+        self.plan = elimination_plan(graph)
+        self.region = new_region(len(graph.owner), self.plan)
+
+    def begin(self, state: State) -> None:
+        """Eliminate the network at rest; `state.drains` must be up to date."""
+        eliminate_rest(self._graph, state, self.plan, self.region)
+        include_valves(self._graph, self.plan, self.region)
+
+    def check(self) -> None:
+        """Nothing can go wrong."""
+
+    def follow(self, state: State, touched: IntArray) -> None:
+        """It grows by itself."""
+
+    def reveal(self, state: State) -> None:
+        """Pressures and flows everywhere, in place."""
+        reveal_all(self._graph, state, self.plan, self.region)
 
 
 class _Run:
@@ -233,20 +263,23 @@ class _Run:
         protocol: Protocol,
         watch: Watch,
         eta: float,
+        sections: Sections | None = None,
     ) -> None:
         self.mesh, self.graph, self.source = mesh, graph, source
         self.protocol, self.watch, self.eta = protocol, watch, eta
         self.model = agent
         self.agent = kernel_agent(agent)
         self.state = empty_state(graph)
-        self.plan = elimination_plan(graph)
-        m, t = mesh.n_faces, mesh.n_terminals
-        self.work = scratch(graph, self.plan)
+        self.solver: _Eliminated | NearField
+        if sections is None:
+            self.solver = _Eliminated(graph)
+            self.work = scratch(graph, self.solver.plan)
+        else:
+            self.solver = NearField(graph, sections, source.cell, protocol.least_rate, eta)
+            self.work = scratch(graph)
         find_drains(graph, self.state, self.work.stack)
-        self.region = new_region(m + t, self.plan)
-        eliminate_rest(graph, self.state, self.plan, self.region)
-        include_valves(graph, self.plan, self.region)
-        self.length = np.concatenate([mesh.face_length, np.zeros(t)])
+        self.solver.begin(self.state)
+        self.length = np.concatenate([mesh.face_length, np.zeros(mesh.n_terminals)])
         self.injected = self.elapsed = 0.0
         self.pushed = 0.0
         self.time = source.dead_space / protocol.first_rate
@@ -349,8 +382,8 @@ class _Run:
             self.agent,
             self.state,
             self.work,
-            self.plan,
-            self.region,
+            self.solver.plan,
+            self.solver.region,
             self.length,
             Hub(
                 self.source.cell,
@@ -364,6 +397,7 @@ class _Run:
             self.eta,
             self.log,
         )
+        self.solver.check()
         if not stretch.settled:
             raise SolverError("the fronts' diodes did not settle; please report this scenario")
         if self.steps > MOST_STEPS:
@@ -379,6 +413,8 @@ class _Run:
         self.burst = max(self.burst, stretch.burst)
         if stretch.tore:
             self._note_tear()
+        if stretch.wider or stretch.tore:
+            self.solver.follow(self.state, self.work.touched[: self.work.size[TOUCHED]])
         return stretch.ended, stretch.stalled, stretch.met
 
     def _first_row(self, tip_pressure: float) -> None:
@@ -444,7 +480,7 @@ class _Run:
         log = {name: rows[:, k].copy() for k, name in enumerate(LOG_COLUMNS)}
         if not self.rows:
             self._first_row(0.0)
-        reveal_all(self.graph, self.state, self.plan, self.region)
+        self.solver.reveal(self.state)
         cut = self.mesh.terminal_kind == TerminalKind.CUT
         edge = np.concatenate([self.mesh.terminal_cell[cut], self.watch.ports])
         reached = self.state.agent_volume[edge].sum()

@@ -1,6 +1,6 @@
 """Pressures in meshes too large to eliminate: the gate to :mod:`castsim.kernels.multigrid`."""
 
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +14,13 @@ TOLERANCE = 1e-10
 MOST_TURNS = 500
 
 
+class Pattern:
+    """Which cells are linked, whatever the conductances; see `kernels.link_cells`."""
+
+    def __init__(self, n: int, owner: IntArray, neighbour: IntArray) -> None:
+        self.first, self.middle, self.beside, self.place = kernels.link_cells(n, owner, neighbour)
+
+
 class Multigrid:
     """A network of cells whose conductances change and whose faces do not.
 
@@ -25,6 +32,11 @@ class Multigrid:
     owner, neighbour : (m,) cells of each face
     conductance : (m,) uL s^-1 Pa^-1, by which cells are grouped, once
     ground : (n,) each cell's conductance to 0 Pa; from every cell some way must lead to one
+
+    Attributes
+    ----------
+    levels : arrays of the kernels
+    place : (m, 2) where each face is a link of its owner and of its neighbour, on the finest level
     """
 
     def __init__(
@@ -35,9 +47,21 @@ class Multigrid:
         conductance: FloatArray,
         ground: FloatArray,
     ) -> None:
-        first, middle, beside, self._place = kernels.link_cells(n, owner, neighbour)
-        strength = _spread(self._place, conductance)
-        levels = [_Level(first, middle, beside, strength)]
+        self._begin(Pattern(n, owner, neighbour), conductance)
+        self.set(conductance, ground)
+
+    @classmethod
+    def of(cls, pattern: "Pattern", bond: FloatArray) -> Self:
+        """Only group the cells of a pattern, by bonds (m,); `set` must follow."""
+        made = cls.__new__(cls)
+        made._begin(pattern, bond)
+        return made
+
+    def _begin(self, pattern: "Pattern", bond: FloatArray) -> None:
+        """Group the cells, level by level."""
+        self.place = pattern.place
+        strength = _spread(pattern.place, bond)
+        levels = [_Level(pattern.first, pattern.middle, pattern.beside, strength)]
         while levels[-1].size > kernels.SMALLEST:
             coarser, into, goes = _coarser(levels[-1])
             if coarser.size > kernels.LEAST_GAIN * levels[-1].size:
@@ -49,18 +73,17 @@ class Multigrid:
                 f"multigrid: {levels[-1].size} cells cannot be grouped further, most of them "
                 "are joined to nothing"
             )
-        self._levels = _stored(levels)
-        self.set(conductance, ground)
+        self.levels = _stored(levels)
 
     @property
     def sizes(self) -> list[int]:
         """Number of cells of each level."""
-        return [int(size) for size in np.diff(self._levels.cell)]
+        return [int(size) for size in np.diff(self.levels.cell)]
 
     def set(self, conductance: FloatArray, ground: FloatArray) -> None:
         """Change conductances (m,) and grounds (n,); who is grouped with whom stays."""
-        levels = self._levels
-        levels.strength[: levels.entry[1]] = _spread(self._place, conductance)
+        levels = self.levels
+        levels.strength[: levels.entry[1]] = _spread(self.place, conductance)
         levels.hold[: levels.cell[1]] = ground
         kernels.refresh(levels)
 
@@ -75,7 +98,7 @@ class Multigrid:
             When the residual stays above `tolerance` times the sources.
         """
         pressure = np.zeros(len(source)) if start is None else start.astype(np.float64)
-        turns, left = kernels.solve(self._levels, source, pressure, tolerance, MOST_TURNS)
+        turns, left = kernels.solve(self.levels, source, pressure, tolerance, MOST_TURNS)
         if not left <= tolerance:
             raise SolverError(f"multigrid: a residual of {left:.1e} is left after {turns} turns")
         return pressure, turns

@@ -132,6 +132,11 @@ class Protocol:
         return next(step.rate for step in self.steps if isinstance(step, Step))
 
     @property
+    def least_rate(self) -> float:
+        """Least rate of all steps, µL/s."""
+        return min(step.rate for step in self.steps if isinstance(step, Step))
+
+    @property
     def largest_rate(self) -> float:
         """Largest rate of all steps, µL/s."""
         return max(step.rate for step in self.steps if isinstance(step, Step))

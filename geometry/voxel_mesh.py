@@ -441,12 +441,14 @@ def _cube_faces(
     """Faces between cubes, the first of which has the number `first`."""
     i, j = cubes.owner, cubes.neighbour
     count = len(i)
+    # along the vein, so that a way through cubes is as long as the vein and no staircase
+    along = np.abs(mine.arc[i] - mine.arc[j])
     return _Faces(
         owner=first + i,
         neighbour=first + j,
         half=np.column_stack([cubes.resistance, cubes.resistance]),
         xyz=HALF * (xyz[i] + xyz[j]),
-        length=np.full(count, spacing),
+        length=np.where(mine.branch[i] == mine.branch[j], along, spacing),
         valve=np.zeros(count, dtype=np.int64),
         gate=_gates(lines, veins, mine, i, j),
     )

@@ -32,7 +32,11 @@ class Graph(NamedTuple):
     gel_radius: FloatArray  # (n,) mm, R of the gel number: lumen radius, or half an annulus
     annular: FlagArray  # (n,) 1 where a catheter fills the middle
     blood_viscosity: FloatArray  # (n,) Pa s
-    rest_flow: FloatArray  # (n,) mm3/s of blood through the cell at rest
+    rest_flow: FloatArray  # (n,) mm3/s of blood through the cell's section at rest
+    section: IntArray  # (n,) of the vein that the cell is all or part of, 0 to n-1
+    section_cells: IntArray  # (n,) how many cells each section has
+    stream: IntArray  # (n,) cells whose inflow of agent counts as one against that of blood
+    junction: FlagArray  # (n,) 1: more than two ways lead through the cell
     terminal_pressure: FloatArray  # (t,) Pa
     terminal_fixed: FlagArray  # (t,) 1: nothing but a trace of resistance between cell and pressure
     gate_radius: FloatArray  # (g,) mm

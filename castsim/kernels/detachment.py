@@ -18,14 +18,14 @@ from geometry.kernels.compiling import kernel, law
 
 @law
 def wall_hold(
-    gel: float, annular: bool, radius: float, faces: int, length: float, strength: float
+    gel: float, annular: bool, radius: float, junction: int, length: float, strength: float
 ) -> float:
-    """Pressure that the gelled wall of `length` mm of a cell with so many faces holds, Pa.
+    """Pressure that the gelled wall of `length` mm of a cell holds, Pa.
 
     Force balance: 2 tau / R in a lumen; 2 tau / h in an annulus, whose gel radius is h/2. The way
     through a junction is at least its radius long, however small the cells are.
     """
-    if faces > 2:
+    if junction == 1:
         length = max(length, radius)
     part = min(1.0, shell_fraction(gel, annular) / FULL_HOLD_SHELL)
     sides = 1.0 if annular else 2.0
@@ -39,7 +39,7 @@ def cell_hold(graph: Graph, agent: Agent, state: State, cell: int, length: float
         state.gel[cell],
         graph.annular[cell] == 1,
         graph.gel_radius[cell],
-        graph.first[cell + 1] - graph.first[cell],
+        graph.junction[cell],
         length,
         agent.wall_hold,
     )
@@ -51,25 +51,31 @@ def press_fronts(
 ) -> tuple[int, float, float]:
     """Blood pressure that enters agent at each front where blood presses harder than agent.
 
-    Sets `work.best` of all cells with agent, lists those entered in `work.stack`, and returns how
-    many they are, the highest pressure that enters, and the least with which agent would give way
-    at any front.
+    Agent that leaves part of its section to blood does not count: blood flows past it. Sets
+    `work.best` of all cells with agent and, in `work.degree`, how many cells of each of their
+    sections are full; lists the cells entered in `work.stack`, and returns how many they are, the
+    highest pressure that enters, and the least with which agent would give way at any front.
     """
     first, around, owner, neighbour = graph.first, graph.around, graph.owner, graph.neighbour
     face_weight, cell_weight, radius = graph.face_weight, graph.cell_weight, graph.gel_radius
     full, drains, fed, gel = state.full, state.drains, state.fed, state.gel
     pressure = state.pressure
     best, come_from, touched, entered = work.best, work.come_from, work.touched, work.stack
-    annular = graph.annular
+    section, cells, filled = graph.section, graph.section_cells, work.degree
+    annular, ways = graph.annular, graph.junction
     n = len(full)
     count = 0
     highest = -np.inf
     least = np.inf
     for k in range(work.size[TOUCHED]):
+        filled[section[touched[k]]] = 0
+    for k in range(work.size[TOUCHED]):
+        filled[section[touched[k]]] += full[touched[k]]
+    for k in range(work.size[TOUCHED]):
         c = touched[k]
         best[c] = -np.inf
         come_from[c] = -1
-        if full[c] == 0 or drains[c] == 1:
+        if full[c] == 0 or drains[c] == 1 or filled[section[c]] < cells[section[c]]:
             continue
         for e in range(first[c], first[c + 1]):
             f = around[e]
@@ -78,9 +84,8 @@ def press_fronts(
                 continue
             p = pressure[far]
             weight = face_weight[f] - cell_weight[c]
-            faces = first[c + 1] - first[c]
             hold = wall_hold(
-                gel[c], annular[c] == 1, radius[c], faces, 0.5 * length[f], agent.wall_hold
+                gel[c], annular[c] == 1, radius[c], ways[c], 0.5 * length[f], agent.wall_hold
             )
             least = min(least, p + max(0.0, -weight) + hold)
             if fed[c] == 0 or pressure[c] + weight < p:
@@ -112,6 +117,7 @@ def hand_through(
     cell_weight, radius, gate = graph.cell_weight, graph.gel_radius, graph.gate
     full, drains, gel, annular = state.full, state.drains, state.gel, graph.annular
     best, come_from, entered, heap = work.best, work.come_from, work.stack, work.heap
+    ways, section, cells, filled = graph.junction, graph.section, graph.section_cells, work.degree
     strength = agent.wall_hold
     n = len(full)
     waiting = 0
@@ -124,16 +130,16 @@ def hand_through(
         waiting = drop_top(heap, waiting)
         if pressure < best[c]:
             continue
-        own = first[c + 1] - first[c]
         for e in range(first[c], first[c + 1]):
             f = around[e]
             far = owner[f] + neighbour[f] - c
             if far >= n or full[far] == 0 or drains[far] == 1 or gate[f] < 0:
                 continue
+            if filled[section[far]] < cells[section[far]]:
+                continue
             half = 0.5 * length[f]
-            faces = first[far + 1] - first[far]
-            p = best[c] - wall_hold(gel[c], annular[c] == 1, radius[c], own, half, strength)
-            p -= wall_hold(gel[far], annular[far] == 1, radius[far], faces, half, strength)
+            p = best[c] - wall_hold(gel[c], annular[c] == 1, radius[c], ways[c], half, strength)
+            p -= wall_hold(gel[far], annular[far] == 1, radius[far], ways[far], half, strength)
             # weight only resists: agent that sinks is not carried off
             p -= max(0.0, cell_weight[c] - cell_weight[far])
             if p > best[far] and p > least:
@@ -153,20 +159,19 @@ def next_giving(
     first, around, owner, neighbour = graph.first, graph.around, graph.owner, graph.neighbour
     face_weight, cell_weight, radius = graph.face_weight, graph.cell_weight, graph.gel_radius
     full, drains, pressure, gel = state.full, state.drains, state.pressure, state.gel
-    best, touched, annular = work.best, work.touched, graph.annular
+    best, touched, annular, ways = work.best, work.touched, graph.annular, graph.junction
     n = len(full)
     for k in range(place, work.size[TOUCHED]):
         c = touched[k]
         if full[c] == 0 or best[c] == -np.inf:
             continue
-        faces = first[c + 1] - first[c]
         for e in range(first[c], first[c + 1]):
             f = around[e]
             far = owner[f] + neighbour[f] - c
             if far >= n or full[far] == 1 or drains[far] == 0:
                 continue
             hold = wall_hold(
-                gel[c], annular[c] == 1, radius[c], faces, 0.5 * length[f], agent.wall_hold
+                gel[c], annular[c] == 1, radius[c], ways[c], 0.5 * length[f], agent.wall_hold
             )
             weight = face_weight[f] - cell_weight[c]
             if best[c] - max(0.0, -weight) - hold > pressure[far]:

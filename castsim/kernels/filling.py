@@ -11,6 +11,7 @@ from castsim.kernels.elimination import Elimination
 from castsim.kernels.laws import burst_pressure
 from castsim.kernels.pressure import FILLED, GATES, TOUCHED, Work
 from castsim.kernels.region import NEEDED_RINGS, Region, reveal_flows
+from castsim.kernels.seam import Plan, Solved, hand_over, variant
 from geometry.kernels.compiling import kernel, law
 
 FRESH = 2
@@ -20,7 +21,7 @@ NO_FLOW = 1e-6
 
 
 @law
-def receive(state: State, work: Work, cell: int, rate: float, count: int) -> int:
+def receive(graph: Graph, state: State, work: Work, cell: int, rate: float, count: int) -> int:
     """Let `cell` take `rate` more of the injected volume; return the new number of receivers."""
     if work.receives[cell] == 0:
         work.receives[cell] = 1
@@ -33,6 +34,7 @@ def receive(state: State, work: Work, cell: int, rate: float, count: int) -> int
             work.touched[work.size[TOUCHED]] = cell
             work.size[TOUCHED] += 1
     work.rate[cell] += rate
+    work.thread[graph.stream[cell]] += rate
     return count
 
 
@@ -81,8 +83,9 @@ def gives_way(graph: Graph, agent: Agent, state: State, cell: int, face: int, fa
     return True
 
 
+@variant(hand_over, Region)
 @kernel
-def hand_over(
+def hand_on(
     graph: Graph,
     agent: Agent,
     state: State,
@@ -93,7 +96,7 @@ def hand_over(
     inflow: float,
     count: int,
 ) -> tuple[int, bool]:
-    """Hand a filled cell's inflow to its outflows; return receivers and whether to solve again."""
+    """`seam.hand_over`; where an outflow goes to a cell that is full by now, solve again."""
     first, around, owner, neighbour = graph.first, graph.around, graph.owner, graph.neighbour
     flow, full, gate = state.flow, state.full, graph.gate
     broken, moved, gate_radius = state.broken, state.moved, graph.gate_radius
@@ -130,6 +133,7 @@ def hand_over(
         out += q
     rate = work.rate[cell]
     work.rate[cell] = 0.0
+    work.thread[graph.stream[cell]] -= rate
     if held or out <= 0.0 or through - rate * inflow > inflow:
         return count, True
     for e in range(first[cell], first[cell + 1]):
@@ -141,7 +145,7 @@ def hand_over(
         if far >= n:
             work.terminal_rate[far - n] += rate * q / out
         else:
-            count = receive(state, work, far, rate * q / out, count)
+            count = receive(graph, state, work, far, rate * q / out, count)
     return count, False
 
 
@@ -151,8 +155,8 @@ def fill(
     agent: Agent,
     state: State,
     work: Work,
-    plan: Elimination,
-    region: Region,
+    plan: Plan,
+    region: Solved,
     tip: int,
     inflow: float,
     specials: int,
@@ -171,7 +175,7 @@ def fill(
     work.size[FILLED] = 0
     count = 0
     if state.full[tip] == 0:
-        count = receive(state, work, tip, 1.0, count)
+        count = receive(graph, state, work, tip, 1.0, count)
     else:
         total = 0.0
         for e in range(specials):
@@ -189,12 +193,13 @@ def fill(
             if far >= n:
                 work.terminal_rate[far - n] += share
             else:
-                count = receive(state, work, far, share, count)
+                count = receive(graph, state, work, far, share, count)
     done = 0.0
     again = False
     receivers, rates, added = work.receivers, work.rate, work.added
     agent_volume, cell_volume, swept = state.agent_volume, graph.volume, state.swept
     rest_flow, terminal_rate, terminal_out = graph.rest_flow, work.terminal_rate, state.terminal_out
+    stream, thread = graph.stream, work.thread
     first_volume, first_swept = state.first_volume, state.first_swept
     carried = agent.sweep_ratio * inflow
     while not again:
@@ -205,7 +210,7 @@ def fill(
             rate = rates[cell]
             if rate <= 0.0:
                 continue
-            if rest_flow[cell] >= carried * rate:
+            if rest_flow[cell] >= carried * thread[stream[cell]]:
                 first_swept[cell] = min(first_swept[cell], injected + done)
                 continue
             first_volume[cell] = min(first_volume[cell], injected + done)
@@ -219,7 +224,7 @@ def fill(
             rate = rates[cell]
             if rate <= 0.0:
                 continue
-            if rest_flow[cell] >= carried * rate:
+            if rest_flow[cell] >= carried * thread[stream[cell]]:
                 swept[cell] += rate * step
             else:
                 agent_volume[cell] += rate * step
@@ -238,6 +243,7 @@ def fill(
         count, again = hand_over(graph, agent, state, work, plan, region, filled, inflow, count)
     for r in range(count):
         work.rate[work.receivers[r]] = 0.0
+        work.thread[stream[work.receivers[r]]] = 0.0
         work.receives[work.receivers[r]] = 0
     return done, count
 

@@ -4,10 +4,9 @@ import math
 from typing import NamedTuple
 
 from castsim.kernels.arrays import Agent, FlagArray, FloatArray, Graph, IntArray, State
-from castsim.kernels.elimination import Elimination
 from castsim.kernels.filling import tally
 from castsim.kernels.pressure import FILLED, TORN, Work
-from castsim.kernels.region import Region
+from castsim.kernels.seam import Plan, Solved, wider
 from castsim.kernels.step import Drive, advance
 from geometry.kernels.compiling import kernel
 
@@ -75,6 +74,7 @@ class Stretch(NamedTuple):
     settled: bool  # False: the diodes did not
     tore: bool  # blood has torn off the cells of `work.torn` in the last step
     met: bool  # a rule may be
+    wider: bool  # the solver has to look at the state before the next step
 
 
 @kernel
@@ -130,8 +130,8 @@ def follow(
     agent: Agent,
     state: State,
     work: Work,
-    plan: Elimination,
-    region: Region,
+    plan: Plan,
+    region: Solved,
     length: FloatArray,
     hub: Hub,
     line: Line,
@@ -157,7 +157,8 @@ def follow(
     settled = True
     tore = False
     met = False
-    while steps < len(log) and settled and not (stalled or tore or met):
+    at_edge = False
+    while steps < len(log) and settled and not (stalled or tore or met or at_edge):
         if line.rate > 0.0:
             # what is stored in the hub will still come out
             left = line.planned - injected - hub.compliance * max(pressure, 0.0)
@@ -219,6 +220,7 @@ def follow(
         log[steps, 6] = out
         log[steps, 7] = intradural
         met = may_be_met(graph, state, work, lookout, result.tip_pressure, pressure, steps == 0)
+        at_edge = wider(region)
         steps += 1
     return Stretch(
         Moment(injected, pushed, time, elapsed, pressure),
@@ -232,4 +234,5 @@ def follow(
         settled,
         tore,
         met,
+        at_edge,
     )

@@ -18,22 +18,26 @@ from castsim.kernels.laws import burst_pressure
 from castsim.kernels.region import (
     CELLS,
     FACES,
-    SOLVE,
     Region,
-    bring_up_to_date,
     eliminate_region,
     hand_down,
     spread_both,
+)
+from castsim.kernels.seam import (
+    Plan,
+    Solved,
+    linear_solve,
+    noise,
+    place_of,
+    prepare,
+    surrounded,
+    variant,
 )
 from geometry.kernels.compiling import kernel
 
 CLOSED_LEAK = 1e-11
 """Share of its conductance left to a closed diode in the matrix, so that nothing floats; its flow
 is zero."""
-ROUND_OFF = 1e-13
-"""Of the largest pressure: drives below it are noise."""
-LARGEST_ROUND_OFF = 1e-9
-"""Noise at most: ten times more whenever diodes have switched in vain for a while."""
 HELD_PIVOT = 1e-12
 """Of the tip's own conductance: what joins it to a closed catheter, so that no cast floats."""
 SWITCH_ALL = 12
@@ -61,6 +65,7 @@ class Work(NamedTuple):
     unit: FloatArray  # (n,) pressures for one Pa at the hub
     entries: FloatArray  # (nnz,) of the region
     rate: FloatArray  # (n,) agent inflow of receiving cells per volume injected
+    thread: FloatArray  # (n,) the same of all cells of a stream
     added: FloatArray  # (n,) mm3 received in this step
     before: FloatArray  # (n,) mm3 of agent before this step
     mixed: FloatArray  # (n,) flow-weighted gel number of the inflow
@@ -101,7 +106,7 @@ class Solution(NamedTuple):
 
 
 @kernel
-def classify(graph: Graph, agent: Agent, state: State, work: Work, region: Region) -> int:
+def classify(graph: Graph, agent: Agent, state: State, work: Work, region: Solved) -> int:
     """Law of the region's faces in the present state; list those with a role; return how many.
 
     Q = conductance (P_owner - P_neighbour + drive), owner to neighbour, with the weight drive
@@ -180,14 +185,19 @@ def classify(graph: Graph, agent: Agent, state: State, work: Work, region: Regio
     return count
 
 
+@variant(linear_solve, Region)
 @kernel
-def linear_solve(
-    graph: Graph, state: State, work: Work, region: Region, source: Source, tip: int, tip_open: bool
+def solve_exactly(
+    graph: Graph,
+    state: State,
+    work: Work,
+    plan: Elimination,
+    region: Region,
+    source: Source,
+    tip: int,
+    tip_open: bool,
 ) -> tuple[float, float]:
-    """Assemble and solve with the present diodes; return intercept and slope of the inflow.
-
-    `tip` is the number of the tip's cell in the region.
-    """
+    """`linear_solve` by elimination of the region."""
     faces, face_owner, face_neighbour = region.faces, region.face_owner, region.face_neighbour
     face_entry, column, row = region.face_entry, region.column, region.row
     conductance, drive, role, diode = work.conductance, work.drive, work.role, state.diode
@@ -237,8 +247,8 @@ def solve_diodes(
     graph: Graph,
     state: State,
     work: Work,
-    plan: Elimination,
-    region: Region,
+    plan: Plan,
+    region: Solved,
     source: Source,
     specials: int,
 ) -> tuple[float, float, float, float, int, bool]:
@@ -248,7 +258,7 @@ def solve_diodes(
     special, role, conductance = work.special, work.role, work.conductance
     direction, drive, diode = work.direction, work.drive, state.diode
     n = len(pressure)
-    tip = region.number[plan.rank[source.tip]]
+    tip = place_of(plan, region, source.tip)
     tip_open = True
     inflow = 0.0
     intercept = 0.0
@@ -256,7 +266,7 @@ def solve_diodes(
     hub = source.hub_pressure
     limit = 5 * SWITCH_ALL + 4 * specials
     for turn in range(limit):
-        intercept, slope = linear_solve(graph, state, work, region, source, tip, tip_open)
+        intercept, slope = linear_solve(graph, state, work, plan, region, source, tip, tip_open)
         if not np.isnan(source.rate):
             hub = (source.rate - intercept) / slope if slope > 0.0 else source.limit
             hub = min(hub, source.limit)
@@ -266,8 +276,7 @@ def solve_diodes(
             p = base[k] + hub * unit[k]
             pressure[cell[k]] = p
             largest = max(largest, abs(p))
-        noise = min(ROUND_OFF * 10.0 ** (turn // SWITCH_ALL), LARGEST_ROUND_OFF)
-        tolerance = noise * largest
+        tolerance = noise(region, turn // SWITCH_ALL, largest)
         changed = False
         wanted_tip = tip_open
         if tip_open and inflow < -tolerance * slope:
@@ -357,7 +366,7 @@ def weakest_gate(
 
 
 @kernel
-def flows(graph: Graph, state: State, work: Work, region: Region) -> None:
+def flows(graph: Graph, state: State, work: Work, region: Solved) -> None:
     """Flow of the region's faces from the pressures; nothing through held gates and shut diodes."""
     owner, neighbour, pressure, flow = graph.owner, graph.neighbour, state.pressure, state.flow
     conductance, drive, role = work.conductance, work.drive, work.role
@@ -378,7 +387,7 @@ def flows(graph: Graph, state: State, work: Work, region: Region) -> None:
 
 @kernel
 def balance_fixed_ends(
-    graph: Graph, state: State, work: Work, region: Region, tip: int, inflow: float
+    graph: Graph, state: State, work: Work, region: Solved, tip: int, inflow: float
 ) -> None:
     """Let a terminal of fixed pressure carry off what its cell gets from elsewhere.
 
@@ -393,7 +402,7 @@ def balance_fixed_ends(
     for t in range(len(fixed)):
         c = owner[first_end + t]
         # all flows around the cell are known where the region goes on beyond it
-        if fixed[t] == 0 or region.ring[c] < 1:
+        if fixed[t] == 0 or not surrounded(region, c):
             continue
         net = inflow if c == tip else 0.0
         ends = 0
@@ -414,8 +423,8 @@ def solve(
     agent: Agent,
     state: State,
     work: Work,
-    plan: Elimination,
-    region: Region,
+    plan: Plan,
+    region: Solved,
     source: Source,
 ) -> Solution:
     """Pressures and flows of the present state; opens the gates that are overdriven.
@@ -423,8 +432,7 @@ def solve(
     `state.fed` and `state.drains` must be up to date, and the region wide enough. Breaking is
     monotone within one call, so it ends after at most as many rounds as there are gates.
     """
-    bring_up_to_date(graph, plan, region)
-    region.size[SOLVE] += 1
+    prepare(graph, plan, region)
     specials = classify(graph, agent, state, work, region)
     solves = 0
     broken = 0
@@ -507,6 +515,7 @@ def scratch(graph: Graph, plan: Elimination | None = None) -> Work:
         unit=floats(n),
         entries=floats(0 if plan is None else len(plan.row)),
         rate=floats(n),
+        thread=floats(n),
         added=floats(n),
         before=floats(n),
         mixed=floats(n),

@@ -19,6 +19,7 @@ import numpy as np
 
 from castsim.kernels.arrays import FlagArray, FloatArray, Graph, IntArray, State
 from castsim.kernels.elimination import Elimination, IndexArray, eliminate, pass_on
+from castsim.kernels.seam import noise, place_of, prepare, surrounded, variant, wider
 from geometry.kernels.compiling import kernel
 
 NEEDED_RINGS = 2
@@ -28,6 +29,10 @@ SPARE_RINGS = 4
 CELLS, FACES, DENSE, STALE, SOLVE = range(5)
 """Places of `Region.size`: its cells, its faces, the first of the last columns that are full, 1
 when all these must be listed anew, solves."""
+ROUND_OFF = 1e-13
+"""Of the largest pressure: drives below it are noise."""
+LARGEST_ROUND_OFF = 1e-9
+"""Noise at most: ten times more whenever diodes have switched in vain for a while."""
 
 
 class Region(NamedTuple):
@@ -328,6 +333,42 @@ def bring_up_to_date(graph: Graph, plan: Elimination, region: Region) -> None:
         list_faces(graph, plan, region)
         gather(plan, region)
         region.size[STALE] = 0
+
+
+@variant(prepare, Region)
+@kernel
+def prepare_region(graph: Graph, plan: Elimination, region: Region) -> None:
+    """`seam.prepare`."""
+    bring_up_to_date(graph, plan, region)
+    region.size[SOLVE] += 1
+
+
+@variant(place_of, Region)
+@kernel
+def number_of(plan: Elimination, region: Region, cell: int) -> int:
+    """`seam.place_of`."""
+    return region.number[plan.rank[cell]]
+
+
+@variant(surrounded, Region)
+@kernel
+def is_ringed(region: Region, cell: int) -> bool:
+    """`seam.surrounded`."""
+    return region.ring[cell] >= 1
+
+
+@variant(wider, Region)
+@kernel
+def never(region: Region) -> bool:
+    """`seam.wider`: this region grows by itself."""
+    return False
+
+
+@variant(noise, Region)
+@kernel
+def round_off(region: Region, rounds: int, largest: float) -> float:
+    """`seam.noise`: that of the elimination."""
+    return min(ROUND_OFF * 10.0**rounds, LARGEST_ROUND_OFF) * largest
 
 
 @kernel

@@ -10,6 +10,7 @@ from castsim.kernels.elimination import Elimination
 from castsim.kernels.filling import fill, stamp_times
 from castsim.kernels.pressure import FILLED, TOUCHED, Solution, Work, solve
 from castsim.kernels.region import NEEDED_RINGS, Region, widen
+from castsim.kernels.seam import Plan, Solved, enclose, variant
 from castsim.kernels.solidification import age_gates, age_gel
 from geometry.kernels.compiling import kernel, law
 
@@ -126,9 +127,10 @@ def pace(drive: Drive, found: Solution, inflow: float) -> tuple[float, float, fl
     return dt, settled, tau
 
 
+@variant(enclose, Region)
 @kernel
-def enclose(graph: Graph, work: Work, plan: Elimination, region: Region, tip: int) -> None:
-    """Let the region hold all that agent has changed.
+def widen_region(graph: Graph, work: Work, plan: Elimination, region: Region, tip: int) -> None:
+    """`seam.enclose`.
 
     Blood that is cut off beyond it needs no place: without a terminal it has pressure 0 anyway.
     """
@@ -156,8 +158,8 @@ def advance(
     agent: Agent,
     state: State,
     work: Work,
-    plan: Elimination,
-    region: Region,
+    plan: Plan,
+    region: Solved,
     length: FloatArray,
     route: IntArray,
     drive: Drive,

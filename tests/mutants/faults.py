@@ -327,8 +327,8 @@ FAULTS = (
     fault(
         "trapping off",
         CONNECTIVITY,
-        "    drains[:] = 0\n    depth = 0\n    n = len(full)\n    n_faces",
-        "    drains[:] = 1 - full\n    depth = 0\n    n = len(full)\n    n_faces",
+        "    drains[:] = 0\n    count = 0\n    n = len(full)\n    n_faces",
+        "    drains[:] = 1 - full\n    count = 0\n    n = len(full)\n    n_faces",
         VALVES,
         GATES,
         NETWORKS,

@@ -43,7 +43,7 @@ def relaxed(graph, agent, state, length, best, least):
     def half_hold(cell, face):
         return wall_hold(
             state.gel[cell], graph.annular[cell] == 1, graph.gel_radius[cell],
-            graph.first[cell + 1] - graph.first[cell], 0.5 * length[face], agent.wall_hold,
+            graph.junction[cell], 0.5 * length[face], agent.wall_hold,
         )  # fmt: skip
 
     inner = [f for f in range(len(graph.owner)) if graph.neighbour[f] < len(state.full)]

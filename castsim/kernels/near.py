@@ -1,0 +1,359 @@
+"""Pressures near agent, where a mesh has too many cells to be eliminated: by multigrid.
+
+Cells lie in *sections* of veins: a cell of a line is one, and the cubes of a voxel mesh that took
+the place of a centreline cell are one together. Sections near agent are *awake*: their cells have
+pressures of their own. In a section of blood farther off the pressure is taken as even, as it is
+over the section of any tube in which flow is developed; these *sleeping* sections are joined by
+the conductances of the centreline. So they are a network of lines, of which elimination leaves
+the *ports*, sections that touch awake cells.
+
+A solve improves the pressures of the one before, until what is left over is a small part of the
+injected flow. The residual is summed from flows, so that stiff ends cost no digits.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from castsim.kernels.arrays import Agent, FlagArray, FloatArray, Graph, IntArray, Source, State
+from castsim.kernels.filling import NO_FLOW, gives_way, receive
+from castsim.kernels.multigrid import IndexArray, Levels, improve, refresh
+from castsim.kernels.pressure import HELD, TOUCHED, Work
+from castsim.kernels.seam import (
+    enclose,
+    hand_over,
+    linear_solve,
+    noise,
+    place_of,
+    prepare,
+    surrounded,
+    variant,
+    wider,
+)
+from geometry.kernels.compiling import kernel
+
+CELLS, FACES, AWAKE, EDGE, STALE, TURNS, FAILED, ASKED = range(8)
+"""Places of `Near.size`: listed cells, faces, awake cells; 1 when agent has come near the edge; 1
+when cells have filled since they were grouped; turns of multigrid so far; 1 when one did not
+converge; 1 when the answer to the hub is known in this solve."""
+SHUT_LEAK = 1e-9
+"""Share of its conductance left to a closed diode, so that nothing floats."""
+HELD_PIVOT = 1e-9
+"""Of the tip's own conductance: what joins it to a closed catheter."""
+MOST_TURNS = 300
+NOISE = 1e-8
+"""Of the largest pressure: drives below it are the solver's error."""
+LARGEST_NOISE = 1e-6
+
+
+class Near(NamedTuple):
+    """Awake cells, ports and what joins them; "number" counts both, awake ones first.
+
+    Cells beside the awake ones are listed behind them in `cell`: their pressure is their section's.
+    """
+
+    faces: IndexArray  # (f,) with an awake end, terminals too
+    owner: IndexArray  # (f,) number
+    neighbour: IndexArray  # (f,) number; -1: a terminal
+    slot: IntArray  # (f, 2) both links of the finest level that the face is
+    cell: IndexArray  # (c,)
+    beside: IndexArray  # (c - awake,) number of each cell's section
+    place: IndexArray  # (n,) number of awake cells, else -1
+    deep: FlagArray  # (sections,) 1: everything around the section is awake
+    port: IndexArray  # (p,) a cell of each port, the last p numbers
+    port_hold: FloatArray  # (p,) mm3 s^-1 Pa^-1, what sleeps behind it: conductance to 0 Pa
+    port_drive: FloatArray  # (p,) mm3/s, and flow into it
+    link_slot: IntArray  # (l, 2) as `slot`, of links between ports
+    link_ends: IndexArray  # (l, 2) ports
+    link_strength: FloatArray  # (l,) mm3 s^-1 Pa^-1
+    pressure: FloatArray  # (numbers,) Pa at the hub pressure `hub`
+    unit: FloatArray  # (numbers,) for one Pa at the hub
+    left: FloatArray  # (2, numbers) what is left over of both
+    scratch: FloatArray  # (4, numbers)
+    hub: FloatArray  # (1,) Pa
+    goal: FloatArray  # (2,) (mm3 s^-1 Pa)^(1/2) root of the energy that an error of the pressures
+    # may have; and the same of the answer to one Pa at the hub, for a catheter of 1 mm3 s^-1 Pa^-1
+    turned: FloatArray  # (2,) share of the inflow turned aside since the last solve, and at most
+    size: IntArray  # (8,) see CELLS ... ASKED
+
+
+@variant(prepare, Near)
+@kernel
+def prepare_near(graph: Graph, plan: Levels, region: Near) -> None:
+    """`seam.prepare`: all is listed."""
+    region.size[ASKED] = 0
+    region.turned[0] = 0.0
+
+
+@variant(place_of, Near)
+@kernel
+def number_near(plan: Levels, region: Near, cell: int) -> int:
+    """`seam.place_of`."""
+    return region.place[cell]
+
+
+@variant(surrounded, Near)
+@kernel
+def is_awake(region: Near, cell: int) -> bool:
+    """`seam.surrounded`."""
+    return region.place[cell] >= 0
+
+
+@variant(noise, Near)
+@kernel
+def solver_error(region: Near, rounds: int, largest: float) -> float:
+    """`seam.noise`."""
+    return min(NOISE * 10.0**rounds, LARGEST_NOISE) * largest
+
+
+@variant(wider, Near)
+@kernel
+def at_edge(region: Near) -> bool:
+    """`seam.wider`."""
+    return region.size[EDGE] == 1 or region.size[STALE] == 1
+
+
+@variant(enclose, Near)
+@kernel
+def look_around(graph: Graph, work: Work, plan: Levels, region: Near, tip: int) -> None:
+    """`seam.enclose`: note when agent has come near the edge."""
+    deep, section, touched = region.deep, graph.section, work.touched
+    for k in range(work.size[TOUCHED]):
+        if deep[section[touched[k]]] == 0:
+            region.size[EDGE] = 1
+            return
+
+
+@kernel
+def load_faces(
+    graph: Graph, state: State, work: Work, levels: Levels, region: Near, tip: int
+) -> float:
+    """Links and holds of the finest level, and what is left over; conductance around the tip."""
+    faces, owner, neighbour, slot = region.faces, region.owner, region.neighbour, region.slot
+    conductance, drive, role, diode = work.conductance, work.drive, work.role, state.diode
+    strength, hold, pressure, unit = levels.strength, levels.hold, region.pressure, region.unit
+    left, other = region.left[0], region.left[1]
+    far, terminal_pressure, leak = graph.neighbour, graph.terminal_pressure, graph.leak
+    n = len(graph.volume)
+    left[:] = 0.0
+    other[:] = 0.0
+    hold[: len(pressure)] = 0.0
+    around_tip = 0.0
+    for k in range(region.size[FACES]):
+        f = faces[k]
+        g = conductance[f]
+        if g > 0.0 and role[f] != 0 and (role[f] == HELD or diode[f] == 0):
+            g = min(g * SHUT_LEAK, leak[f])
+        i = owner[k]
+        j = neighbour[k]
+        if j >= 0:
+            strength[slot[k, 0]] = g
+            strength[slot[k, 1]] = g
+            flow = g * (pressure[i] - pressure[j] + drive[f])
+            left[i] -= flow
+            left[j] += flow
+            flow = g * (unit[i] - unit[j])
+            other[i] -= flow
+            other[j] += flow
+        else:
+            hold[i] += g
+            left[i] -= g * (pressure[i] - terminal_pressure[far[f] - n] + drive[f])
+            other[i] -= g * unit[i]
+        if i == tip or j == tip:
+            around_tip += g
+    return around_tip
+
+
+@kernel
+def load_links(state: State, levels: Levels, region: Near) -> None:
+    """Add what sleeps behind the ports whose blood has a way out."""
+    slot, ends, port = region.link_slot, region.link_ends, region.port
+    strength, pressure, unit, drains = levels.strength, region.pressure, region.unit, state.drains
+    left, other = region.left[0], region.left[1]
+    first = len(pressure) - len(port)
+    for p in range(len(port)):
+        if drains[port[p]] == 1:
+            i = first + p
+            levels.hold[i] += region.port_hold[p]
+            left[i] += region.port_drive[p] - region.port_hold[p] * pressure[i]
+            other[i] -= region.port_hold[p] * unit[i]
+    for k in range(len(slot)):
+        g = region.link_strength[k]
+        if drains[port[ends[k, 0]]] == 0 or drains[port[ends[k, 1]]] == 0:
+            g = 0.0
+        strength[slot[k, 0]] = g
+        strength[slot[k, 1]] = g
+        i = first + ends[k, 0]
+        j = first + ends[k, 1]
+        flow = g * (pressure[i] - pressure[j])
+        left[i] -= flow
+        left[j] += flow
+        flow = g * (unit[i] - unit[j])
+        other[i] -= flow
+        other[j] += flow
+
+
+@variant(linear_solve, Near)
+@kernel
+def iterate(
+    graph: Graph,
+    state: State,
+    work: Work,
+    plan: Levels,
+    region: Near,
+    source: Source,
+    tip: int,
+    tip_open: bool,
+) -> tuple[float, float]:
+    """`seam.linear_solve` from the pressures of the last one.
+
+    What is solved is the pressure at the present hub pressure; that for one Pa more only says how
+    it will change.
+    """
+    pressure, unit, base = region.pressure, region.unit, work.base
+    for i in range(len(pressure)):
+        pressure[i] += (source.hub_pressure - region.hub[0]) * unit[i]
+    region.hub[0] = source.hub_pressure
+    around_tip = load_faces(graph, state, work, plan, region, tip)
+    load_links(state, plan, region)
+    admittance = 1.0 / source.resistance
+    if not tip_open:
+        admittance = max(admittance * SHUT_LEAK, HELD_PIVOT * around_tip)
+    plan.hold[tip] += admittance
+    region.left[0, tip] += admittance * (source.hub_pressure - pressure[tip])
+    region.left[1, tip] += admittance * (1.0 - unit[tip])
+    refresh(plan)
+    for i in range(len(pressure)):
+        if plan.inverse[i] == 0.0:
+            pressure[i] = 0.0
+            unit[i] = 0.0
+    goal = region.goal[0]
+    turns, done = improve(plan, region.left[0], pressure, region.scratch, goal, MOST_TURNS)
+    if region.size[ASKED] == 0 or not np.isnan(source.rate):
+        goal = region.goal[1] * admittance
+        more, well = improve(plan, region.left[1], unit, region.scratch, goal, MOST_TURNS)
+        turns += more
+        done = done and well
+        region.size[ASKED] = 1
+    region.size[TURNS] += turns
+    if not done:
+        region.size[FAILED] = 1
+    awake = region.size[AWAKE]
+    for k in range(region.size[CELLS]):
+        i = k if k < awake else region.beside[k - awake]
+        base[k] = pressure[i] - source.hub_pressure * unit[i]
+        work.unit[k] = unit[i]
+    return -base[tip] * admittance, max(0.0, admittance * (1.0 - unit[tip]))
+
+
+@kernel
+def share_out(graph: Graph, work: Work, count: int, factor: float) -> None:
+    """Give all that receive agent `factor` times as much; what fills and hands on is among them."""
+    receivers, rates, thread, stream = work.receivers, work.rate, work.thread, graph.stream
+    for r in range(count):
+        thread[stream[receivers[r]]] = 0.0
+    for r in range(count):
+        cell = receivers[r]
+        rates[cell] *= factor
+        thread[stream[cell]] += rates[cell]
+    for t in range(len(work.terminal_rate)):
+        work.terminal_rate[t] *= factor
+
+
+@variant(hand_over, Near)
+@kernel
+def pass_on(
+    graph: Graph,
+    agent: Agent,
+    state: State,
+    work: Work,
+    plan: Levels,
+    region: Near,
+    cell: int,
+    inflow: float,
+    count: int,
+) -> tuple[int, bool]:
+    """`seam.hand_over`; what flows into a cell that filled earlier in this step passes through it.
+
+    A front of cubes advances unevenly, so that this happens all the time. The flow is that of a
+    potential: nothing comes back to where it was. What would go through a gate that holds is turned
+    aside, to the cell's other outflows or, where it has none, to all receivers; only when that adds
+    up to `region.turned[1]` of the inflow does it take a new solve.
+    """
+    first, around, owner, neighbour = graph.first, graph.around, graph.owner, graph.neighbour
+    flow, full, gate = state.flow, state.full, graph.gate
+    broken, moved, gate_radius = state.broken, state.moved, graph.gate_radius
+    queue, rates = work.queue, work.rate
+    n = len(full)
+    queue[0] = cell
+    waiting = 1
+    place = 0
+    region.size[STALE] = 1
+    while place < waiting:
+        c = queue[place]
+        place += 1
+        rate = rates[c]
+        rates[c] = 0.0
+        work.thread[graph.stream[c]] -= rate
+        if region.deep[graph.section[c]] == 0:
+            region.size[EDGE] = 1
+            return count, True
+        least = 0.0
+        for e in range(first[c], first[c + 1]):
+            f = around[e]
+            q = flow[f] if owner[f] == c else -flow[f]
+            least = max(least, NO_FLOW * q)
+        for e in range(first[c], first[c + 1]):
+            f = around[e]
+            q = flow[f] if owner[f] == c else -flow[f]
+            far = owner[f] + neighbour[f] - c
+            g = gate[f]
+            if q > least and g >= 0 and broken[g] == 0 and (far >= n or full[far] == 0):
+                gives_way(graph, agent, state, c, f, far)
+        # only now: one face may break the gate of another
+        out = 0.0
+        through = 0.0
+        barred = 0.0
+        for e in range(first[c], first[c + 1]):
+            f = around[e]
+            q = flow[f] if owner[f] == c else -flow[f]
+            if q <= least:
+                continue
+            through += q
+            far = owner[f] + neighbour[f] - c
+            g = gate[f]
+            if far < n and full[far] == 1:
+                out += q
+            elif g < 0 or broken[g] == 0:
+                barred += q
+            else:
+                moved[g] += gate_radius[g]
+                out += q
+        aside = rate if out <= 0.0 else rate * barred / (barred + out)
+        region.turned[0] += aside
+        dam = through - rate * inflow > inflow
+        if dam or region.turned[0] > region.turned[1] or waiting + first[c + 1] - first[c] > n:
+            return count, True
+        if out <= 0.0:
+            share_out(graph, work, count, 1.0 / (1.0 - rate))
+            continue
+        for e in range(first[c], first[c + 1]):
+            f = around[e]
+            q = flow[f] if owner[f] == c else -flow[f]
+            if q <= least:
+                continue
+            far = owner[f] + neighbour[f] - c
+            if (far >= n or full[far] == 0) and (gate[f] < 0 or broken[gate[f]] == 0):
+                continue
+            share = rate * q / out
+            if far >= n:
+                work.terminal_rate[far - n] += share
+            elif full[far] == 1:
+                if rates[far] == 0.0:
+                    queue[waiting] = far
+                    waiting += 1
+                rates[far] += share
+                work.thread[graph.stream[far]] += share
+            else:
+                count = receive(graph, state, work, far, share, count)
+    return count, False

@@ -1,0 +1,278 @@
+"""Which cells of a large mesh are solved one by one: the gate to :mod:`castsim.kernels.near`."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import dijkstra
+
+from castsim.blood_solver import sum_by
+from castsim.errors import SolverError
+from castsim.kernels.arrays import Graph, State
+from castsim.kernels.multigrid import Levels
+from castsim.kernels.near import AWAKE, EDGE, FAILED, STALE, TURNS, Near
+from castsim.multigrid import Multigrid, Pattern
+from castsim.reduction import Reduction
+from geometry.flowmesh import BoolArray, FloatArray, IntArray
+
+NEEDED_RADII = 2.0
+"""Way from agent, in radii of the veins, within which cells are awake: what is uneven over a
+section of a tube fades to 1/e in less than half a radius."""
+SPARE_RADII = 4.0
+"""Radii more that are woken at once, so that it happens seldom."""
+NEXT = 1e-3
+"""Radii between sections whose cubes touch, but which are no neighbours on the centreline."""
+TURNED_STEPS = 5.0
+"""Share of the inflow that gates may turn aside before a new solve, over eta."""
+MOST_TURNED = 0.5
+TRAPPED_BOND = 1e-30
+"""By which cells that take no part in a solve are grouped."""
+EXACTNESS = 1e-4
+"""Largest error of the flow through a common face of a cube, over the injected flow."""
+UNIT_EXACTNESS = 1e-2
+"""The same of the answer to a pressure at the hub, which only says how the inflow relaxes."""
+
+
+@dataclass(frozen=True)
+class Sections:
+    """Sections of veins and what joins them; a cell of a line is a section of its own.
+
+    Attributes
+    ----------
+    of : (n,) section of every cell of the mesh, 0 to s-1
+    cubes : (n,) cells that are only part of their section
+    stream : (n,) first cube of the branch that each cube is part of; of a line, the cell itself
+    beside : (2, b) sections that are neighbours on the centreline mesh; numbers from s on are cells
+        there in whose place no cube came
+    radii : (b,) how far apart they are, in radii of the vein
+    links : (2, l) sections of cubes between which blood flows, the numberless eliminated
+    conductance : (l,) uL s^-1 Pa^-1 of blood there
+    pressure : (n,) Pa at rest, from which the first solve starts
+    """
+
+    of: IntArray
+    cubes: BoolArray
+    stream: IntArray
+    beside: IntArray
+    radii: FloatArray
+    links: IntArray
+    conductance: FloatArray
+    pressure: FloatArray
+
+    @property
+    def count(self) -> int:
+        """Number of sections, those without cubes included."""
+        return 1 + int(max(self.of.max(), self.beside.max(initial=-1)))
+
+
+class NearField:
+    """The awake cells, which grow with the cast.
+
+    Parameters
+    ----------
+    graph : of the mesh
+    sections : of its cells
+    tip : cell of the catheter's tip
+    rate : mm3/s, the slowest push, for the exactness
+    eta : of a step
+
+    Attributes
+    ----------
+    plan, region : what the kernels take
+    widened : how often cells were woken
+    turns : of multigrid so far
+    """
+
+    plan: Levels
+    region: Near
+
+    def __init__(self, graph: Graph, sections: Sections, tip: int, rate: float, eta: float) -> None:
+        self._graph, self._sections = graph, sections
+        self._rate, self._eta = rate, eta
+        n, count = len(graph.volume), sections.count
+        self._pressure, self._unit = sections.pressure.copy(), np.zeros(n)
+        # a stiff end that starts elsewhere would leave nothing but round-off
+        fixed = np.flatnonzero(graph.terminal_fixed)
+        held = graph.owner[len(graph.owner) - len(graph.terminal_fixed) + fixed]
+        self._pressure[held] = graph.terminal_pressure[fixed]
+        self._hub = 0.0
+        self.widened = self.turns = 0
+        inner = np.flatnonzero(graph.neighbour < n)
+        ends = sections.of[graph.owner[inner]], sections.of[graph.neighbour[inner]]
+        apart = ends[0] != ends[1]
+        touch = np.unique(np.sort(np.stack([ends[0][apart], ends[1][apart]]), axis=0), axis=1)
+        self._near = _graph(count, touch[0], touch[1], np.ones(touch.shape[1]))
+        known = _graph(count, sections.beside[0], sections.beside[1], sections.radii)
+        extra = _graph(count, touch[0], touch[1], np.full(touch.shape[1], NEXT))
+        # the longer of two where both are given: touching cubes of neighbours are as far as these
+        self._way = known.maximum(extra)
+        member = np.full(count, -1)
+        member[sections.of] = np.arange(n)
+        self._member = member
+        cubes = sections.cubes[graph.owner[inner]] & sections.cubes[graph.neighbour[inner]]
+        self._common = float(np.median(graph.blood_conductance[inner][cubes]))
+        self._awake = np.zeros(count, dtype=bool)
+        # valves turn without agent
+        valves = np.flatnonzero(graph.valve[inner])
+        for side in ends:
+            self._awake[side[valves]] = True
+        self._tip = tip
+
+    def begin(self, state: State) -> None:
+        """Wake what is near the tip; `state.drains` must be up to date."""
+        self._wake(np.array([self._sections.of[self._tip]]))
+        self._group(state)
+
+    @property
+    def awake_cells(self) -> int:
+        """Cells with a pressure of their own."""
+        return int(self._awake[self._sections.of].sum())
+
+    def follow(self, state: State, touched: IntArray) -> None:
+        """Group the cells anew, and wake what is near those `touched` if agent is at the edge."""
+        if self.region.size[EDGE]:
+            self._store()
+            self.widened += 1
+            self._wake(np.unique(self._sections.of[touched]))
+        self._group(state)
+
+    def check(self) -> None:
+        """Raise :class:`SolverError` if a solve did not converge."""
+        if self.region.size[FAILED]:
+            raise SolverError(
+                "the pressures near agent did not converge; please report this scenario"
+            )
+
+    def reveal(self, state: State) -> None:
+        """Give the cells of ports their section's pressure, and all that sleeps that of rest."""
+        self._store()
+        state.pressure[:] = self._pressure
+
+    def _store(self) -> None:
+        """Keep pressures and answers of the last solve by cell."""
+        region, of = self.region, self._sections.of
+        awake = region.size[AWAKE]
+        ports = np.full(self._sections.count, -1)
+        ports[of[self._cell[awake:]]] = np.arange(awake, len(self._cell))
+        number = ports[of]
+        number[self._cell[:awake]] = np.arange(awake)
+        known = number >= 0
+        self._pressure[known] = region.pressure[number[known]]
+        self._unit[known] = region.unit[number[known]]
+        self._hub = float(region.hub[0])
+        self.turns += int(region.size[TURNS])
+
+    def _wake(self, reached: IntArray) -> None:
+        """Wake sections within so many radii of those `reached`, and list everything anew."""
+        far = dijkstra(self._way, indices=reached, min_only=True, limit=NEEDED_RADII + SPARE_RADII)
+        self._awake |= np.isfinite(far)
+        asleep = np.flatnonzero(~self._awake)
+        deep = self._awake.copy()
+        if len(asleep):
+            edge = dijkstra(self._way, indices=asleep, min_only=True, limit=NEEDED_RADII)
+            deep &= ~np.isfinite(edge)
+            # two sections on, whatever their lengths
+            beside = self._near @ (~self._awake).astype(float)
+            beside = self._near @ ((beside > 0) | ~self._awake).astype(float)
+            deep &= beside == 0
+        self._list(deep)
+
+    def _list(self, deep: BoolArray) -> None:
+        """Make the arrays of the kernels."""
+        graph, sections = self._graph, self._sections
+        m = len(graph.owner) - len(graph.terminal_pressure)
+        awake = self._awake[sections.of]
+        cells = np.flatnonzero(awake)
+        inner = np.flatnonzero(awake[graph.owner[:m]] | awake[graph.neighbour[:m]])
+        both = np.concatenate([graph.owner[inner], graph.neighbour[inner]])
+        beside = np.unique(both[~awake[both]])
+        ports = np.unique(sections.of[beside])
+        number_of_section = np.full(sections.count, -1)
+        number_of_section[ports] = len(cells) + np.arange(len(ports))
+        number = number_of_section[sections.of]
+        number[cells] = np.arange(len(cells))
+        self._cell = np.concatenate([cells, self._member[ports]])
+        ends = m + np.flatnonzero(awake[graph.owner[m:]])
+        faces = np.concatenate([inner, ends])
+        owner = number[graph.owner[faces]]
+        neighbour = np.concatenate([number[graph.neighbour[inner]], np.full(len(ends), -1)])
+        links, strength, hold, drive = self._asleep(ports)
+        self._ends = np.concatenate(
+            [[owner[: len(inner)], neighbour[: len(inner)]], len(cells) + links], axis=1
+        )
+        self._bond = np.concatenate([graph.blood_conductance[inner], strength])
+        size = len(self._cell)
+        self._pattern = Pattern(size, *self._ends)
+        place = self._pattern.place
+        slot = np.zeros((len(faces), 2), dtype=np.int64)
+        slot[: len(inner)] = place[: len(inner)]
+        counts = [len(cells) + len(beside), len(faces), len(cells), 0, 0, 0, 0, 0]
+        self.region = Near(
+            faces=faces.astype(np.int32),
+            owner=owner.astype(np.int32),
+            neighbour=neighbour.astype(np.int32),
+            slot=slot,
+            cell=np.concatenate([cells, beside]).astype(np.int32),
+            beside=number[beside].astype(np.int32),
+            place=np.where(awake, number, -1).astype(np.int32),
+            deep=deep.astype(np.uint8),
+            port=self._member[ports].astype(np.int32),
+            port_hold=hold,
+            port_drive=drive,
+            link_slot=place[len(inner) :].copy(),
+            link_ends=np.ascontiguousarray(links.T, dtype=np.int32),
+            link_strength=strength,
+            pressure=self._pressure[self._cell],
+            unit=self._unit[self._cell],
+            left=np.zeros((2, size)),
+            scratch=np.zeros((4, size)),
+            hub=np.array([self._hub]),
+            goal=np.array([EXACTNESS * self._rate, UNIT_EXACTNESS]) / np.sqrt(self._common),
+            turned=np.array([0.0, min(TURNED_STEPS * self._eta, MOST_TURNED)]),
+            size=np.array(counts),
+        )
+
+    def _asleep(self, ports: IntArray) -> tuple[IntArray, FloatArray, FloatArray, FloatArray]:
+        """Eliminate what sleeps but the `ports`: links (2, l), strengths, holds and drives."""
+        graph, sections, awake = self._graph, self._sections, self._awake
+        t = len(graph.terminal_pressure)
+        m = len(graph.owner) - t
+        one, two = sections.of[graph.owner[:m]], sections.of[graph.neighbour[:m]]
+        # faces between cubes are what the links stand for
+        lines = ~(sections.cubes[graph.owner[:m]] & sections.cubes[graph.neighbour[:m]])
+        faces = np.flatnonzero(lines & ~awake[one] & ~awake[two])
+        links = np.flatnonzero(~awake[sections.links].any(axis=0))
+        ends = m + np.flatnonzero(~awake[sections.of[graph.owner[m:]]])
+        first = np.concatenate([one[faces], sections.links[0, links]])
+        second = np.concatenate([two[faces], sections.links[1, links]])
+        conductance = np.concatenate([graph.blood_conductance[faces], sections.conductance[links]])
+        end, grip = sections.of[graph.owner[ends]], graph.blood_conductance[ends]
+        pressure = graph.terminal_pressure[ends - m]
+        count = sections.count
+        stays = np.zeros(count, dtype=bool)
+        stays[ports] = True
+        reduction = Reduction(count, first, second, stays)
+        strength, hold, drive = reduction.reduce(
+            conductance, sum_by(end, grip, count), sum_by(end, grip * pressure, count)
+        )
+        strong = strength > 0.0
+        pairs = np.stack([reduction.first, reduction.second])[:, strong]
+        return pairs, strength[strong], hold, drive
+
+    def _group(self, state: State) -> None:
+        """Group agent with agent and blood with blood, whatever their fronts let through."""
+        full = state.full[self._cell] == 1
+        # what is trapped has no links, and may be grouped with anything
+        solved = np.where(full, True, state.drains[self._cell] == 1)
+        one, two = self._ends
+        bond = np.where(full[one] == full[two], self._bond, 0.0)
+        bond = np.where(solved[one] & solved[two], bond, TRAPPED_BOND)
+        self.plan = Multigrid.of(self._pattern, bond).levels
+        self.region.size[STALE] = 0
+
+
+def _graph(n: int, one: IntArray, two: IntArray, weight: FloatArray) -> coo_array:
+    """Symmetric sparse matrix of the pairs."""
+    return coo_array(
+        (np.concatenate([weight, weight]), (np.r_[one, two], np.r_[two, one])), shape=(n, n)
+    ).tocsr()
