@@ -12,11 +12,14 @@ import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 from scipy.sparse import coo_array, csr_matrix
 
+import castsim
 from benchmarks.conftest import ROUNDS
 from castsim.blood_solver import face_conductance
 from castsim.far_field import window
+from castsim.injection import BALANCE_BOUND
 from castsim.multigrid import Multigrid
 from castsim.physiology import Physiology
+from castsim.scenario_file import load_scenario
 from castsim.venous_flow import resting_flow
 from geometry.anatomy import Anatomy
 from geometry.centerline_mesh import centreline_mesh
@@ -26,6 +29,8 @@ from geometry.lumen import capsules_of
 from geometry.voxel_mesh import voxel_mesh
 
 SOLVE = "pressures on a voxel mesh of T7 to T11 (0.3 mm) after agent has come into 300 cells more"
+INJECTION = "1 mL into cubes of 0.28 mm, T7 to T11 (500 000), mesh and resting flow included"
+CUBES = ("mesh.kind='voxel'", "mesh.spacing_mm=0.28")
 TOLERANCE = 1e-8
 AGENT = 10.0
 """Viscosity of agent over that of blood."""
@@ -119,3 +124,13 @@ def test_solve_pyamg(benchmark: BenchmarkFixture, system: System) -> None:
 
     pressure = benchmark.pedantic(solve, rounds=ROUNDS, warmup_rounds=1)
     assert system.residual(pressure) <= 2 * TOLERANCE
+
+
+@pytest.mark.measures(INJECTION, "castsim", bar="≤ 60 s", at_most_s=60.0)
+def test_injection(benchmark: BenchmarkFixture) -> None:
+    scenario = load_scenario("right-t9", [*CUBES, "injection.volume_mL=0.01"])
+    castsim.run(scenario)  # compiles
+    scenario = load_scenario("right-t9", [*CUBES, "injection.volume_mL=1.0"])
+    cast = benchmark.pedantic(castsim.run, args=(scenario,), rounds=1)
+    assert len(cast.voxels.window) >= 500_000
+    assert cast.injection.balance_error <= BALANCE_BOUND

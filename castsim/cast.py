@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from castsim.history import History
 from castsim.injection import Injection
 from castsim.kernels.laws import shell_fraction
 from geometry.anatomy import Anatomy
@@ -23,13 +24,10 @@ from geometry.structures import Compartment, Structure
 if TYPE_CHECKING:
     from castsim.scenario import Scenario
     from castsim.venous_flow import VenousFlow
+    from castsim.voxel_cast import VoxelCast
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
-
-
-_Filling = tuple[IntArray, FloatArray, FloatArray, FloatArray, float]
-"""Cells; mm3 out of the tip when they began to fill, share held then, mm3 when full, when torn."""
 
 
 @dataclass(frozen=True)
@@ -53,6 +51,8 @@ class Cast:
     window : (k,) cells of the whole spine that the injection ran on
     injection : balances, log, stop reason and what else the run tells (on its window of cells)
     timing : s of wall clock for geometry, mesh, flow and injection
+    voxels : the same of every cube, where the injection ran on some; a cell of which they are part
+        then has their volume in `mesh`, is reached when the first of them is, and full when all are
     """
 
     scenario: "Scenario"
@@ -72,6 +72,7 @@ class Cast:
     window: IntArray
     injection: Injection
     timing: Mapping[str, float]
+    voxels: "VoxelCast | None" = None
 
     def __post_init__(self) -> None:
         for field in fields(self):
@@ -86,43 +87,28 @@ class Cast:
 
     @cached_property
     def coverage(self) -> RootCoverage:
-        """Arcs of the foraminal cells about the target root."""
+        """Arcs of the foraminal cells (or cubes) about the target root."""
+        if self.voxels is not None:
+            return self.voxels.coverage
         target = self.scenario.target
         return foramen_coverage(self.anatomy, self.mesh, target.root, target.side_code)
 
     def saturation_at(self, volume: float) -> FloatArray:
-        """Share of every cell that is agent when `volume` (mm3) has left the tip, (n,).
-
-        A cell whose core blood tore off has filled more than once: what it was before each tear is
-        read from the run's tears, the latest first.
-        """
-        fillings, began, held = self._fillings
-        reached = self._reached
-        last, end = self.full_volume[reached], np.ones(len(reached))
-        never = ~np.isfinite(last)
-        last[never], end[never] = self.injected, self.saturation[reached][never]
-        share = np.zeros(len(began))
-        share[reached] = _grown(volume, began[reached], last, held[reached], end)
-        for cell, start, kept, full, until in reversed(fillings):
-            if volume >= until:
-                break
-            share[cell] = _grown(volume, start, full, kept, np.ones(len(cell)))
-        return share
+        """Share of every cell that is agent when `volume` (mm3) has left the tip, (n,)."""
+        if self.voxels is not None:
+            return self.voxels.on_lines(self.voxels.saturation_at(volume))
+        return self._history.saturation_at(volume)
 
     @cached_property
-    def _reached(self) -> IntArray:
-        return np.flatnonzero(np.isfinite(self.first_volume))
-
-    @cached_property
-    def _fillings(self) -> tuple[list[_Filling], FloatArray, FloatArray]:
-        """Fillings that ended in a tear, in order; begin and content of each cell's last one."""
-        began, held = self.first_volume.copy(), np.zeros(len(self.first_volume))
-        fillings: list[_Filling] = []
-        for tear in self.injection.tears:
-            cell = self.window[tear.cell]
-            fillings.append((cell, began[cell], held[cell], tear.full_volume, tear.at))
-            began[cell], held[cell] = tear.at, tear.kept
-        return fillings, began, held
+    def _history(self) -> History:
+        return History(
+            self.first_volume,
+            self.full_volume,
+            self.saturation,
+            self.injection.tears,
+            self.window,
+            self.injected,
+        )
 
     def full_at(self, volume: float) -> NDArray[np.bool_]:
         """Cells that agent fills when `volume` (mm3) has left the tip, (n,)."""
@@ -130,7 +116,15 @@ class Cast:
 
     def coverage_at(self, volume: float, station: int | None = None) -> float:
         """Degrees of the target root wrapped by `volume` (mm3), in one third or in all."""
+        if self.voxels is not None:
+            return self.coverage.degrees(self.voxels.saturation_at(volume) >= 1.0, station)
         return self.coverage.degrees(self.full_at(volume), station)
+
+    @property
+    def coverable(self) -> float:
+        """Degrees of the target root that are wrapped when every foraminal vein is full."""
+        everything = np.ones(len((self.voxels or self).first_volume), dtype=bool)
+        return self.coverage.degrees(everything)
 
     def log_at(self, column: str, volume: FloatArray) -> FloatArray:
         """A cumulative column of the log at injected volumes, mm3."""
@@ -140,17 +134,6 @@ class Cast:
     def in_compartment(self, *compartments: Compartment) -> NDArray[np.bool_]:
         """Cells of these compartments, (n,)."""
         return in_compartment(self.mesh, *compartments)
-
-
-def _grown(
-    volume: float, began: FloatArray, last: FloatArray, low: FloatArray, high: FloatArray
-) -> FloatArray:
-    """Straight line from `low` at the volume `began` to `high` at `last`, level beyond both."""
-    with np.errstate(invalid="ignore", divide="ignore"):
-        part = np.clip((volume - began) / (last - began), 0.0, 1.0)
-    part = np.where(volume >= last, 1.0, np.where(volume <= began, 0.0, part))
-    # exactly `high` at the end: a full cell is full
-    return np.where(part >= 1.0, high, np.where(volume < began, 0.0, low + part * (high - low)))
 
 
 def in_compartment(mesh: CentrelineMesh, *compartments: Compartment) -> NDArray[np.bool_]:

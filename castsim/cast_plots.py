@@ -77,7 +77,7 @@ def curves(cast: "Cast") -> Curves:
     coverage = []
     for one in volume:
         share = cast.saturation_at(one)
-        coverage.append(cast.coverage.degrees(share >= 1.0))
+        coverage.append(cast.coverage_at(one))
         for compartment, own in cells.items():
             held[compartment.value].append(float((share[own] * room[own]).sum()) / UL_PER_ML)
     contents = {name: np.array(values) for name, values in held.items()}

@@ -20,10 +20,12 @@ from castsim import __version__, fluoroscopy_commands, picture_commands
 from castsim.command_options import (
     AzygosOption,
     CoverageOption,
+    CubeOption,
     DrawsOption,
     IndicesOption,
     JsonOption,
     LargestOption,
+    MeshOption,
     NoRenderOption,
     PriorsOption,
     QuietOption,
@@ -34,7 +36,7 @@ from castsim.command_options import (
     StudySeedOption,
     WorkersOption,
 )
-from castsim.errors import CastsimError, MissingError
+from castsim.errors import CastsimError, MissingError, ScenarioError
 from geometry.errors import GeometryError
 
 if TYPE_CHECKING:
@@ -85,6 +87,8 @@ def run(
         ),
     ] = None,
     seed: SeedOption = None,
+    mesh: MeshOption = None,
+    spacing_mm: CubeOption = None,
     overrides: SetOption = None,
     as_json: JsonOption = False,
     no_render: NoRenderOption = False,
@@ -93,7 +97,14 @@ def run(
     """Inject, and write the predicted cast into a folder."""
     from castsim.scenario_file import load_scenario
 
-    planned = load_scenario(scenario, overrides or ())
+    said = [*(overrides or ())]
+    if mesh is not None:
+        said.append(f'mesh.kind="{mesh.value}"')
+    if spacing_mm is not None:
+        said.append(f"mesh.spacing_mm={spacing_mm}")
+    planned = load_scenario(scenario, said)
+    if spacing_mm is not None and planned.mesh.kind != "voxel":
+        raise ScenarioError("--spacing-mm is the side of cubes: add --mesh voxel")
     # a file of one's own gets its own folder, whatever scenario it was copied from
     name = Path(scenario).stem if Path(scenario).is_file() else planned.name
     folder = output if output is not None else DEFAULT_FOLDER / name

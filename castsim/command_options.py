@@ -1,5 +1,6 @@
 """Arguments and options that several commands have, so that they mean the same everywhere."""
 
+from enum import Enum
 from pathlib import Path
 from typing import Annotated
 
@@ -21,6 +22,27 @@ SeedOption = Annotated[
         max=2**63 - 1,
         help="Seed of the injection; the scenario's own by default.",
     ),
+]
+
+
+class MeshKind(Enum):
+    """The values of the scenario's mesh.kind."""
+
+    CENTRELINE = "centreline"
+    VOXEL = "voxel"
+
+
+MeshOption = Annotated[
+    MeshKind | None,
+    typer.Option(
+        "--mesh",
+        help="voxel: wide veins near the target as cubes, in which agent can lie on the floor; "
+        "takes minutes (mesh.kind).",
+    ),
+]
+CubeOption = Annotated[
+    float | None,
+    typer.Option("--spacing-mm", metavar="MM", help="Side of the cubes; 0.3 (mesh.spacing_mm)."),
 ]
 JsonOption = Annotated[
     bool, typer.Option("--json", help="Print JSON on stdout, and nothing else there.")

@@ -35,8 +35,7 @@ def summarise(cast: Cast) -> dict[str, object]:
     """
     run = cast.injection
     deg = cast.coverage_at(cast.injected)
-    everything = np.ones(cast.mesh.flow.n_cells, dtype=bool)
-    coverable = cast.coverage.degrees(everything)
+    coverable = cast.coverable
     pressure = run.log["tip_pressure"]
     report = {
         "schema": "castsim.cast/1",
@@ -70,7 +69,7 @@ def summarise(cast: Cast) -> dict[str, object]:
         "structures": structures(cast),
         "foramina_touched": foramina_touched(cast),
         "dose_curve": dose_curve(cast),
-        "mesh": {"cells": cast.mesh.flow.n_cells, "faces": cast.mesh.flow.n_faces},
+        "mesh": mesh_size(cast),
         "timing_s": {**cast.timing, "output": 0.0},
     }
     return CastReport.model_validate(report).model_dump(mode="json", by_alias=True)
@@ -128,8 +127,17 @@ def annulus_area(cast: Cast) -> FloatArray:
     return np.where(flow.cell_gap > 0, lumen - catheter, lumen)
 
 
+def mesh_size(cast: Cast) -> dict[str, int]:
+    """Cells and faces of the mesh that the injection ran on, beyond its window too."""
+    flow = cast.mesh.flow if cast.voxels is None else cast.voxels.mesh.flow
+    return {"cells": flow.n_cells, "faces": flow.n_faces}
+
+
 def layered_fraction(cast: Cast) -> float:
-    """Share of the cast where agent sinks ten times faster than it is pushed."""
+    """Share of the cast where agent sinks ten times faster than it is pushed.
+
+    What lies in cubes does not count: there it can sink.
+    """
     graph, state = cast.injection.graph, cast.injection.state
     agent = cast.scenario.agent_model()
     gravity = float(np.linalg.norm(cast.scenario.patient.gravity()))
@@ -139,7 +147,12 @@ def layered_fraction(cast: Cast) -> float:
     if not filled.any():
         return 0.0
     # the cell's own length over the time it took to fill
-    area = annulus_area(cast)[cast.window]
+    area = annulus_area(cast)
+    if cast.voxels is None:
+        area = area[cast.window]
+    else:
+        area = area[cast.voxels.mesh.line_cell[cast.voxels.window]]
+        filled &= cast.voxels.window < cast.voxels.mesh.n_lines
     with np.errstate(invalid="ignore"):  # inf - inf where agent never came
         took = np.maximum(state.full_time - state.first_time, np.finfo(float).tiny)
         pushed = graph.volume / area / took
@@ -251,7 +264,7 @@ def dose_curve(cast: Cast) -> dict[str, list[float]]:
     for v in volume:
         share = cast.saturation_at(v)
         held = [float((share[c] * room[c]).sum()) / UL_PER_ML for c in cells.values()]
-        rows.append((cast.coverage.degrees(share >= 1.0), *held))
+        rows.append((cast.coverage_at(v), *held))
     coverage, *contents = ([row[k] for row in rows] for k in range(1 + len(cells)))
     return {
         "volume_mL": (volume / UL_PER_ML).tolist(),

@@ -1,4 +1,4 @@
-"""PolyLines and PolyTriangles with arrays on them, as the text of a VTK XML file (.vtp).
+"""Lines, triangles and cubes with arrays on them, as the text of a VTK XML file (.vtp, .vtu).
 
 Written without VTK, whose modules take longer to load than a cast takes to write.
 Format: "VTK XML File Formats" (docs.vtk.org): binary arrays in base64, zlib-compressed in blocks.
@@ -14,20 +14,22 @@ from html import escape
 import numpy as np
 from numpy.typing import NDArray
 
-Values = NDArray[np.float32] | NDArray[np.int32] | Sequence[str]
+Values = NDArray[np.float32] | NDArray[np.int32] | NDArray[np.uint8] | Sequence[str]
 """Numbers, or one text each."""
 
 BLOCK_BYTES = 32768
 """Bytes compressed together: what VTK itself takes."""
 FAST = 1
 """Level of zlib: files 3 % larger than at its default level, in a third of the time."""
-_TYPES = {"float32": "Float32", "int32": "Int32", "int64": "Int64"}
+_TYPES = {"float32": "Float32", "int32": "Int32", "int64": "Int64", "uint8": "UInt8"}
 _HEAD = (
     '<?xml version="1.0"?>\n'
     '<VTKFile type="PolyData" version="0.1" byte_order="LittleEndian" header_type="UInt32"'
     ' compressor="vtkZLibDataCompressor">\n<PolyData>\n'
 )
 _TAIL = "</Piece>\n</PolyData>\n</VTKFile>\n"
+VOXEL = 11
+"""VTK's number of a box along the axes; its corners count x fastest, z slowest."""
 
 
 @dataclass(frozen=True)
@@ -102,6 +104,45 @@ class PolyTriangles:
         yield from _section("Points", {"Points": self.points})
         offsets = np.arange(3, 3 * len(self.triangles) + 1, 3)
         yield from _section("Polys", {"connectivity": self.triangles.ravel(), "offsets": offsets})
+
+
+@dataclass(frozen=True)
+class Boxes:
+    """c boxes along the axes, over p corners.
+
+    Attributes
+    ----------
+    points : (p, 3) mm
+    corners : (c, 8) indices of points, x fastest, z slowest
+    cell_data : arrays of c values by name
+    field_data : arrays of any length by name
+    shown : array of the boxes that a viewer colours first
+    """
+
+    points: NDArray[np.float32]
+    corners: NDArray[np.int32]
+    cell_data: Mapping[str, Values]
+    field_data: Mapping[str, Values]
+    shown: str
+
+    def text(self) -> str:
+        """Content of the file; equal data give equal text."""
+        head, tail = (part.replace("PolyData", "UnstructuredGrid") for part in (_HEAD, _TAIL))
+        return "".join([head, *self._parts(), tail])
+
+    def _parts(self) -> Iterator[str]:
+        yield from _section("FieldData", self.field_data, counted=True)
+        count = len(self.corners)
+        yield f'<Piece NumberOfPoints="{len(self.points)}" NumberOfCells="{count}">\n'
+        chosen = f' Scalars="{escape(self.shown)}"'
+        yield from _section("CellData", self.cell_data, attributes=chosen)
+        yield from _section("Points", {"Points": self.points})
+        cells: dict[str, Values | NDArray[np.int64]] = {
+            "connectivity": self.corners.ravel(),
+            "offsets": np.arange(8, 8 * count + 1, 8),
+            "types": np.full(count, VOXEL, dtype=np.uint8),
+        }
+        yield from _section("Cells", cells)
 
 
 def _section(

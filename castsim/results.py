@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from geometry.surface import LumenSurface
 
 REPORT = "cast.json"
-FILES = (REPORT, "cast.vtp", "cast.png", "scene.html")
+FILES = (REPORT, "cast.vtp", "cast.vtu", "cast.png", "scene.html")
 MADE_LATER = ("view-", "movie-", "fluoro-", "report.html")
 """How the files begin that other commands draw from a cast and put beside it."""
 
@@ -196,6 +196,8 @@ def write_file(path: Path, write: Callable[[Path], None]) -> None:
 def write_cast(cast: "Cast", folder: str | Path, *, render: bool = True) -> Written:
     """Write ``cast.json``, ``cast.vtp`` and, if `render`, ``cast.png`` and ``scene.html``.
 
+    Where there are cubes, ``cast.vtu`` holds them.
+
     Parameters
     ----------
     cast : the result of :func:`castsim.run`
@@ -208,7 +210,7 @@ def write_cast(cast: "Cast", folder: str | Path, *, render: bool = True) -> Writ
         If the folder cannot be written; nothing is left behind.
     """
     from castsim.metrics import summarise
-    from castsim.vtp import cast_polydata, write_vtp
+    from castsim.vtp import cast_polydata, voxel_boxes, write_vtp
 
     began = time.perf_counter()
     folder = Path(folder)
@@ -217,6 +219,8 @@ def write_cast(cast: "Cast", folder: str | Path, *, render: bool = True) -> Writ
     notes: list[str] = []
     with _renamed_whole(folder) as part:
         write_vtp(cast_polydata(cast), part / "cast.vtp")
+        if cast.voxels is not None:
+            write_vtp(voxel_boxes(cast.voxels), part / "cast.vtu")
         if render:
             from castsim.rendering import export_html, render_png
 

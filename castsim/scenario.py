@@ -7,7 +7,7 @@ field names; :mod:`castsim.units` turns them into mm, s, g.
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 from pydantic import Field, model_validator
 
@@ -87,8 +87,22 @@ class Mesh(Section):
     """How finely the veins and the injection are cut."""
 
     cell_mm: float = Field(0.5, ge=0.05, le=5.0, description="longest cell along a vein")
-    eta: float = Field(
-        0.01, ge=1e-4, le=0.5, description="injected share after which flow is solved again"
+    eta: float | None = Field(
+        None,
+        ge=1e-4,
+        le=0.5,
+        description="injected share after which flow is solved again (0.01; on voxels 0.03)",
+    )
+    kind: Literal["centreline", "voxel"] = Field(
+        "centreline",
+        description="centreline: a vein fills as a whole; voxel: wide veins near the target are "
+        "cubes, in which agent can lie on the floor (minutes, not seconds)",
+    )
+    spacing_mm: float = Field(
+        0.3, ge=0.05, le=2.0, description="side of the cubes; veins under four sides stay lines"
+    )
+    voxel_levels: int = Field(
+        2, ge=0, le=26, description="levels above and below target and tip with veins of cubes"
     )
     window_levels: int = Field(
         3, ge=1, le=26, description="levels above and below target and tip that agent can reach"
@@ -225,9 +239,13 @@ class Scenario(Section):
                 "catheter": filled_catheter,
                 "patient": _filled(self.patient, patient),
                 "model": _filled(self.model, model),
+                "mesh": _filled(self.mesh, {"eta": DEFAULT_ETA[self.mesh.kind]}),
             }
         )
 
+
+DEFAULT_ETA = {"centreline": 0.01, "voxel": 0.03}
+"""Step over injected volume; on cubes, of which hundreds fill in a step, it can be longer."""
 
 _Convert = Callable[[float], float]
 

@@ -15,14 +15,17 @@ import numpy as np
 
 from castsim import __version__
 from castsim.cast import Cast, foramen_coverage, solid_share
-from castsim.errors import UnreachableError
+from castsim.errors import ScenarioError, UnreachableError
 from castsim.far_field import Window, window
 from castsim.injection import Injection, TipSource, Watch, inject
+from castsim.near_field import Sections
 from castsim.quasistatic import inject_quasistatic
-from castsim.scenario import Scenario
+from castsim.scenario import DEFAULT_ETA, Scenario
 from castsim.scenario_file import load_scenario
 from castsim.tip import find_vein, locate_tip
 from castsim.venous_flow import AZYGOS_SYSTEM, VenousFlow, resting_flow
+from castsim.voxel_cast import VoxelCast, voxel_cast, voxel_coverage
+from castsim.voxels import cut_into_cubes, resting_on, sections_of
 from geometry.anatomy import Anatomy
 from geometry.catheter_route import CatheterRoute, find_route, move_tip
 from geometry.centerline_mesh import CentrelineMesh, centreline_mesh
@@ -30,6 +33,7 @@ from geometry.errors import GeometryError
 from geometry.flowmesh import NO_GATE, FloatArray, FlowMesh, IntArray
 from geometry.levels import Level
 from geometry.traits import Traits
+from geometry.voxel_mesh import VoxelMesh
 
 Progress = Callable[[str, float], None]
 """Called with the name of the stage and the share of it that is done."""
@@ -81,12 +85,47 @@ def run(
         mesh = replace(mesh, flow=with_balloon(mesh, planned))
     with clock.stage("flow"):
         rest = resting_flow(mesh.flow, planned.physiology())
+    tip_level = Level(anatomy.network.branch_level[route.path[0][0]])
+    if planned.mesh.kind == "voxel":
+        return _run_on_voxels(planned, anatomy, mesh, rest, tip_level, clock)
+    with clock.stage("flow"):
         tip = np.arange(mesh.flow.n_cells) == mesh.tip_cell
-        tip_level = Level(anatomy.network.branch_level[route.path[0][0]])
         part = window(rest.mesh, rest, levels_near(planned, tip_level), keep_cells=tip)
     with clock.stage("injection"):
         injection = _inject(planned, anatomy, mesh, rest, part, clock)
     return _cast(planned, anatomy, mesh, rest, part, injection, clock.seconds)
+
+
+def _run_on_voxels(
+    scenario: Scenario,
+    anatomy: Anatomy,
+    lines: CentrelineMesh,
+    rest: VenousFlow,
+    tip_level: Level,
+    clock: "_Clock",
+) -> Cast:
+    """Cut the wide veins near target and tip into cubes, and inject there."""
+    if scenario.injection.mode != "dynamic":
+        raise ScenarioError(
+            f'{scenario.name}: injection.mode = "{scenario.injection.mode}": runs on the '
+            'centreline mesh only; leave mesh.kind out, or take the mode "dynamic"'
+        )
+    levels = levels_near(scenario, tip_level, reach=scenario.mesh.voxel_levels)
+    lines = replace(lines, flow=rest.mesh)
+    with clock.stage("mesh"):
+        mesh = cut_into_cubes(scenario, anatomy, lines, levels)
+        on_cubes = resting_on(mesh, lines, rest)
+    with clock.stage("flow"):
+        tip = np.arange(mesh.flow.n_cells) == mesh.tip_cell
+        around = (*levels_near(scenario, tip_level), *levels)
+        part = window(mesh.flow, on_cubes, around, keep_cells=tip)
+        sections = sections_of(mesh, part.cells, lines, rest.viscosity, rest.pressure)
+    with clock.stage("injection"):
+        injection = _inject(scenario, anatomy, mesh, on_cubes, part, clock, sections)
+    target = scenario.target
+    cover = voxel_coverage(anatomy, mesh, target.root, target.side_code)
+    voxels = voxel_cast(mesh, lines.flow.cell_volume, part.cells, injection, cover)
+    return _cast_of_voxels(scenario, anatomy, lines, rest, voxels, clock.seconds)
 
 
 @lru_cache(maxsize=KEPT_PATIENTS)
@@ -171,21 +210,25 @@ def with_balloon(mesh: CentrelineMesh, scenario: Scenario) -> FlowMesh:
     )
 
 
-def route_arc(mesh: CentrelineMesh) -> FloatArray:
+def route_arc(mesh: CentrelineMesh | VoxelMesh) -> FloatArray:
     """Distance from the tip to the centre of each cell along the catheter, (r,) mm."""
     step = np.diff(mesh.flow.cell_centroid[mesh.route_cells], axis=0)
     return np.concatenate([[0.0], np.cumsum(np.linalg.norm(step, axis=1))])
 
 
-def route_length(mesh: CentrelineMesh) -> FloatArray:
+def route_length(mesh: CentrelineMesh | VoxelMesh) -> FloatArray:
     """Length of catheter in each cell that it passes, (r,) mm; the tip's own holds half a step."""
     half = 0.5 * np.diff(route_arc(mesh))
     return np.asarray(np.concatenate([half, [0.0]]) + np.concatenate([[0.0], half]))
 
 
-def levels_near(scenario: Scenario, *tips: Level) -> tuple[Level, ...]:
-    """Return the levels that agent can reach: those about target, planned tip and `tips`."""
-    reach = scenario.mesh.window_levels
+def levels_near(scenario: Scenario, *tips: Level, reach: int | None = None) -> tuple[Level, ...]:
+    """Return the levels within `reach` of target, planned tip and `tips`.
+
+    None: the levels that agent can reach.
+    """
+    if reach is None:
+        reach = scenario.mesh.window_levels
     ends = (scenario.target.root, Level[scenario.tip.level], *tips)
     first, last = max(min(ends) - reach, Level.C1), min(max(ends) + reach, Level.S1)
     return tuple(Level(code) for code in range(first, last + 1))
@@ -194,10 +237,11 @@ def levels_near(scenario: Scenario, *tips: Level) -> tuple[Level, ...]:
 def _inject(
     scenario: Scenario,
     anatomy: Anatomy,
-    mesh: CentrelineMesh,
+    mesh: CentrelineMesh | VoxelMesh,
     rest: VenousFlow,
     part: Window,
     clock: "_Clock",
+    sections: Sections | None = None,
 ) -> Injection:
     agent, catheter = scenario.agent_model(), scenario.catheter_model()
     inside = _index_inside(part.cells, mesh.flow.n_cells)
@@ -225,7 +269,8 @@ def _inject(
         rest_flow=rest.cell_flow[part.cells],
         watch=watch,
         seed=scenario.seed,
-        eta=scenario.mesh.eta,
+        eta=scenario.mesh.eta or DEFAULT_ETA[scenario.mesh.kind],
+        sections=sections,
         progress=clock.injected,
     )
 
@@ -233,14 +278,17 @@ def _inject(
 def _watch(
     scenario: Scenario,
     anatomy: Anatomy,
-    mesh: CentrelineMesh,
+    mesh: CentrelineMesh | VoxelMesh,
     rest: VenousFlow,
     part: Window,
     inside: IntArray,
 ) -> Watch:
     """Say which of the window's cells rules and log look at."""
     target = scenario.target
-    cover = foramen_coverage(anatomy, mesh, target.root, target.side_code)
+    if isinstance(mesh, VoxelMesh):
+        cover = voxel_coverage(anatomy, mesh, target.root, target.side_code)
+    else:
+        cover = foramen_coverage(anatomy, mesh, target.root, target.side_code)
     kept = inside[cover.cell] >= 0
     cover = replace(
         cover,
@@ -315,6 +363,41 @@ def _cast(
     )
 
 
+def _cast_of_voxels(
+    scenario: Scenario,
+    anatomy: Anatomy,
+    lines: CentrelineMesh,
+    rest: VenousFlow,
+    voxels: VoxelCast,
+    timing: dict[str, float],
+) -> Cast:
+    """Sum the cubes of each section up, so that whatever reads a cast reads this one."""
+    flow = replace(lines.flow, cell_volume=voxels.line_volume)
+    agent = voxels.saturation * voxels.mesh.flow.cell_volume
+    held = voxels.total(agent)
+    solid = voxels.total(agent * voxels.solid_fraction)
+    return Cast(
+        scenario=scenario,
+        seed=scenario.seed,
+        version=__version__,
+        anatomy=anatomy,
+        mesh=replace(lines, flow=flow),
+        rest=rest,
+        first_volume=voxels.least(voxels.first_volume),
+        full_volume=voxels.most(voxels.full_volume),
+        first_time=voxels.least(voxels.first_time),
+        full_time=voxels.most(voxels.full_time),
+        saturation=voxels.on_lines(voxels.saturation),
+        solid_fraction=np.divide(solid, held, out=np.zeros(len(held)), where=held > 0),
+        swept_volume=voxels.total(voxels.swept_volume),
+        first_swept=voxels.least(voxels.first_swept),
+        window=np.unique(voxels.mesh.line_cell[voxels.window]),
+        injection=voxels.injection,
+        timing=timing,
+        voxels=voxels,
+    )
+
+
 class _Clock:
     """Wall clock of the stages, and what the progress bar is told."""
 
@@ -328,7 +411,7 @@ class _Clock:
             self._progress(name, 0.0)
         began = time.perf_counter()
         yield
-        self.seconds[name] = time.perf_counter() - began
+        self.seconds[name] = self.seconds.get(name, 0.0) + time.perf_counter() - began
 
     def injected(self, done: float, planned: float) -> None:
         if self._progress is not None:

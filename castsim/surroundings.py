@@ -122,7 +122,8 @@ def scene_of(
 
 def reading_at(cast: "Cast", volume: float) -> Reading:
     """Numbers beside a picture when `volume` (mm3) has left the tip."""
-    cover, full = cast.coverage, cast.full_at(volume)
+    cells = cast.voxels or cast  # arcs are those of cubes where there are some
+    cover, full = cast.coverage, cells.saturation_at(volume) >= 1.0
     held = full[cover.cell]
     return Reading(
         root=root_name(cast),
@@ -131,7 +132,7 @@ def reading_at(cast: "Cast", volume: float) -> Reading:
         covered_deg=cover.degrees(full),
         coverable_deg=cover.degrees(np.ones(len(full), dtype=bool)),
         arcs=np.stack([cover.start[held], cover.stop[held]], axis=1),
-        arrival=cast.first_volume[cover.cell[held]] / max(cast.injected, LEAST_VOLUME),
+        arrival=cells.first_volume[cover.cell[held]] / max(cast.injected, LEAST_VOLUME),
     )
 
 

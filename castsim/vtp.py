@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from castsim.polydata import PolyLines, PolyTriangles, Values
+from castsim.polydata import Boxes, PolyLines, PolyTriangles, Values
 from castsim.units import UL_PER_ML
 from geometry.levels import Level, Side
 from geometry.network import FloatArray, VesselNetwork
@@ -21,6 +21,7 @@ from geometry.structures import Structure
 
 if TYPE_CHECKING:
     from castsim.cast import Cast
+    from castsim.voxel_cast import VoxelCast
     from geometry.surface import LumenSurface
 
 NEVER = -1.0
@@ -37,6 +38,15 @@ _SURFACE_NOTES = (
     ("SPACE", "RAS"),
     ("units", "coordinates and arc_mm in mm"),
     ("thin_veins", "veins thinner than least_radius_mm are drawn as thick as that"),
+    ("disclaimer", "Research and education, not a medical device"),
+)
+_VOXEL_NOTES = (
+    ("SPACE", "RAS"),
+    ("units", "coordinates and spacing_mm in mm; others in their names"),
+    (
+        "lumen",
+        "cubes are cut by the wall where they touch it; thin veins are no cubes",
+    ),
     ("disclaimer", "Research and education, not a medical device"),
 )
 _CAST_NOTES = (
@@ -98,6 +108,44 @@ def cast_polydata(cast: "Cast") -> PolyLines:
     )
 
 
+def voxel_boxes(voxels: "VoxelCast") -> Boxes:
+    """Cubes of a cast.
+
+    Returns
+    -------
+    Boxes in mm, RAS, each with `arrival_volume_mL` and `filled_volume_mL` (-1: never),
+    `saturation` (0 to 1), codes of structure, level and side, and the names of the codes.
+    """
+    mesh, first = voxels.mesh, voxels.mesh.n_lines
+    flow, grid = mesh.flow, mesh.grid
+    shape = 2 + mesh.cube_place.max(axis=0)
+    # z varies slowest in a cube's corners, x fastest
+    steps = np.array([[k & 1, k >> 1 & 1, k >> 2] for k in range(8)])
+    place = np.ravel_multi_index(tuple((mesh.cube_place[:, None] + steps).T), tuple(shape)).T
+    points, corners = np.unique(place, return_inverse=True)
+    xyz = np.stack(np.unravel_index(points, tuple(shape)), axis=1) - 0.5
+    cell_data: dict[str, Values] = {}
+    for name, values in (
+        ("arrival_volume_mL", voxels.first_volume),
+        ("filled_volume_mL", voxels.full_volume),
+    ):
+        reached = np.isfinite(values[first:])
+        cell_data[name] = _single(np.where(reached, values[first:] / UL_PER_ML, NEVER))
+    cell_data["saturation"] = _single(voxels.saturation[first:])
+    labels = flow.cell_structure, flow.cell_level, flow.cell_side
+    for (name, _), code in zip(_codes(), labels, strict=True):
+        cell_data[f"{name}_code"] = code[first:].astype(np.int32)
+    field_data = _tables() | _notes((*_VOXEL_NOTES, *_CAST_NOTES))
+    field_data["spacing_mm"] = np.array([grid.spacing], dtype=np.float32)
+    return Boxes(
+        points=_single(np.array(grid.origin) + grid.spacing * xyz),
+        corners=corners.reshape(place.shape).astype(np.int32),
+        cell_data=cell_data,
+        field_data=field_data,
+        shown="arrival_volume_mL",
+    )
+
+
 def surface_polydata(
     surface: "LumenSurface", arrival_volume_mL: FloatArray | None = None
 ) -> PolyTriangles:
@@ -139,8 +187,8 @@ def surface_polydata(
     )
 
 
-def write_vtp(lines: PolyLines | PolyTriangles, path: Path) -> None:
-    """Write XML PolyData, binary and compressed; equal input gives equal bytes."""
+def write_vtp(lines: PolyLines | PolyTriangles | Boxes, path: Path) -> None:
+    """Write VTK XML, binary and compressed; equal input gives equal bytes."""
     path.write_text(lines.text(), encoding="utf-8")
 
 

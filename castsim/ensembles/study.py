@@ -132,7 +132,13 @@ def load_arm(scenario: str | Path, overrides: Sequence[str] = ()) -> Scenario:
     """
     for override in overrides:
         _refuse_decided("--set", override)
-    return load_scenario(scenario, ('patient.anatomy="drawn"', *overrides))
+    arm = load_scenario(scenario, ('patient.anatomy="drawn"', *overrides))
+    if arm.mesh.kind != "centreline":
+        raise ScenarioError(
+            f'{arm.name}: mesh.kind = "{arm.mesh.kind}": takes minutes a draw; an ensemble runs on '
+            '"centreline" meshes: leave mesh.kind out'
+        )
+    return arm
 
 
 def arms_of(

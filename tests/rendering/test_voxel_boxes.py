@@ -1,0 +1,51 @@
+"""Cubes of a cast as boxes of VTK: read back, in their places, with what is in them."""
+
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import pyvista as pv
+
+from castsim.vtp import NEVER, voxel_boxes, write_vtp
+from geometry.centerline_mesh import centreline_mesh
+from geometry.levels import Level, Side
+from geometry.lumen import capsules_of
+from geometry.network import NetworkBuilder, TerminalKind
+from geometry.structures import Structure
+from geometry.voxel_mesh import VoxelMesh, voxel_mesh
+
+
+@pytest.fixture(scope="module")
+def mesh() -> VoxelMesh:
+    """A vein of 10 mm, 1 mm in radius, whose ends stay lines."""
+    builder = NetworkBuilder()
+    ends = builder.node([0.0, 0.0, 0.0]), builder.node([10.0, 2.0, 1.0])
+    builder.branch(*ends, Structure.AZYGOS, Level.T9, Side.RIGHT, radius=[1.0, 1.0])
+    for end in ends:
+        builder.terminal(end, TerminalKind.OUTLET, f"end {end}")
+    network = builder.build()
+    return voxel_mesh(network, centreline_mesh(network), capsules_of(network), 0.4, [Level.T9])
+
+
+def test_cubes_are_read_back(mesh: VoxelMesh, tmp_path: Path) -> None:
+    n, first = mesh.flow.n_cells, mesh.n_lines
+    arrival = np.where(np.arange(n) % 3 == 0, np.inf, np.arange(n, dtype=float))
+    voxels = SimpleNamespace(
+        mesh=mesh, first_volume=arrival, full_volume=arrival + 1.0, saturation=np.full(n, 0.5)
+    )
+    path = tmp_path / "cast.vtu"
+    write_vtp(voxel_boxes(voxels), path)  # type: ignore[arg-type]
+    read = pv.read(path)
+    assert read.n_cells == n - first
+    np.testing.assert_allclose(
+        read.cell_centers().points, mesh.flow.cell_centroid[first:], atol=1e-4
+    )
+    sizes = read.compute_cell_sizes(length=False, area=False).cell_data["Volume"]
+    np.testing.assert_allclose(np.abs(sizes), 0.4**3, rtol=1e-3)
+    expected = np.where(np.isfinite(arrival), arrival / 1000.0, NEVER)[first:]
+    np.testing.assert_allclose(read.cell_data["arrival_volume_mL"], expected, rtol=1e-6)
+    assert set(read.cell_data["structure_code"]) == {Structure.AZYGOS}
+    assert set(read.cell_data["level_code"]) == {Level.T9}
+    # cubes share their corners
+    assert read.n_points < 4 * read.n_cells

@@ -1,0 +1,170 @@
+"""Injections into veins of cubes: beside centrelines, beside elimination, and what gravity does.
+
+The fork's veins are some four cubes a radius. Agent comes into a line cell near its first end.
+"""
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+
+import castsim.injection
+import castsim.near_field
+from castsim.agents import AgentModel
+from castsim.assembly import elimination_plan
+from castsim.injection import BALANCE_BOUND, Injection
+from castsim.kernels.pressure import scratch
+from castsim.near_field import Sections
+from castsim.voxels import sections_of
+from geometry.centerline_mesh import CentrelineMesh, centreline_mesh
+from geometry.flowmesh import FloatArray, FlowMesh
+from geometry.levels import Level, Side
+from geometry.lumen import capsules_of
+from geometry.network import NetworkBuilder, TerminalKind
+from geometry.structures import Structure
+from geometry.voxel_mesh import VoxelMesh, voxel_mesh
+
+BLOOD = 0.004
+VOLUME = 30.0
+"""mm3: the first vein holds 25, the other two 28."""
+G = 9810.0
+END, SHUT = 5.0, 1e7
+"""Pa s mm^-3 of each end, and of the first one, so that agent goes the other way."""
+Push = Callable[..., Injection]
+Fluid = Callable[..., AgentModel]
+Fork = tuple[CentrelineMesh, VoxelMesh]
+
+
+def veins(angles: tuple[float, ...], radii: tuple[float, ...], spacing: float) -> Fork:
+    """Veins of 8 mm that meet, on both meshes."""
+    builder = NetworkBuilder()
+    middle = builder.node(np.zeros(3))
+    for angle, radius in zip(np.radians(angles), radii, strict=True):
+        end = builder.node(8.0 * np.array([np.cos(angle), np.sin(angle), 0.0]))
+        vein = Structure.AZYGOS, Level.T9, Side.RIGHT
+        builder.branch(middle, end, *vein, radius=[radius, radius])
+        builder.terminal(end, TerminalKind.OUTLET, f"end {np.degrees(angle):.0f}")
+    network = builder.build()
+    lines = centreline_mesh(network)
+    return lines, voxel_mesh(
+        network, lines, capsules_of(network), spacing, [Level.T9], least_cubes=1.5
+    )
+
+
+@pytest.fixture(scope="module")
+def fork() -> Fork:
+    return veins((180.0, 40.0, -40.0), (1.0, 0.8, 0.7), 0.25)
+
+
+def with_ends(flow: FlowMesh) -> FlowMesh:
+    resistance = np.full(flow.n_terminals, END)
+    resistance[0] = SHUT
+    return replace(flow, terminal_resistance=resistance)
+
+
+def sections(made: Fork) -> Sections:
+    lines, mesh = made
+    count = lines.flow.n_cells
+    cells = np.arange(mesh.flow.n_cells)
+    return sections_of(mesh, cells, lines, np.full(count, BLOOD), np.zeros(count))
+
+
+def go(
+    push: Push,
+    made: Fork,
+    agent: AgentModel,
+    *,
+    on: str,
+    volume: float = VOLUME,
+    **given: Any,
+) -> Injection:
+    """Push agent into the first vein, near its end: on lines, on cubes, or by elimination."""
+    lines, mesh = made
+    start = lines.cell_at(0, 7.75)
+    cells = lines.flow if on == "lines" else mesh.flow
+    tip = start if on == "lines" else int(np.flatnonzero(mesh.line_cell == start)[0])
+    return push(
+        with_ends(cells),
+        agent,
+        volume,
+        1.0,
+        tip=tip,
+        blood_viscosity=BLOOD,
+        source={"resistance": 1e3},
+        sections=sections(made) if on == "cubes" else None,
+        **{"eta": 0.03, **given},
+    )
+
+
+def by_section(made: Fork, run: Injection) -> FloatArray:
+    """Agent in each cell of the centreline mesh, mm3."""
+    lines, mesh = made
+    return np.bincount(mesh.line_cell, run.state.agent_volume, lines.flow.n_cells)
+
+
+def by_branch(made: Fork, agent: FloatArray) -> FloatArray:
+    lines = made[0].flow
+    return np.bincount(lines.cell_branch, agent, 3)
+
+
+@pytest.fixture(scope="module")
+def plain(fluid: Fluid) -> AgentModel:
+    """A liquid that clings to the wall, so that blood tears nothing off."""
+    return fluid()
+
+
+def test_sleeping_sections_change_nothing_that_counts(
+    fork: Fork, push: Push, plain: AgentModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two radii of awake cubes around agent, or all of them: the same cast to 1 % of what came."""
+    monkeypatch.setattr(castsim.near_field, "SPARE_RADII", 1.0)
+    few = go(push, fork, plain, on="cubes")
+    monkeypatch.setattr(castsim.near_field, "SPARE_RADII", 1e9)
+    whole = go(push, fork, plain, on="cubes")
+    apart = np.abs(few.state.agent_volume - whole.state.agent_volume).sum()
+    assert apart <= 0.01 * whole.injected
+    for run in (few, whole):
+        assert run.balance_error <= BALANCE_BOUND
+        assert run.injected == pytest.approx(VOLUME)
+
+
+def test_iteration_gives_the_cast_of_elimination(
+    fork: Fork, push: Push, plain: AgentModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The same mesh and sections: what differs is when a step asks for a new solve, so O(eta)."""
+    iterated = by_section(fork, go(push, fork, plain, on="cubes", eta=0.003))
+    eliminated = castsim.injection._Eliminated
+    monkeypatch.setattr(castsim.injection, "NearField", lambda graph, *_: eliminated(graph))
+    monkeypatch.setattr(
+        castsim.injection, "scratch", lambda graph: scratch(graph, elimination_plan(graph))
+    )
+    exact = by_section(fork, go(push, fork, plain, on="cubes", eta=0.003))
+    assert np.abs(iterated - exact).sum() <= 0.03 * VOLUME
+
+
+def test_cubes_and_lines_share_agent_out_alike(fork: Fork, push: Push, plain: AgentModel) -> None:
+    """Shares of the branches, without weight: conductances differ by up to 5 % at three cubes."""
+    cubes = by_branch(fork, by_section(fork, go(push, fork, plain, on="cubes")))
+    lines = go(push, fork, plain, on="lines").state.agent_volume
+    np.testing.assert_allclose(cubes / VOLUME, by_branch(fork, lines) / VOLUME, atol=0.05)
+
+
+def test_heavy_agent_lies_on_the_floor(push: Push, fluid: Fluid) -> None:
+    """In a level vein of 2 mm agent of 1.4 g/mL sinks at once; as heavy as blood it does not."""
+    made = veins((180.0, 0.0), (1.0, 1.0), 0.25)
+    mesh = made[1]
+    heights: list[float] = []
+    for density in (1.43e-3, 1.06e-3):
+        agent = fluid(density=density, viscosity=0.02)
+        gravity = [0.0, -G, 0.0]
+        run = go(push, made, agent, on="cubes", volume=8.0, gravity=gravity)
+        height = mesh.flow.cell_centroid[mesh.n_lines :, 1]
+        held = run.state.agent_volume[mesh.n_lines :]
+        heights.append(float((height * held).sum() / held.sum()))
+        assert run.balance_error <= BALANCE_BOUND
+    heavy, even = heights
+    # mm; a vein filled to half has its agent 4 / (3 pi) = 0.42 radii below the axis
+    assert heavy <= -0.3
+    assert abs(even) <= 0.1
