@@ -9,6 +9,7 @@ import sys
 import threading
 import warnings
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from typing import Any
 
@@ -101,7 +102,9 @@ def _of(scheduler: str) -> Iterator[Any]:
 
     try:
         # tried before a client is made, which would take its time to give up
-        asyncio.run(asyncio.wait_for(_knock(scheduler), CONNECT_S))
+        # and in a thread of its own, as a notebook's has a loop already
+        with ThreadPoolExecutor(1) as thread:
+            thread.submit(asyncio.run, _knock(scheduler)).result()
         client = Client(scheduler, timeout=CONNECT_S, set_as_default=False)
     except Exception as error:  # whatever else may listen there
         raise MissingError(
@@ -118,7 +121,7 @@ def _of(scheduler: str) -> Iterator[Any]:
 async def _knock(scheduler: str) -> None:
     from distributed.comm.core import connect
 
-    comm = await connect(scheduler, timeout=CONNECT_S)
+    comm = await asyncio.wait_for(connect(scheduler, timeout=CONNECT_S), CONNECT_S)
     comm.abort()
 
 

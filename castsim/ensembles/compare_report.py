@@ -11,7 +11,7 @@ from castsim.ensembles.plan_report import BANDS, plan_report, rounded
 from castsim.ensembles.plan_schema import checked
 from castsim.ensembles.planning import Plan
 from castsim.ensembles.summary import percent, reservations
-from castsim.ensembles.wording import EVENT_NAMES
+from castsim.ensembles.wording import EVENT_NAMES, millilitres
 from castsim.schema import DISCLAIMER
 
 Report = Mapping[str, Any]
@@ -84,7 +84,8 @@ def _sentence(comparison: Comparison, pairing: Pairing) -> str:
 def _volume(plan: Plan) -> str:
     if plan.recommended_mL is None:
         return f"no volume to recommend: covered and safe in no draw up to {plan.decided_mL:.2f} mL"
-    return f"at its own {plan.recommended_mL:.2f} mL"
+    window = "" if plan.window_mL is None else f", window {millilitres(*plan.window_mL)}"
+    return f"at its own {plan.recommended_mL:.2f} mL{window}"
 
 
 def _verdict(pairing: Pairing) -> str:

@@ -133,8 +133,9 @@ def _results(
 ) -> Iterator[tuple[Piece, list[Outcome]]]:
     """Outcomes of pieces in the order in which they are done.
 
-    A piece whose workers died is run again at the end, draw by draw and one at a time, so that no
-    other is blamed; a draw that still ends its workers is recorded as failed, until the next run.
+    A piece whose workers died, or had no memory left, is run again at the end, draw by draw and one
+    at a time, so that no other is blamed; a draw that still ends its workers is recorded as failed,
+    until the next run.
 
     Parameters
     ----------
@@ -182,7 +183,7 @@ def _outcomes(future: Any) -> list[Outcome] | None:
 
     try:
         outcomes: list[Outcome] = future.result()
-    except KilledWorker:
+    except (KilledWorker, MemoryError):
         return None
     except CancelledError as error:
         raise gone() from error

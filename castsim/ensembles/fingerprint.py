@@ -3,12 +3,15 @@
 import hashlib
 from collections.abc import Mapping
 from functools import cache
+from importlib.metadata import version
 from pathlib import Path
 
 import castsim
 import geometry
 
 ENDINGS = frozenset({".py", ".csv", ".toml", ".json"})
+BENEATH = ("numpy", "scipy", "numba", "pyarrow")
+"""What points, streams, arithmetic and bytes of a draw hang on besides."""
 SHOWN = 12
 """Letters of a fingerprint that people are shown."""
 
@@ -21,7 +24,9 @@ def fingerprint() -> str:
     It is read once in a process, in a few milliseconds.
     """
     packages = (castsim, geometry)
-    return digest({one.__name__: Path(str(one.__file__)).parent for one in packages})
+    own = digest({one.__name__: Path(str(one.__file__)).parent for one in packages})
+    beside = ",".join(f"{name} {version(name)}" for name in BENEATH)
+    return hashlib.sha256(f"{own},{beside}".encode()).hexdigest()
 
 
 def state() -> str:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from castsim.ensembles.figures import Draw, inline_svg
 from castsim.ensembles.summary import percent
-from castsim.ensembles.wording import number
+from castsim.ensembles.wording import number, without_numbers
 from castsim.schema import DISCLAIMER
 
 if TYPE_CHECKING:
@@ -133,7 +133,7 @@ def unreachable(draws: Report, whose: str = "") -> str:
     """In which patients it cannot be done and why, if there are any; `whose` arm, as HTML."""
     reasons: dict[str, list[int]] = {}
     for one in draws["unreachable"]:
-        reasons.setdefault(one["reason"], []).append(one["draw"])
+        reasons.setdefault(without_numbers(one["reason"]), []).append(one["draw"])
     if not reasons:
         return ""
     text = (

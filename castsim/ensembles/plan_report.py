@@ -125,6 +125,7 @@ def _recommended(plan: Plan) -> dict[str, Any] | None:
         "volume_mL": rounded(one.volume),
         "best_mL": rounded(one.best),
         "interval_mL": None if one.interval is None else rounded(one.interval),
+        "best_interval_mL": None if one.best_interval is None else rounded(one.best_interval),
         "window_mL": rounded(one.window),
         "other_windows_mL": [rounded(stretch) for stretch in one.other_stretches],
         "optimism": rounded(one.optimism),

@@ -87,6 +87,9 @@ class Recommended(Part):
     )
     best_mL: Volume = Field(description="where that chance is largest")
     interval_mL: tuple[Volume, Volume] | None = Field(
+        description="bootstrap interval of volume_mL, 95 %; null: too few successes to say"
+    )
+    best_interval_mL: tuple[Volume, Volume] | None = Field(
         description="bootstrap interval of best_mL, 95 %; null: too few successes to say"
     )
     window_mL: tuple[Volume, Volume] = Field(

@@ -109,7 +109,7 @@ class Plan:
 
     @property
     def recommended_mL(self) -> float | None:
-        """Volume with the largest chance to be covered and safe; None: none ever was."""
+        """Least volume that is as good as the best, to be covered and safe; None: none ever was."""
         return None if self.recommendation is None else self.recommendation.volume
 
     @property
@@ -146,7 +146,9 @@ class Plan:
         unlikely; from the mark of ``azygos_reflux`` on, reflux no longer is.
         """
         wanted = plan_number("unlikely") if share is None else share
-        return mark(event, self.chances[event], self.volumes_mL, wanted)
+        return mark(
+            event, self.chances[match_name(event, self.chances, "event")], self.volumes_mL, wanted
+        )
 
     def to_dataframe(self, volume_mL: float | None = None) -> "pd.DataFrame":
         """One row a draw, in order, be it simulated or not.

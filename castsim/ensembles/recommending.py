@@ -9,6 +9,7 @@ from castsim.ensembles.targets import plan_number
 
 FloatArray = NDArray[np.float64]
 BoolArray = NDArray[np.bool_]
+IntArray = NDArray[np.int64]
 Interval = tuple[float, float]
 
 RESAMPLES = 1000
@@ -28,8 +29,9 @@ class Recommendation:
         Classification and Regression Trees, 3.4.3. What more agent risks is not in the chance of
         success, so that of volumes that cannot be told apart the least is taken
     best : the least of those with the largest chance
-    interval : bootstrap interval of `best`, 95 %; None: there are too few successes
+    interval : bootstrap interval of `volume`, 95 %; None: there are too few successes
         (``interval_successes``) to say
+    best_interval : the same of `best`
     window : stretch about `best` in which the chance stays within 90 % of its largest. In few
         draws rather too narrow, as the largest of noisy chances is too large
     other_stretches : further ones, with volumes between that are clearly worse
@@ -40,6 +42,7 @@ class Recommendation:
     volume: float
     best: float
     interval: Interval | None
+    best_interval: Interval | None
     window: Interval
     other_stretches: tuple[Interval, ...]
     optimism: float
@@ -65,34 +68,45 @@ def recommend(success: BoolArray, volumes: FloatArray, seed: int) -> Recommendat
     patterns, count = np.unique(success, axis=0, return_counts=True)
     rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(_STREAM,)))
     # whole numbers, so that their sums are exact in whatever order they are taken
-    resampled = rng.multinomial(draws, count / draws, size=RESAMPLES) @ patterns.astype(float)
+    weights = rng.multinomial(draws, count / draws, size=RESAMPLES)
+    resampled = weights @ patterns.astype(float)
     chosen = resampled.argmax(axis=1)
-    interval = None
-    if successes[best] >= plan_number("interval_successes"):
-        low, high = np.quantile(chosen, [0.025, 0.975], method="nearest")
-        interval = (float(volumes[low]), float(volumes[high]))
-    good = successes >= _enough(successes[best])
-    worse = resampled < _enough(resampled[:, [best]])
-    stretches = _stretches(good, worse.mean(axis=0) >= 0.95)
+    worse = (resampled < _enough(resampled[:, [best]])).mean(axis=0) >= 0.95
+    stretches = _stretches(successes >= _enough(successes[best]), worse)
     run = next(one for one in stretches if one[0] <= best <= one[1])
+    interval = best_interval = None
+    if successes[best] >= plan_number("interval_successes"):
+        given = [_given(patterns, *one, worse) for one in zip(weights, resampled, strict=True)]
+        interval, best_interval = _middle(np.array(given), volumes), _middle(chosen, volumes)
     return Recommendation(
-        volume=float(volumes[_least_as_good(success, best, run[0])]),
+        volume=float(volumes[_given(patterns, count, successes, worse)]),
         best=float(volumes[best]),
         interval=interval,
+        best_interval=best_interval,
         window=_ends(run, volumes),
         other_stretches=tuple(_ends(other, volumes) for other in stretches if other is not run),
         optimism=float((resampled.max(axis=1) - successes[chosen]).mean() / draws),
     )
 
 
-def _least_as_good(success: BoolArray, best: int, first: int) -> int:
-    """Least place from `first` on that is worse than `best` by no more than a standard error.
+def _given(patterns: BoolArray, count: IntArray, successes: FloatArray, worse: BoolArray) -> int:
+    """Place of the volume that is recommended to draws of which `count` have each of `patterns`.
 
-    The error is that of no difference (McNemar 1947): of as many draws in which only one of the two
+    The least of the stretch about the best that is worse by no more than a standard error. The
+    error is that of no difference (McNemar 1947): of as many draws in which only one of the two
     volumes succeeds, so many fall to either by chance.
     """
-    lost = success[:, [best]].astype(int) - success[:, first : best + 1]
-    return first + int(np.argmax(lost.sum(axis=0) ** 2 <= (lost**2).sum(axis=0)))
+    best = int(successes.argmax())
+    stretches = _stretches(successes >= _enough(successes[best]), worse)
+    first = next(low for low, high in stretches if low <= best <= high)
+    lost = patterns[:, [best]].astype(int) - patterns[:, first : best + 1]
+    return first + int(np.argmax((count @ lost) ** 2 <= count @ lost**2))
+
+
+def _middle(place: IntArray, volumes: FloatArray) -> Interval:
+    """Volumes between which 95 % of the places of bootstrap samples lie."""
+    low, high = np.quantile(place, [0.025, 0.975], method="nearest")
+    return float(volumes[low]), float(volumes[high])
 
 
 def _enough(most: FloatArray) -> FloatArray:

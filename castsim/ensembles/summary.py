@@ -1,7 +1,6 @@
 """Summary: what a plan says, in the words that a clinician reads first."""
 
 import math
-from collections import Counter
 from dataclasses import dataclass
 
 from castsim.ensembles.curves import Mark
@@ -10,7 +9,7 @@ from castsim.ensembles.indices import HELD, Share
 from castsim.ensembles.planning import Plan
 from castsim.ensembles.recommending import Interval, Recommendation
 from castsim.ensembles.sampling import rules_left_out
-from castsim.ensembles.wording import patients, reason
+from castsim.ensembles.wording import kinds_of, patients
 
 MAIN = "covered_and_safe"
 VALIDATION = (
@@ -109,7 +108,7 @@ def reservations(plan: Plan) -> list[str]:
 
 def _told_first(plan: Plan) -> list[str]:
     lines = [*reservations(plan), VALIDATION]
-    best = plan.at("covered_and_safe")
+    best = _largest(plan)
     if plan.recommendation is not None and best[0] < 0.5:
         likelier = "Failure is likelier than success at any volume"
         doubt = "" if best[2] < 0.5 else ", although the interval of the best chance reaches a half"
@@ -117,19 +116,19 @@ def _told_first(plan: Plan) -> list[str]:
     return lines
 
 
+def _largest(plan: Plan) -> tuple[float, float, float]:
+    """Chance to be covered and safe where it is largest, which the recommended volume's is near."""
+    return plan.at(MAIN, None if plan.recommendation is None else plan.recommendation.best)
+
+
 def _unreachable(plan: Plan) -> str:
     """In how many it cannot be done, why mostly, and of whom all else is."""
     name = plan.study.arms[plan.arm].name
-    reasons = Counter(
-        reason(text).removeprefix(f"{name}: ").partition(";")[0]
-        for text in plan.unreachable.values()
-    )
-    ((why, count),) = reasons.most_common(1)
+    ((why, count), *_) = kinds_of(name, plan.unreachable.values())
     often = "" if count == len(plan.unreachable) else f"{count} of {len(plan.unreachable)}: "
     return (
-        f"In {percent(plan.unreachable_share)} of {plan.computed} random patients the tip cannot "
-        f"be brought to its place ({often}{why}). All chances are those of the "
-        f"{_patients(plan)}."
+        f"In {percent(plan.unreachable_share)} of {plan.computed} random patients this cannot be "
+        f"carried out ({often}{why}). All chances are those of the {_patients(plan)}."
     )
 
 
@@ -154,7 +153,8 @@ def _headline(plan: Plan) -> str:
         for event, words in (("azygos_reflux", "azygos reflux"), ("embolised", "embolised"))
     )
     return (
-        f"{_start(plan, one)} {one.volume:.2f} mL out of the tip ({_window(one)}): "
+        f"{_start(plan, one)} {one.volume:.2f} mL{_between(one.interval)} out of the tip "
+        f"({_window(one)}): "
         f"covered and safe in {percent(plan.at(MAIN))} of {_whom(plan)}; {risks}. "
         "Window: the chance to be covered and safe stays near its largest; not a safe range."
     )
@@ -164,7 +164,7 @@ def _start(plan: Plan, one: Recommendation) -> str:
     """Nobody is told to inject what is likelier to fail."""
     if one.interval is None:
         return "Best of the volumes tried, on few successes:"
-    return "Inject" if plan.at(MAIN)[0] >= 0.5 else "The least bad volume is"
+    return "Inject" if _largest(plan)[0] >= 0.5 else "The least bad volume is"
 
 
 def _patients(plan: Plan) -> str:
@@ -173,6 +173,10 @@ def _patients(plan: Plan) -> str:
 
 def _whom(plan: Plan) -> str:
     return "patients reached" if plan.unreachable else "simulated patients"
+
+
+def _between(interval: Interval | None) -> str:
+    return "" if interval is None else f" [{_range(interval)}]"
 
 
 def _window(one: Recommendation) -> str:
@@ -319,12 +323,12 @@ def _limits(plan: Plan) -> list[str]:
 
 
 def _sureness(one: Recommendation, plan: Plan) -> str:
-    if one.interval is None:
+    if one.best_interval is None:
         text = "Successes are too few to say how sure the volume is"
     else:
         text = (
-            f"The chance is largest at {one.best:.2f} mL [{_range(one.interval)}]; at the volume "
-            "given it is lower by no more than a standard error"
+            f"The chance is largest at {one.best:.2f} mL{_between(one.best_interval)}; at the "
+            "volume given it is lower by no more than a standard error"
         )
     if one.other_stretches:
         others = " and ".join(_range(ends) for ends in one.other_stretches)

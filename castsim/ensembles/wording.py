@@ -1,6 +1,8 @@
 """Events and numbers as people read them."""
 
-from collections.abc import Mapping
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 EVENT_NAMES = {
@@ -14,6 +16,7 @@ EVENT_NAMES = {
     "stopped": "stalled",
 }
 """Events in the order in which they are read, as people call them."""
+_NUMBER = re.compile(r"(?<![\w.])[-−]?\d+(\.\d+)?(?!\w)")
 
 
 def patients(draws: Mapping[str, Any]) -> str:
@@ -34,6 +37,27 @@ def reason(error: str) -> str:
     'tip: no foraminal T7 left'
     """
     return error.partition(": ")[2]
+
+
+def kinds_of(name: str, errors: Iterable[str]) -> list[tuple[str, int]]:
+    """What errors of the scenario `name` say but for their numbers, and how often, most first.
+
+    >>> kinds_of("a", ["E: a: balloon too small for 3.4 mm", "E: a: balloon too small for 4 mm"])
+    [('balloon too small for … mm', 2)]
+    >>> kinds_of("a", ["E: a: no foraminal T7 left in this anatomy; it has T6"])
+    [('no foraminal T7 left in this anatomy', 1)]
+    """
+    told = (reason(error).removeprefix(f"{name}: ").partition(";")[0] for error in errors)
+    return Counter(map(without_numbers, told)).most_common()
+
+
+def without_numbers(text: str) -> str:
+    """Text in which numbers, which differ from patient to patient, are left out.
+
+    >>> without_numbers("T9: 3.4 mm")
+    'T9: … mm'
+    """
+    return _NUMBER.sub("…", text)
 
 
 def millilitres(low: float, high: float) -> str:

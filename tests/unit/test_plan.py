@@ -207,7 +207,7 @@ def test_patients_who_cannot_be_reached_are_a_result(tmp_path: Path) -> None:
     assert plan.at("covered")[1] == pytest.approx(wilson(np.array([97]), 97).low[0])
     words = summarise(plan)
     assert words.first == (
-        "In 3 % [1–8 %] of 100 random patients the tip cannot be brought to its place (2 of 3: "
+        "In 3 % [1–8 %] of 100 random patients this cannot be carried out (2 of 3: "
         "tip: no foraminal T9 right in this anatomy). All chances are those of the 97 patients "
         "reached.",
         VALIDATION,
@@ -299,8 +299,9 @@ def test_the_first_sentence_has_volume_window_and_intervals(good: Plan) -> None:
     words = summarise(good)
     assert words.sentence == f"{VALIDATION} {words.headline}"
     assert words.headline.startswith(
-        "Inject 0.30 mL out of the tip (window 0.30–0.48 mL): covered and safe in 75 % [60–86 %] "
-        "of simulated patients; azygos reflux 12 % [5–26 %]; embolised 0 % [0–9 %]. Window: "
+        "Inject 0.30 mL [0.30–0.30 mL] out of the tip (window 0.30–0.48 mL): covered and "
+        "safe in 75 % [60–86 %] of simulated patients; azygos reflux 12 % [5–26 %]; embolised 0 % "
+        "[0–9 %]. Window: "
     )
 
 
@@ -308,8 +309,16 @@ def test_failure_is_told_where_it_is_likelier(tmp_path: Path) -> None:
     rare = plan_of(tmp_path / "rare", [0.3] * 20 + [NEVER] * 80, [0.5] * 100)
     assert summarise(rare).sentence.startswith(
         f"{VALIDATION} Failure is likelier than success at any volume. "
-        "The least bad volume is 0.30 mL out of the tip"
+        "The least bad volume is 0.30 mL [0.30–0.30 mL] out of the tip"
     )
+    # 49 % by the volume that is given, 51 % by the best: not unlikelier at *any* volume
+    covers = [0.30] * 46 + [0.30] * 3 + [0.36] * 5 + [NEVER] * 46
+    refluxes = [NEVER] * 46 + [0.34] * 3 + [NEVER] * 51
+    mixed = plan_of(tmp_path / "mixed", covers, refluxes)
+    assert (mixed.at("covered_and_safe")[0], mixed.recommended_mL) == (0.49, pytest.approx(0.3))
+    assert mixed.at("covered_and_safe", 0.36)[0] == 0.51
+    assert "Failure" not in summarise(mixed).sentence
+    assert "Inject 0.30 mL" in summarise(mixed).headline
     even = plan_of(tmp_path / "even", [0.3] * 48 + [NEVER] * 52, [0.5] * 100)
     assert "reaches a half" in summarise(even).sentence
     sure = plan_of(tmp_path / "sure", [0.3] * 60 + [NEVER] * 40, [0.5] * 100)
@@ -343,7 +352,9 @@ def test_no_bare_certainty(tmp_path: Path, covers: float, refluxes: float, draws
     assert SHARE_WITH_INTERVAL.search(words.headline)
     assert "simulated patient" in words.headline
     if plan.recommended_mL is not None:
-        assert f"{plan.recommended_mL:.2f} mL out of the tip (window " in words.headline
+        between = "" if plan.recommended_interval_mL is None else r" \[[0-9.–]+ mL\]"
+        volume = rf"{plan.recommended_mL:.2f} mL{between} out of the tip \(window "
+        assert re.search(volume, words.headline)
 
 
 @pytest.mark.parametrize(

@@ -232,7 +232,7 @@ def test_patients_who_cannot_be_reached_are_in_the_page_and_the_report(
     assert draws["unreachable_share"]["estimate"] == pytest.approx(2 / 19, abs=1e-6)
     text = Page(plan_page(hopeless)).text
     assert "from 17 patients reached of 20 drawn" in text
-    told = text.index("In 11 % [3–31 %] of 19 random patients the tip cannot be brought")
+    told = text.index("In 11 % [3–31 %] of 19 random patients this cannot be carried out")
     assert told < text.index("No volume up to 2.00 mL")
     assert "Not reached" in text
     assert "<b>draw 11</b>" in text

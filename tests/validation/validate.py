@@ -32,7 +32,7 @@ from tests.validation.side_branch import past_balloon, past_balloon_across
 
 T = TypeVar("T")
 
-DRAWS, HELD_DRAWS, PHANTOMS, ANATOMIES, REVERSALS, RESTS = 400, 64, 64, 100, 64, 8
+DRAWS, HELD_DRAWS, PHANTOMS, ANATOMIES, REVERSALS, RESTS = 128, 16, 24, 48, 24, 8
 
 
 class Clock:
