@@ -19,7 +19,7 @@ from geometry.centerline_mesh import CentrelineMesh, centreline_mesh
 from geometry.levels import Level, Side
 from geometry.structures import Structure
 
-ROUNDS = 5
+ROUNDS = 7
 Patient = tuple[Anatomy, CentrelineMesh, VenousFlow]
 
 

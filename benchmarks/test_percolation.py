@@ -25,8 +25,6 @@ JUNCTIONS, CELLS_A_VEIN = 2860, 66
 """With half as many veins again as a tree has: 283 000 cells."""
 OUTLETS = 1000
 """Blind cells behind the highest thresholds: what OpenPNM's trapping takes an outlet for."""
-SLOW_ROUNDS = 3
-"""OpenPNM's trapping loops in Python: half a minute a round."""
 LATTICE = "invasion percolation, 100³ bond lattice"
 NETWORK = "invasion percolation, quasi-1-D network of 283 000 cells"
 TRAPS = "invasion percolation with trapping, 100³ bond lattice"
@@ -191,11 +189,11 @@ def test_traps(benchmark: BenchmarkFixture) -> None:
 
 @pytest.mark.measures(TRAPS, "OpenPNM", package="openpnm", items=SIZE**3)
 def test_traps_openpnm(benchmark: BenchmarkFixture) -> None:
-    compare(benchmark, lattice, True, SLOW_ROUNDS)
+    compare(benchmark, lattice, True)
 
 
 def compare(
-    benchmark: BenchmarkFixture, make: Callable[[], Case], trapping: bool, rounds: int
+    benchmark: BenchmarkFixture, make: Callable[[], Case], trapping: bool, rounds: int = ROUNDS
 ) -> None:
     """Time OpenPNM, and check that castsim gives the same order of all but the outlets."""
     peer_network(make)

@@ -235,7 +235,7 @@ def test_patients_who_cannot_be_reached_are_in_the_page_and_the_report(
     told = text.index("In 11 % [3–31 %] of 19 random patients this cannot be carried out")
     assert told < text.index("No volume up to 2.00 mL")
     assert "Not reached" in text
-    assert "<b>draw 11</b>" in text
+    assert "<b>draw …</b>" in text  # numbers differ from patient to patient
 
 
 def test_the_risk_curve_shows_what_the_report_says(report: dict[str, Any]) -> None:

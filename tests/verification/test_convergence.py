@@ -8,6 +8,7 @@ branch and arc length, so every mesh has the same field of them.
 
 from functools import cache
 from itertools import pairwise
+from typing import NamedTuple
 
 import numpy as np
 import pytest
@@ -17,7 +18,7 @@ from castsim.metrics import summarise
 from castsim.scenario_file import load_scenario
 from geometry.centerline_mesh import centreline_mesh
 from geometry.levels import Level, Side
-from geometry.network import NetworkBuilder, TerminalKind
+from geometry.network import FloatArray, NetworkBuilder, TerminalKind
 from geometry.structures import Structure
 from tests.verification.verdicts import Table
 
@@ -166,9 +167,12 @@ def test_order_in_step(spread, verdict):
     verdict.at_most(SUBJECT, what, share, 0.005, source="cells of 0.0625 mm, eta 0.025 %")
 
 
-# --- a whole cast -----------------------------------------------------------------------------
+# --- whole casts ------------------------------------------------------------------------------
 
 PLANNED_ML = 0.5
+PATIENTS = range(8)
+"""Of the commonest anatomy, with other strands each: where two veins are nearly as weak another
+mesh opens the other one, so that casts are compared by the patient and judged by all of them."""
 CHANGES = {
     "0.5 mm, η 1 % (default)": (),
     "1 mm": ("mesh.cell_mm=1.0",),
@@ -178,12 +182,24 @@ CHANGES = {
     "η 0.5 %": ("mesh.eta=0.005",),
     "η 0.25 %": ("mesh.eta=0.0025",),
 }
+FINER = ("0.25 mm", "η 0.5 %", "η 0.25 %")
+"""What tells the error of the default; coarser ones are in the table only."""
+SCENARIOS = ("right-t9", "left-t7", "c6")
 
 
-@cache
-def cast_of(name, *overrides):
-    scenario = load_scenario(name, [f"injection.volume_mL={PLANNED_ML}", *overrides])
-    return castsim.run(scenario)
+class Change(NamedTuple):
+    """What cells or steps change in the casts of all patients, (p,) each."""
+
+    coverage: FloatArray  # degrees
+    embolised: FloatArray  # mL
+    shift: FloatArray  # median shift of arrivals in the veins of both, of the volume; NaN: none
+    overlap: FloatArray  # share of the veins' volume that both casts reached
+    solves: FloatArray
+
+
+def cast_of(name, patient, *overrides):
+    given = (f"injection.volume_mL={PLANNED_ML}", f"patient.seed={patient}")
+    return castsim.run(load_scenario(name, [*given, *overrides]))
 
 
 def reached(cast):
@@ -197,86 +213,99 @@ def reached(cast):
     return places
 
 
-def compared(name, change):
-    """Share of the veins' volume that both casts reached, and the median shift of arrivals, mm3."""
-    mesh = cast_of(name).mesh
-    ours, other = (reached(cast_of(name, *c)) for c in ((), CHANGES[change]))
-    keys = sorted(ours.keys() & other.keys())
-    a, b = (np.array([places[key] for key in keys]) for places in (ours, other))
+def compared(one, other):
+    """Share of the veins' volume that both casts reached, and the median shift of arrivals."""
+    mesh = one.mesh
+    ours, theirs = reached(one), reached(other)
+    keys = sorted(ours.keys() & theirs.keys())
+    a, b = (np.array([places[key] for key in keys]) for places in (ours, theirs))
     cell = [mesh.cell_at(*key) for key in keys]
     area = (mesh.flow.cell_radius * mesh.flow.cell_radius_minor)[cell]
     both = np.isfinite(a) & np.isfinite(b)
     overlap = 2 * area[both].sum() / (area[np.isfinite(a)].sum() + area[np.isfinite(b)].sum())
-    return overlap, float(np.median(np.abs(a[both] - b[both])))
+    shift = np.median(np.abs(a[both] - b[both])) if both.any() else np.nan
+    return overlap, shift / (1000 * PLANNED_ML)
+
+
+@cache
+def changes_of(name):
+    """What each of `CHANGES` does to a scenario."""
+    rows = {change: [] for change in CHANGES}
+    for patient in PATIENTS:
+        usual = cast_of(name, patient)
+        was = summarise(usual)
+        for change, overrides in CHANGES.items():
+            cast = cast_of(name, patient, *overrides)
+            now = summarise(cast)
+            overlap, shift = compared(usual, cast)
+            degrees = now["coverage"]["deg"] - was["coverage"]["deg"]
+            more = now["embolised_mL"] - was["embolised_mL"]
+            rows[change].append((degrees, more, shift, overlap, cast.injection.solves))
+    return {change: Change(*np.array(found, dtype=float).T) for change, found in rows.items()}
+
+
+def with_error(values, digits):
+    """Mean and its standard error."""
+    error = values.std(ddof=1) / np.sqrt(len(values))
+    return f"{values.mean():+.{digits}f} ± {error:.{digits}f}"
 
 
 COVERAGE_DEG = 30.0
 """About one strand of eight round the root."""
 EMBOLISED_ML = 0.01
 """What an operator does not notice in the azygos system."""
-OTHER_STRAND = pytest.mark.xfail(
-    strict=False,
-    reason="beyond the foramen two veins are nearly as weak, and another mesh or step opens the "
-    "other one: single casts differ there, only ensembles can be compared",
+BY_DEFAULT = f"the default mesh and step in the same patients, {len(PATIENTS)} of them"
+MORE_IS_SWEPT = pytest.mark.xfail(
+    strict=True,
+    reason="with cells of 0.25 mm more agent is carried off, by 0.02 mL of 0.5 in the mean; why is "
+    "not known",
 )
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["right-t9", "left-t7", "c6"])
-def test_a_whole_cast(name, verdict):
-    """What the defaults cost in a bundled scenario: coverage and arrivals."""
-    lines, shifts, degrees = [], [], []
-    for change, overrides in CHANGES.items():
-        cast = cast_of(name, *overrides)
-        found = summarise(cast)
-        overlap, shift = compared(name, change)
-        shifts.append(shift / (1000 * PLANNED_ML))
-        degrees.append(found["coverage"]["deg"])
-        lines.append(
-            (
-                change,
-                f"{degrees[-1]:.0f}",
-                f"{found['embolised_mL']:.4f}",
-                f"{100 * shifts[-1]:.2g} %",
-                f"{100 * overlap:.0f} %",
-                f"{cast.injection.solves}",
-            )
+@pytest.mark.parametrize("name", SCENARIOS)
+def test_whole_casts(name, verdict):
+    """What the defaults cost in a bundled scenario: coverage, arrivals, the veins filled."""
+    found = changes_of(name)
+    lines = tuple(
+        (
+            change,
+            with_error(one.coverage, 1),
+            with_error(one.embolised, 4),
+            f"{100 * np.nanmedian(one.shift):.2g} %",
+            f"{100 * np.median(one.overlap):.0f} %",
+            f"{one.solves.mean():.0f}",
         )
-    header = ("mesh and step", "coverage, °", "embolised, mL", "median shift of arrivals")
-    table = Table(
-        f"`{name}`, {PLANNED_ML} mL: what cells and steps change, against the default (shifts in "
-        "parts of the injected volume)",
-        (*header, "cast in the same veins", "solves"),
-        tuple(lines),
+        for change, one in found.items()
     )
-    source = "the same with the default mesh and step"
-    what = f"{name}: coverage when cells or steps change, degrees"
-    verdict(SUBJECT, what, degrees, degrees[0], source=source, atol=COVERAGE_DEG, table=table)
-    what = f"{name}: median shift of arrivals when cells or steps change, of the volume"
-    verdict.at_most(SUBJECT, what, shifts, 0.05, source=source)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("name", ["right-t9", pytest.param("left-t7", marks=OTHER_STRAND), "c6"])
-def test_embolised_volume(name, verdict):
-    found = [summarise(cast_of(name, *change))["embolised_mL"] for change in CHANGES.values()]
-    what = f"{name}: embolised when cells or steps change, mL"
-    source = "the same with the default mesh and step"
-    verdict(SUBJECT, what, found, found[0], source=source, atol=EMBOLISED_ML)
+    header = ("mesh and step", "coverage, °", "embolised, mL", "shift of arrivals")
+    table = Table(
+        f"`{name}`, {PLANNED_ML} mL, {len(PATIENTS)} patients: what cells and steps change, "
+        "against the default (mean and its standard error; medians; shifts in parts of the volume)",
+        (*header, "cast in the same veins", "solves"),
+        lines,
+    )
+    what = f"{name}: coverage with finer cells or steps less that with the default, degrees, mean"
+    means = [found[change].coverage.mean() for change in FINER]
+    verdict(SUBJECT, what, means, [0.0] * 3, source=BY_DEFAULT, atol=COVERAGE_DEG, table=table)
+    what = f"{name}: median shift of arrivals with finer cells or steps, of the volume"
+    shifts = [np.nanmedian(found[change].shift) for change in FINER]
+    verdict.at_most(SUBJECT, what, shifts, 0.05, source=BY_DEFAULT)
+    what = f"{name}: cast in the same veins with finer cells or steps, share, median"
+    overlaps = [np.median(found[change].overlap) for change in FINER]
+    verdict.at_least(SUBJECT, what, overlaps, 0.8, source=BY_DEFAULT)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
     "name",
     [
-        "right-t9",
-        pytest.param("left-t7", marks=OTHER_STRAND),
-        pytest.param("c6", marks=OTHER_STRAND),
+        pytest.param("right-t9", marks=MORE_IS_SWEPT),
+        pytest.param("left-t7", marks=MORE_IS_SWEPT),
+        "c6",
     ],
 )
-def test_a_cast_fills_the_same_veins(name, verdict):
-    """By volume of vein, within 1 mm and 0.25 mm, 2 % and 0.25 %."""
-    overlaps = [compared(name, change)[0] for change in CHANGES]
-    what = f"{name}: cast in the same veins when cells or steps change, share"
-    source = "the same with the default mesh and step"
-    verdict.at_least(SUBJECT, what, overlaps, 0.8, source=source)
+def test_embolised_volume(name, verdict):
+    means = [changes_of(name)[change].embolised.mean() for change in FINER]
+    what = f"{name}: embolised with finer cells or steps less that with the default, mL, mean"
+    verdict(SUBJECT, what, means, [0.0] * 3, source=BY_DEFAULT, atol=EMBOLISED_ML)
