@@ -18,7 +18,7 @@ from geometry.flowmesh import BoolArray, FloatArray, IntArray
 NEEDED_RADII = 2.0
 """Way from agent, in radii of the veins, within which cells are awake: what is uneven over a
 section of a tube fades to 1/e in less than half a radius."""
-SPARE_RADII = 4.0
+SPARE_RADII = 2.0
 """Radii more that are woken at once, so that it happens seldom."""
 NEXT = 1e-3
 """Radii between sections whose cubes touch, but which are no neighbours on the centreline."""
