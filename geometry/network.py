@@ -315,7 +315,7 @@ class NetworkBuilder:
         Raises
         ------
         GeometryError
-            If there is no branch, or one has points or radii that cannot be.
+            If there is no branch, one has points or radii that cannot be, or two have one key.
         """
         if not self._blocks:
             raise GeometryError("a network needs at least one branch")
@@ -343,6 +343,9 @@ class NetworkBuilder:
             valve_direction=np.array([v[2] for v in self._valves], dtype=np.int64),
         )
         _check_branches(network)
+        key = np.sort(network.branch_key)
+        if (key[1:] == key[:-1]).any():
+            raise GeometryError("two branches with the same labels were drawn at the same place")
         return network
 
 

@@ -457,6 +457,13 @@ FAULTS = (
         KRON,
     ),
     fault(
+        "share of a shut-in cell over its inverse, 0/0",
+        REGION,
+        "if inside[k] == 1 or inverse[k] == 0.0:",
+        "if inside[k] == 1:",
+        "tests/unit/test_kernels_region.py",
+    ),
+    fault(
         "viscosity of resting blood swapped between owner and neighbour",
         BLOOD,
         "viscosity[owner[f]] * half[f, 0] + viscosity[neighbour[f]] * half[f, 1]",
