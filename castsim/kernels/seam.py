@@ -9,6 +9,7 @@ Both kinds of region list `faces`, whose law a solve works out, and `cell`, whos
 sets; `size` tells how many they are (`CELLS`, `FACES`).
 """
 
+from functools import wraps
 from typing import Any
 
 from numba.core import types
@@ -32,26 +33,44 @@ def variant(stub: Any, kind: type) -> Any:
             return lambda *given: function(*given)  # noqa: PLW0108
 
         overload(stub, strict=False)(choose)
+        stub.variants[kind] = function
         return function
 
     return register
 
 
+def seam(function: Any) -> Any:
+    """Let a function be that variant of it which fits its arguments, where nothing is compiled."""
+    variants: dict[type, Any] = {}
+
+    @wraps(function)
+    def choose(*given: Any) -> Any:
+        (kind,) = {type(one) for one in given} & variants.keys()
+        return variants[kind](*given)
+
+    choose.variants = variants  # type: ignore[attr-defined]
+    return choose
+
+
+@seam
 def enclose(graph: Any, work: Any, plan: Plan, region: Solved, tip: int) -> None:
     """Let the solve hold all that agent has changed."""
     raise NotImplementedError
 
 
+@seam
 def prepare(graph: Any, plan: Plan, region: Solved) -> None:
     """List cells and faces anew if need be; a new solve begins."""
     raise NotImplementedError
 
 
+@seam
 def place_of(plan: Plan, region: Solved, cell: int) -> int:
     """Place of a cell in `work.base` and `work.unit`."""
     raise NotImplementedError
 
 
+@seam
 def linear_solve(
     graph: Any,
     state: Any,
@@ -70,16 +89,19 @@ def linear_solve(
     raise NotImplementedError
 
 
+@seam
 def noise(region: Solved, rounds: int, largest: float) -> float:
     """Drive of a diode, Pa, below which it may be the solver's error, after `rounds` in vain."""
     raise NotImplementedError
 
 
+@seam
 def surrounded(region: Solved, cell: int) -> bool:
     """Whether all flows around a cell are known."""
     raise NotImplementedError
 
 
+@seam
 def hand_over(
     graph: Any,
     agent: Any,
@@ -95,6 +117,7 @@ def hand_over(
     raise NotImplementedError
 
 
+@seam
 def wider(region: Solved) -> bool:
     """Whether the region must be made anew, or another plan, before the next step."""
     raise NotImplementedError

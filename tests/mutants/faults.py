@@ -461,7 +461,7 @@ FAULTS = (
         REGION,
         "if inside[k] == 1 or inverse[k] == 0.0:",
         "if inside[k] == 1:",
-        "tests/unit/test_kernels_region.py",
+        REGION_TEST,
     ),
     fault(
         "viscosity of resting blood swapped between owner and neighbour",
