@@ -9,7 +9,6 @@ Both kinds of region list `faces`, whose law a solve works out, and `cell`, whos
 sets; `size` tells how many they are (`CELLS`, `FACES`).
 """
 
-from functools import wraps
 from typing import Any
 
 from numba.core import types
@@ -43,11 +42,11 @@ def seam(function: Any) -> Any:
     """Let a function be that variant of it which fits its arguments, where nothing is compiled."""
     variants: dict[type, Any] = {}
 
-    @wraps(function)
     def choose(*given: Any) -> Any:
         (kind,) = {type(one) for one in given} & variants.keys()
         return variants[kind](*given)
 
+    choose.__name__, choose.__doc__ = function.__name__, function.__doc__
     choose.variants = variants  # type: ignore[attr-defined]
     return choose
 
