@@ -93,6 +93,8 @@ def read_report(folder: Path) -> dict[str, Any]:
         content = json.loads(path.read_text(encoding="utf-8"))
         report = CastReport.model_validate(content).model_dump(mode="json", by_alias=True)
     except (FileNotFoundError, NotADirectoryError) as error:
+        if folder.name == REPORT:
+            raise ResultError(f"{folder}: name the folder that it lies in") from error
         raise ResultError(f"{folder}: {_no_result(folder)}") from error
     except OSError as error:
         raise ResultError(f"{path}: cannot be read: {error.strerror or error}") from error

@@ -153,7 +153,7 @@ def _check_volume(folder: Path, volume_mL: float | None) -> None:
     injected = read_report(folder)["injected_mL"]
     if volume_mL is not None and not 0.0 <= volume_mL <= injected + SLACK_ML:
         raise ResultError(
-            f"--volume-ml {volume_mL:g}: {injected:.3f} mL were injected; name a volume from 0 "
+            f"--volume-mL {volume_mL:g}: {injected:.3f} mL were injected; name a volume from 0 "
             "to that"
         )
 

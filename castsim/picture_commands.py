@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from castsim.command_options import CastArgument, NoRenderOption, QuietOption
+from castsim.command_options import CastArgument, QuietOption
 
 
 def render(
@@ -21,8 +21,8 @@ def render(
     volume_mL: Annotated[
         float | None,
         typer.Option(
-            "--volume-ml",
             "--volume-mL",
+            "--volume-ml",
             metavar="ML",
             help="Cast when so much was injected; default all.",
         ),
@@ -86,7 +86,9 @@ def report(
         Path | None,
         typer.Option("-o", "--output", metavar="FILE.html", help="Default CASTDIR/report.html."),
     ] = None,
-    no_render: NoRenderOption = False,
+    no_render: Annotated[
+        bool, typer.Option("--no-render", help="Leave the pictures of the cast out.")
+    ] = False,
     quiet: QuietOption = False,
 ) -> None:
     """Write one offline page about a cast: summary, pictures, curves, veins, assumptions."""
