@@ -115,7 +115,7 @@ def test_solve(benchmark: BenchmarkFixture, system: System) -> None:
 
 @pytest.mark.measures(SOLVE, "pyamg, smoothed aggregation + CG", package="pyamg", items=528_757)
 def test_solve_pyamg(benchmark: BenchmarkFixture, system: System) -> None:
-    pyamg = pytest.importorskip("pyamg")
+    pyamg = pytest.importorskip("pyamg", reason="pyamg is not installed: `make peers`")
     matrix = system.matrix
 
     def solve() -> FloatArray:

@@ -393,6 +393,28 @@ def cycle(levels: Levels, right: FloatArray, x: FloatArray) -> None:
 
 
 @kernel
+def advance(
+    levels: Levels, left: FloatArray, x: FloatArray, scratch: FloatArray, strength: float
+) -> float:
+    """One turn of flexible conjugate gradients; return the strength for the next.
+
+    `scratch` holds what a cycle made of `left`, the way, its image, and `left` of the turn before.
+    """
+    turned, way, image, before = scratch[0], scratch[1], scratch[2], scratch[3]
+    now = dot(turned, left)
+    keep = (now - dot(turned, before)) / strength
+    for i in range(len(x)):
+        way[i] = turned[i] + keep * way[i]
+        before[i] = left[i]
+    times(levels, 0, way, image)
+    step = dot(way, left) / dot(way, image)
+    for i in range(len(x)):
+        x[i] += step * way[i]
+        left[i] -= step * image[i]
+    return now
+
+
+@kernel
 def solve(
     levels: Levels, source: FloatArray, x: FloatArray, tolerance: float, most: int
 ) -> tuple[int, float]:
@@ -406,24 +428,14 @@ def solve(
     for i in range(n):
         residual[i] = source[i] - residual[i]
     goal = tolerance * np.sqrt(dot(source, source))
-    turned, way, image, before = np.empty(n), np.zeros(n), np.empty(n), np.zeros(n)
+    scratch = np.zeros((4, n))
     strength = 1.0
     left = np.sqrt(dot(residual, residual))
     for turn in range(most):
         if left <= goal:
             return turn, left / goal * tolerance if goal > 0.0 else 0.0
-        cycle(levels, residual, turned)
-        now = dot(turned, residual)
-        keep = (now - dot(turned, before)) / strength
-        for i in range(n):
-            way[i] = turned[i] + keep * way[i]
-            before[i] = residual[i]
-        times(levels, 0, way, image)
-        step = dot(way, residual) / dot(way, image)
-        for i in range(n):
-            x[i] += step * way[i]
-            residual[i] -= step * image[i]
-        strength = now
+        cycle(levels, residual, scratch[0])
+        strength = advance(levels, residual, x, scratch, strength)
         left = np.sqrt(dot(residual, residual))
     return most, left / goal * tolerance if goal > 0.0 else 0.0
 
@@ -448,8 +460,7 @@ def improve(
     turns, and whether the goal was reached
     """
     n = len(x)
-    turned, way, image, before = scratch[0], scratch[1], scratch[2], scratch[3]
-    inverse = levels.inverse
+    turned, way, before, inverse = scratch[0], scratch[1], scratch[3], levels.inverse
     rough = 0.0
     for i in range(n):
         rough += left[i] * left[i] * inverse[i]
@@ -465,14 +476,5 @@ def improve(
             for i in range(n):
                 x[i] += turned[i]
             return turn + 1, True
-        keep = (now - dot(turned, before)) / strength
-        for i in range(n):
-            way[i] = turned[i] + keep * way[i]
-            before[i] = left[i]
-        times(levels, 0, way, image)
-        step = dot(way, left) / dot(way, image)
-        for i in range(n):
-            x[i] += step * way[i]
-            left[i] -= step * image[i]
-        strength = now
+        strength = advance(levels, left, x, scratch, strength)
     return most, False

@@ -66,16 +66,23 @@ RARE = Doses((0.9, 1.0), (0.25, 0.8))
 
 
 @pytest.mark.parametrize(("doses", "draws"), [(SHARP, 128), (RARE, 512)])
-def test_the_interval_holds_the_best_volume(doses: Doses, draws: int) -> None:
+def test_intervals_hold_the_best_and_the_recommended_volume(doses: Doses, draws: int) -> None:
     rng = np.random.default_rng(1)
     tries, hits, optimism, excess = 100, 0, [], []
+    given, intervals = [], []
     for _ in range(tries):
         one = recommend(doses.draw(rng, draws), VOLUMES, 0)
         assert one is not None
+        assert one.best_interval is not None
         assert one.interval is not None
-        hits += one.interval[0] <= doses.best <= one.interval[1]
+        hits += one.best_interval[0] <= doses.best <= one.best_interval[1]
         optimism.append(one.optimism)
+        given.append(one.volume)
+        intervals.append(one.interval)
     assert_holds(hits, tries)
+    # the rule's own truth: what it gives in the middle of all samples of this size
+    rule = np.median(given)
+    assert_holds(sum(low <= rule <= high for low, high in intervals), tries)
     # what is told of the optimism is what it is, within a third
     for _ in range(1000):
         success = doses.draw(rng, draws).mean(axis=0)
