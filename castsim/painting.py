@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from castsim.scene import Paint
-from castsim.surroundings import LEAST_VOLUME
+from castsim.surroundings import last_arrival
 from castsim.themes import SCALE_STEPS, Theme
 from geometry.network import IntArray
 from geometry.structures import Compartment, Structure
@@ -15,13 +15,13 @@ if TYPE_CHECKING:
 
 
 def by_arrival(cast: "Cast", cell: IntArray, theme: Theme) -> Paint:
-    """Step of the scale for every vertex: its end is all that was injected.
+    """Step of the scale for every vertex: it ends where agent came last.
 
     Parameters
     ----------
     cell : (v,) of the flow mesh, to which each vertex belongs
     """
-    share = cast.first_volume[cell] / max(cast.injected, LEAST_VOLUME)
+    share = cast.first_volume[cell] / last_arrival(cast)
     step = np.rint((SCALE_STEPS - 1) * np.clip(share, 0.0, 1.0)).astype(np.int64)
     return Paint(step, theme.scale)
 

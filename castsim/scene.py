@@ -76,15 +76,15 @@ class Reading:
     ----------
     root : name of the target
     volume_mL : agent out of the tip by then
-    injected_mL : at the end of the run, where the scale of arrival ends
+    last_mL : agent out of the tip when it came to the last of the cast: there the scale ends
     covered_deg, coverable_deg : of the root, by then and at best
     arcs : (k, 2) rad, wrapped arcs, 0 cranial, positive towards anterior
-    arrival : (k,) when agent came to each, as a share of what was injected
+    arrival : (k,) when agent came to each, as a share of `last_mL`
     """
 
     root: str
     volume_mL: float
-    injected_mL: float
+    last_mL: float
     covered_deg: float
     coverable_deg: float
     arcs: FloatArray

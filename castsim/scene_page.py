@@ -49,7 +49,7 @@ def page(scene: Scene) -> str:
         "oblique": [round(float(turn), 4), round(float(rise), 4)],
         "least_facing": LEAST_FACING,
         "letter_threshold": LETTER_THRESHOLD,
-        "last_mL": None if scene.reading is None else round(scene.reading.injected_mL, _DECIMALS),
+        "last_mL": None if scene.reading is None else round(scene.reading.last_mL, _DECIMALS),
         "labels": [{"text": at.text, "xyz": _numbers(at.xyz)} for at in scene.labels],
         "parts": parts,
     }

@@ -301,7 +301,7 @@ class _Page:
         ramp = np.array([_rgb(one) for one in self.theme.scale], dtype=np.uint8)
         index = np.linspace(0, len(ramp) - 1, end - start).round().astype(int)
         bar = np.repeat(ramp[index][None], self._px(BAR), axis=0)
-        shown = reading.volume_mL / reading.injected_mL if reading.injected_mL > 0 else 1.0
+        shown = min(reading.volume_mL / reading.last_mL, 1.0)
         mark = start + round(shown * (end - start))
         # what is still to come is there, but faint
         later = bar[:, mark - start :]
@@ -313,7 +313,7 @@ class _Page:
         self._draw.line((mark, y - self._px(4), mark, bottom + self._px(4)), fill=self.theme.ink,
                         width=max(2, self._px(3)))  # fmt: skip
         for share, anchor in ((0.0, "la"), (0.5, "ma"), (1.0, "ra")):
-            text = f"{share * reading.injected_mL:.2f}".rstrip("0").rstrip(".") or "0"
+            text = f"{share * reading.last_mL:.2g}"
             place = (start + share * (end - start), bottom + self._px(8))
             self._say(place, text, anchor, SMALL)
         words = "mL injected when it came"

@@ -30,7 +30,7 @@ TOLERANCE_MM = 0.08
 TIP_SWELL = 1.15
 """The mark at the tip stands out of vein and cast."""
 LEAST_VOLUME = 1e-9
-"""mm3; where nothing was injected a scale has a length all the same."""
+"""mm3; where nothing came a scale has a length all the same."""
 LEAST_SATURATION = 0.5
 """A cell that holds less agent is not shown as cast."""
 
@@ -123,17 +123,28 @@ def scene_of(
 def reading_at(cast: "Cast", volume: float) -> Reading:
     """Numbers beside a picture when `volume` (mm3) has left the tip."""
     cells = cast.voxels or cast  # arcs are those of cubes where there are some
+    last = last_arrival(cast)
     cover, full = cast.coverage, cells.saturation_at(volume) >= 1.0
     held = full[cover.cell]
     return Reading(
         root=root_name(cast),
         volume_mL=mL_from_uL(volume),
-        injected_mL=mL_from_uL(cast.injected),
+        last_mL=mL_from_uL(last),
         covered_deg=cover.degrees(full),
         coverable_deg=cover.degrees(np.ones(len(full), dtype=bool)),
         arcs=np.stack([cover.start[held], cover.stop[held]], axis=1),
-        arrival=cells.first_volume[cover.cell[held]] / max(cast.injected, LEAST_VOLUME),
+        arrival=cells.first_volume[cover.cell[held]] / last,
     )
+
+
+def last_arrival(cast: "Cast") -> float:
+    """When agent came to the last of what it holds at the end, mm3 out of the tip.
+
+    Scales of arrival end there: what is injected later flows off without widening the cast.
+    """
+    cells = cast.voxels or cast
+    held = cells.first_volume[cells.saturation >= LEAST_SATURATION]
+    return max(float(held.max(initial=0.0)), LEAST_VOLUME)
 
 
 def root_name(cast: "Cast") -> str:

@@ -138,6 +138,27 @@ def test_legend_and_colour_bar_are_beside_the_picture(front):
         assert (np.abs(side - wanted).max(axis=1) < 12).sum() > 40, colour
 
 
+def lightness(colour: str) -> float:
+    """CIE L* of ``#rrggbb``, 0 black to 100 white."""
+    share = np.array([int(colour[k : k + 2], 16) / 255.0 for k in (1, 3, 5)])
+    linear = np.where(share <= 0.04045, share / 12.92, ((share + 0.055) / 1.055) ** 2.4)
+    luminance = float(linear @ [0.2126, 0.7152, 0.0722])
+    return 116.0 * np.cbrt(luminance) - 16.0 if luminance > 0.008856 else 903.3 * luminance
+
+
+@pytest.mark.parametrize("theme", THEMES.values(), ids=THEMES)
+def test_the_scale_gets_lighter_evenly_from_well_off_black_to_before_the_root(theme):
+    """Whatever one's colour vision, lightness tells early from late, and late from the root."""
+    steps = np.array([lightness(colour) for colour in theme.scale])
+    assert (np.diff(steps) > 0.0).all()
+    ninths = np.diff(steps[::7])  # single steps are rounded to 8 bits
+    assert ninths.max() < 1.7 * ninths.min()
+    assert steps[0] > 20.0
+    assert steps[-1] - steps[0] > 30.0
+    assert lightness(theme.root) - steps[-1] > 15.0
+    assert np.abs(steps - lightness(theme.paper)).min() > 35.0
+
+
 def test_two_renders_are_identical(front):
     np.testing.assert_array_equal(front.image, Front(hand_made_scene()).image)
 
@@ -321,6 +342,20 @@ def test_the_cast_is_the_part_of_the_lumen_that_agent_has_reached(still, cast):
     assert (scene.reading.arrival <= 0.5).all()
     assert len(scene.reading.arrival) == len(scene.reading.arcs)
     assert scene.reading.covered_deg <= still.scene().reading.covered_deg
+
+
+def test_the_scale_ends_where_agent_came_last_however_much_is_injected(still, cast):
+    """Surface, ring and bar have one scale, and what only flows off does not stretch it."""
+    more = SimpleNamespace(**{**vars(cast), "injected": 3.0 * cast.injected})
+    scene, longer = still.scene(), Still(more, LIGHT).scene()
+    np.testing.assert_array_equal(part(scene, "cast").paint.index, part(longer, "cast").paint.index)
+    used = np.unique(part(longer, "cast").surface.triangles)
+    assert part(longer, "cast").paint.index[used].max() == len(LIGHT.scale) - 1
+    last = cast.first_volume[cast.saturation > 0.5].max()
+    assert longer.reading.last_mL == pytest.approx(last / 1000.0)
+    np.testing.assert_array_equal(longer.reading.arrival, scene.reading.arrival)
+    ringed = cast.first_volume[cast.coverage.cell[cast.full_at(last)[cast.coverage.cell]]]
+    np.testing.assert_allclose(longer.reading.arrival, ringed / last)
 
 
 def test_before_agent_comes_there_is_no_cast_and_more_than_all_is_refused(still):
