@@ -6,7 +6,7 @@ once.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -109,7 +109,7 @@ class Studio:
     def solid(self, scene: Scene, view: View) -> Layer:
         """Draw all that is opaque, and the paper behind it."""
         self._aim(view)
-        actors = [self._add(part) for part in scene.parts if part.opacity == 1.0]
+        actors = [self._add(part) for part in _seen(scene, view) if part.opacity == 1.0]
         colour, depth = self._frame()
         self._plotter.renderer.remove_actor(actors, reset_camera=False, render=False)
         ahead = np.float32(ON_WALL_MM / (view.cut + view.far))
@@ -118,7 +118,7 @@ class Studio:
     def veils(self, scene: Scene, view: View) -> Veils:
         """Draw every veil by itself."""
         self._aim(view)
-        return Veils.of([self._veil(part) for part in scene.parts if part.opacity < 1.0])
+        return Veils.of([self._veil(part) for part in _seen(scene, view) if part.opacity < 1.0])
 
     def _veil(self, part: Part) -> Layer:
         actor = self._add(part)
@@ -175,6 +175,14 @@ class Studio:
         window.GetZbufferData(0, 0, wide - 1, high - 1, depth)
         vtk: Any = numpy_support  # has no types
         return colour, vtk.vtk_to_numpy(depth).reshape(high, wide)[::-1].copy()
+
+
+def _seen(scene: Scene, view: View) -> list[Part]:
+    """Parts as the view shows them: it may look through the target root."""
+    return [
+        replace(part, opacity=view.root_opacity) if part.name == scene.root else part
+        for part in scene.parts
+    ]
 
 
 def _averaged(fine: Frame) -> Picture:

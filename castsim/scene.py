@@ -99,9 +99,11 @@ class Scene:
     ----------
     parts : from what shows through everything to what veils everything
     labels : names of the vertebrae
+    root : name of the part that is the target root
     target : (3,) mm, middle of the target root in its foramen
     root_axis : (3,) unit vector along that root, outwards
     root_length : mm of it in the foramen
+    tip : (3,) mm, of the catheter
     half_height : mm, of the window
     side : of the target root, from which an oblique view looks
     title, facts : heading, and one line of measured results
@@ -111,9 +113,11 @@ class Scene:
 
     parts: tuple[Part, ...]
     labels: tuple[Label, ...]
+    root: str
     target: FloatArray
     root_axis: FloatArray
     root_length: float
+    tip: FloatArray
     half_height: float
     side: Side
     title: str

@@ -24,6 +24,7 @@ from castsim.scene import (
     Part,
     Scene,
 )
+from castsim.views import BELOW_MM
 from geometry.network import FloatArray
 
 _VERTEX = np.dtype([("place", "<i2", 4), ("normal", "i1", 4)])
@@ -47,6 +48,7 @@ def page(scene: Scene) -> str:
         "target": _numbers(scene.target),
         "half_height": round(scene.half_height, _DECIMALS),
         "oblique": [round(float(turn), 4), round(float(rise), 4)],
+        "axial_cut": BELOW_MM,
         "least_facing": LEAST_FACING,
         "letter_threshold": LETTER_THRESHOLD,
         "last_mL": None if scene.reading is None else round(scene.reading.last_mL, _DECIMALS),

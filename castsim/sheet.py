@@ -175,6 +175,11 @@ class _Page:
         self._scale_bar(view, box, per_mm)
         self._edges(view, box)
         across = np.stack([view.right, -view.up])
+        deep = float((scene.tip - view.focus) @ view.towards_eye)
+        if not -view.far <= deep <= view.cut:
+            x, y = middle + per_mm * (across @ (scene.tip - view.focus))
+            towards = edge_letters(np.sign(deep) * view.towards_eye)
+            self._note(f"tip {abs(deep):.0f} mm towards {towards}", (x, y), "mm", SMALL, box)
         # seen from below the names of all vertebrae would lie in one place
         for label in scene.labels if view.upright[2] else ():
             away = label.xyz - view.focus

@@ -109,9 +109,11 @@ def scene_of(
     return Scene(
         parts=tuple(part for part in parts if part.surface.n_triangles),
         labels=tuple(_name(skeleton.vertebra(level), side) for level in _shown(skeleton, drawn)),
+        root=root_name(cast),
         target=(entry + end) / 2.0,
         root_axis=(end - entry) / np.linalg.norm(end - entry),
         root_length=float(np.linalg.norm(end - entry)),
+        tip=cast.mesh.flow.cell_centroid[cast.mesh.tip_cell],
         half_height=float(window.high[2] - window.low[2]) / 2.0,
         side=side,
         title=title,

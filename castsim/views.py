@@ -13,8 +13,11 @@ CLOSE_HALF_MM = 11.0
 """Half height of the view along the root: foramen and a little of the bone about it."""
 MARGIN = 1.10
 """Room about what a view has to show."""
-SLAB_MM = 14.0
-"""Half of the thickness that a view from below shows: the veins of one level, not of all."""
+BELOW_MM, ABOVE_MM = 6.5, 13.5
+"""What a view from below shows about the root's middle: from just below the veins that wrap the
+root, which the next level's would hide, to the end of those of one level."""
+ROOT_OPACITY = 0.35
+"""Of the root where it lies before tip and cast."""
 NAMES = ("ap", "lateral", "oblique", "axial")
 
 UPWARDS = np.array([0.0, 0.0, 1.0])
@@ -33,6 +36,7 @@ class View:
     half_height : mm, of what is seen
     cut, far : mm before and behind the focus; what lies nearer or farther is cut off
     upright : (3,) what points up in the picture, not along `towards_eye`
+    root_opacity : of the target root
     """
 
     name: str
@@ -42,6 +46,7 @@ class View:
     cut: float = WHOLE_MM
     far: float = WHOLE_MM
     upright: FloatArray = field(default_factory=lambda: UPWARDS)
+    root_opacity: float = 1.0
 
     @property
     def right(self) -> FloatArray:
@@ -67,12 +72,12 @@ def named_view(scene: Scene, name: str, aspect: float) -> View:
     Parameters
     ----------
     name : ap: from the front; lateral: from the target's side; oblique: between the two, raised;
-        axial: from the feet, as scans are shown, a slab about the target
+        axial: from the feet, as scans are shown, a slab about the target, through its root
     aspect : width over height of the picture
     """
     if name == "axial":
-        words = f"axial, from below, {2 * SLAB_MM:g} mm about the root"
-        slab = View(words, scene.target, -UPWARDS, 1.0, SLAB_MM, SLAB_MM, FORWARDS)
+        words = f"axial, from below, {BELOW_MM + ABOVE_MM:g} mm about the root"
+        slab = View(words, scene.target, -UPWARDS, 1.0, BELOW_MM, ABOVE_MM, FORWARDS, ROOT_OPACITY)
         return _framed(slab, scene.frame, aspect)
     turn, rise, words = {
         "ap": (0.0, 0.0, "AP, from the front"),

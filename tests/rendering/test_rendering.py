@@ -52,7 +52,9 @@ def hand_made_scene() -> Scene:
             Part("bone", "#cdb88f", 0.28, rod((9, 12, -12), (9, 12, 10), 4.0)),
         ),
         labels=(Label("T9", np.array([-8.0, 0.0, 10.0])),),
+        root="root",
         target=np.array([9.0, 4.0, -12.0]),
+        tip=np.array([14.0, 0.0, 0.0]),
         root_axis=np.array([1.0, 0.0, 0.0]),
         root_length=10.0,
         half_height=HALF_MM,
@@ -232,6 +234,33 @@ def test_an_axial_view_is_from_below_with_the_front_upwards():
     view = named_view(hand_made_scene(), "axial", 1.0)
     assert edge_letters(view.right) == "L"
     assert edge_letters(view.up) == "A"
+
+
+def axial(*parts: Part, tip: tuple[float, ...] = (9.0, 4.0, -9.0)) -> np.ndarray:
+    scene = replace(hand_made_scene(), parts=(ROOT, *parts), tip=np.array(tip), labels=())
+    image = picture(scene, "axial", LIGHT, SIZE)
+    left, top, right, bottom = Plan.of(SIZE, 1).panels[0]
+    return image[top:bottom, left:right].astype(int)
+
+
+def test_an_axial_view_shows_what_wraps_the_root_and_nothing_that_hangs_below_it(opengl):
+    behind = Part("cast", "#602070", 1.0, rod((4, 4, -9), (14, 4, -9), 0.8))
+    below = Part("bone", "#cdb88f", 0.5, rod((4, 4, -20), (14, 4, -20), 1.0))
+    plain, wrapped = axial(), axial(behind)
+    assert (np.abs(wrapped - plain).max(axis=2) > 40).sum() > 100, "seen through the root"
+    np.testing.assert_array_equal(axial(behind, below), wrapped)
+
+
+def test_a_tip_beyond_the_slab_is_told_of_in_its_place(opengl):
+    plain, noted = axial(), axial(tip=(9.0, -5.0, -42.0))
+    rows, columns = np.nonzero(np.abs(noted - plain).max(axis=2) > 60)
+    assert len(rows) > 50
+    view = named_view(hand_made_scene(), "axial", plain.shape[1] / plain.shape[0])
+    per_mm = plain.shape[0] / (2.0 * view.half_height)
+    away = (np.array([9.0, -5.0, -42.0]) - view.focus) @ np.stack([view.right, -view.up]).T
+    centre = np.array([plain.shape[1] / 2, plain.shape[0] / 2]) + per_mm * away
+    found = (columns.min() + columns.max()) / 2, (rows.min() + rows.max()) / 2
+    np.testing.assert_allclose(found, centre, atol=6.0)
 
 
 def test_along_the_root_what_lies_beyond_its_exit_is_cut_off(opengl):
