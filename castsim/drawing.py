@@ -33,7 +33,7 @@ class Order:
     volume_mL : of the picture, or the last of the movie; None: all that was injected
     shown : besides root, tip and cast
     movie, output : file of the movie and of the picture, None: not asked for
-    frames : steps of the movie
+    frames : pictures of the movie
     size : width and height, pixels
     theme : of `THEME_NAMES`
     """

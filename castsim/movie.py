@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 FRAMES_A_SECOND = 12
 HOLD_S = 2.0
 """How long the last picture stays."""
+LEAST_S = 3.0
+"""How long the others take, so that few of them do not flash by."""
 MP4_QUALITY = 8
 """Of 10; letters stay sharp."""
 GIF_COLOURS, GIF_EXACT = 256, 24
@@ -40,25 +42,30 @@ class Movie:
     still : the cast
     view : of `castsim.views.NAMES`, or overview
     size : width and height, pixels
-    steps : of volume; there is one picture more
+    frames : pictures, in equal steps of volume from none to all, two at least
     volume_mL : of the last picture; None: all
     """
 
     still: Still
     view: str
     size: tuple[int, int]
-    steps: int
+    frames: int
     volume_mL: float | None = None
+
+    @property
+    def frames_a_picture(self) -> int:
+        """For how many frames of the file every picture but the last stays."""
+        return max(1, round(LEAST_S * FRAMES_A_SECOND / self.frames))
 
     def pictures(self, progress: "Progress") -> Iterator[Picture]:
         """Yield the pictures; what veils the cast is drawn once."""
         last = self.still.injected_mL if self.volume_mL is None else self.volume_mL
         plan = Plan.of(self.size, 3 if self.view == OVERVIEW else 1)
         views = views_of(self.still.scene(last), self.view, plan)
-        volumes = [last * step / self.steps for step in range(self.steps + 1)]
+        volumes = [last * step / (self.frames - 1) for step in range(self.frames)]
         frames = panels_at(self.still, views, plan.panel_sizes, volumes)
         for step, (scene, panels) in enumerate(frames):
-            progress("movie", step / (self.steps + 1))
+            progress("movie", step / self.frames)
             yield sheet(scene, views, panels, plan, self.still.theme)
 
 
@@ -93,12 +100,14 @@ def write_movie(movie: Movie, path: Path, progress: "Progress") -> None:
     """
     pictures = movie.pictures(progress)
     if path.suffix.lower() == ".mp4":
-        _write_mp4(pictures, path, movie.size)
+        _write_mp4(pictures, path, movie.size, movie.frames_a_picture)
     else:
-        _write_gif(pictures, path)
+        _write_gif(pictures, path, movie.frames_a_picture)
 
 
-def _write_mp4(pictures: Iterator[Picture], path: Path, size: tuple[int, int]) -> None:
+def _write_mp4(
+    pictures: Iterator[Picture], path: Path, size: tuple[int, int], repeats: int
+) -> None:
     from imageio_ffmpeg import write_frames
 
     sink = write_frames(
@@ -108,7 +117,8 @@ def _write_mp4(pictures: Iterator[Picture], path: Path, size: tuple[int, int]) -
     try:
         sink.send(None)
         for picture in pictures:
-            sink.send(picture.tobytes())
+            for _ in range(repeats):
+                sink.send(picture.tobytes())
         for _ in range(round(HOLD_S * FRAMES_A_SECOND)):
             sink.send(picture.tobytes())
     except OSError as error:
@@ -118,14 +128,14 @@ def _write_mp4(pictures: Iterator[Picture], path: Path, size: tuple[int, int]) -
         sink.close()
 
 
-def _write_gif(pictures: Iterator[Picture], path: Path) -> None:
+def _write_gif(pictures: Iterator[Picture], path: Path, repeats: int) -> None:
     """One palette for all pictures, that of the last, in which every colour has appeared."""
     from PIL import Image
 
     frames = [Image.fromarray(picture) for picture in pictures]
     palette = _palette(np.asarray(frames[-1]))
     shown = [one.quantize(palette=palette, dither=Image.Dither.NONE) for one in frames]
-    step = round(1000 / FRAMES_A_SECOND)
+    step = round(1000 * repeats / FRAMES_A_SECOND)
     shown[0].save(
         path, format="GIF", save_all=True, append_images=shown[1:], loop=0, optimize=False,
         duration=[*(step for _ in shown[1:]), round(1000 * HOLD_S)],

@@ -42,7 +42,9 @@ def render(
             "--movie", metavar="FILE.mp4|.gif", help="The injection in equal steps of volume."
         ),
     ] = None,
-    frames: Annotated[int, typer.Option("--frames", metavar="N", help="Steps of the movie.")] = 60,
+    frames: Annotated[
+        int, typer.Option("--frames", metavar="N", help="Pictures of the movie.")
+    ] = 61,
     size: Annotated[
         str | None,
         typer.Option("--size", metavar="WxH", help="Pixels; default 1600x1000, a movie 1280x800."),

@@ -25,6 +25,8 @@ UNIT_WIDTH, UNIT_HEIGHT = 1600.0, 1000.0
 """Size of a picture, pixels, for which letters and lines have the sizes given below."""
 HEADING, FOOT, SIDE = 92, 36, 300
 """Height of heading and foot, width of the legend's column."""
+LEAST_SIDE = 150
+"""Pixels, of that column: the smallest letters need it."""
 PAD = 18
 TITLE, FACTS, BODY, SMALL = 30, 22, 19, 16
 LEAST_LETTERS = 9
@@ -69,7 +71,7 @@ class Plan:
         wide, high = size
         unit = min(wide / UNIT_WIDTH, high / UNIT_HEIGHT)
         top, bottom = round(HEADING * unit), high - round(FOOT * unit)
-        edge = wide - round(SIDE * unit)
+        edge = wide - max(round(SIDE * unit), LEAST_SIDE)
         panels: tuple[Box, ...] = ((0, top, edge, bottom),)
         if views > 1:
             cut, half = round(TALL_SHARE * edge), (top + bottom) // 2

@@ -1,6 +1,7 @@
 """Movies: as many pictures as asked for, each the still of its volume; whole or not at all."""
 
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import imageio_ffmpeg
@@ -9,19 +10,19 @@ import pytest
 from PIL import Image
 
 from castsim.errors import MissingError, ResultError
-from castsim.movie import FRAMES_A_SECOND, HOLD_S, Movie, check_movie, write_movie
+from castsim.movie import FRAMES_A_SECOND, HOLD_S, LEAST_S, Movie, check_movie, write_movie
 from castsim.rendering import picture
 from castsim.results import write_file
 from castsim.still import Still
 from castsim.themes import THEMES
 
 SIZE = (640, 400)
-STEPS = 4
+FRAMES = 5
 
 
 @pytest.fixture(scope="module")
 def movie(opengl, cast) -> Movie:
-    return Movie(Still(cast, THEMES["light"]), "ap", SIZE, STEPS)
+    return Movie(Still(cast, THEMES["light"]), "ap", SIZE, FRAMES)
 
 
 @pytest.fixture(scope="module")
@@ -36,16 +37,17 @@ def pictures(movie, told) -> list[np.ndarray]:
 
 def test_a_frame_is_the_still_of_its_volume(movie, pictures):
     """Veils are drawn once for all frames, and nothing tells that from a still."""
-    assert len(pictures) == STEPS + 1
-    for step in (1, STEPS):
-        scene = movie.still.scene(movie.still.injected_mL * step / STEPS)
+    assert len(pictures) == FRAMES
+    for step in (0, 1, FRAMES - 1):
+        scene = movie.still.scene(movie.still.injected_mL * step / (FRAMES - 1))
         np.testing.assert_array_equal(pictures[step], picture(scene, "ap", THEMES["light"], SIZE))
 
 
 def test_the_cast_grows(pictures):
-    dark = [(one[60:380, :500].max(axis=2) < 70).sum() for one in pictures]
-    assert dark == sorted(dark)
-    assert dark[-1] > dark[0] + 100
+    bare = pictures[0][60:380, :480].astype(int)
+    grown = [(np.abs(one[60:380, :480] - bare).max(axis=2) > 60).sum() for one in pictures]
+    assert grown == sorted(grown)
+    assert grown[-1] > grown[1] + 100
 
 
 def test_progress_is_told_up_to_the_last_frame(pictures, told):
@@ -62,7 +64,8 @@ def test_an_mp4_holds_every_frame(movie, pictures, tmp_path):
     assert facts["size"] == SIZE
     assert facts["fps"] == FRAMES_A_SECOND
     frames = [np.frombuffer(one, np.uint8).reshape(SIZE[1], SIZE[0], 3) for one in reader]
-    assert len(frames) == STEPS + 1 + round(HOLD_S * FRAMES_A_SECOND)
+    assert len(frames) == movie.frames_a_picture * FRAMES + round(HOLD_S * FRAMES_A_SECOND)
+    assert len(frames) / FRAMES_A_SECOND == pytest.approx(LEAST_S + HOLD_S, abs=0.2)
     # the same picture but for what compression takes
     assert np.abs(frames[-1].astype(int) - pictures[-1]).mean() < 4.0
     assert np.abs(frames[0].astype(int) - pictures[0]).mean() < 4.0
@@ -71,14 +74,20 @@ def test_an_mp4_holds_every_frame(movie, pictures, tmp_path):
 def test_a_gif_holds_every_frame_and_keeps_its_colours(movie, pictures, tmp_path):
     write_movie(movie, tmp_path / "m.gif", lambda stage, done: None)
     with Image.open(tmp_path / "m.gif") as gif:
-        assert gif.n_frames == STEPS + 1
+        assert gif.n_frames == FRAMES
         assert gif.size == SIZE
-        gif.seek(STEPS)
-        assert gif.info["duration"] == 1000 * HOLD_S
+        assert gif.info["duration"] == pytest.approx(1000 * LEAST_S / FRAMES, abs=50.0)
+        gif.seek(FRAMES - 1)
+        assert gif.info["duration"] == 1000 * HOLD_S >= 1500
         last = np.asarray(gif.convert("RGB"))
     away = np.abs(last.astype(int) - pictures[-1]).max(axis=2)
     assert away.mean() < 8.0
     assert (away > 60).mean() < 0.01
+
+
+def test_many_pictures_take_a_frame_each(movie):
+    assert replace(movie, frames=61).frames_a_picture == 1
+    assert replace(movie, frames=2).frames_a_picture / FRAMES_A_SECOND == LEAST_S / 2
 
 
 def test_without_ffmpeg_one_line_names_the_remedy(monkeypatch):

@@ -6,9 +6,10 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageFont
 
 from castsim import graphics
+from castsim import sheet as sheets
 from castsim.cast_surface import cells_of
 from castsim.errors import MissingError, ResultError, ScenarioError
 from castsim.panels import Layer, Studio, Veils
@@ -21,7 +22,7 @@ from castsim.surfaces import tube
 from castsim.themes import THEMES
 from castsim.views import NAMES, View, direction, edge_letters, named_view
 from geometry.levels import Side
-from geometry.structures import Structure
+from geometry.structures import Compartment, Structure
 
 SIZE = (800, 500)
 GOLDEN = Path(__file__).parent / "golden" / "scene.png"
@@ -289,6 +290,30 @@ def test_words_stay_on_the_sheet_and_apart_whatever_its_size(size, theme):
     card = [int(THEMES[theme].card[k : k + 2], 16) for k in (1, 3, 5)]
     assert (image[: plan.side[1] - 1, -1] == card).all()
     assert (image[plan.side[1] + 1 : plan.side[3] - 1, -2] == card).all()
+
+
+@pytest.mark.parametrize("size", [(640, 400), (800, 600), (1280, 800), (700, 1400)])
+def test_no_word_of_the_legend_is_cut(size, monkeypatch):
+    cut = []
+    fitted = sheets._fitted
+
+    def watched(text: str, font: ImageFont.FreeTypeFont, room: float) -> str:
+        shown = fitted(text, font, room)
+        if shown != text and " mm · " not in text:  # a small view has little room below it
+            cut.append(text)
+        return shown
+
+    monkeypatch.setattr(sheets, "_fitted", watched)
+    names = [f"{one.value.replace('_', ' ')} veins" for one in Compartment]
+    names += ["root T12 right", "other roots", "catheter", "tip", "dural sac", "bone"]
+    thing = rod((0, 0, 0), (1, 0, 0), 1.0)
+    parts = tuple(Part(name, "#cdb88f", 1.0, thing) for name in names)
+    scene = replace(hand_made_scene(), parts=parts)
+    plan = Plan.of(size, 3)
+    views = views_of(scene, "overview", plan)
+    panels = [np.full((b - t, r - left, 3), 128, np.uint8) for left, t, r, b in plan.panels]
+    sheet(scene, views, panels, plan, LIGHT)
+    assert cut == []
 
 
 def test_render_png_writes_a_picture_of_the_size_asked_for(opengl, cast, tmp_path):
