@@ -82,7 +82,7 @@ def lines(name: str, cast: Cast) -> Iterator[str]:
         f"`castsim run {name}`: {report['injected_mL']:.2f} mL of {cast.scenario.agent} wrap "
         f"{cover['deg']:.0f}° of the root, of {cover['coverable_deg']:.0f}° at best; "
         f"{reflux['azygos_mL']:.2f} mL enter the azygos system, {report['embolised_mL']:.2f} mL "
-        f"are carried off with the blood; {report['duration_s']:.0f} s, {report['stop_reason']}."
+        f"left towards the lungs; {report['duration_s']:.0f} s, {report['stop_reason']}."
     )
     yield ""
     yield f"![Cast of {title}: overview](gallery/{name}.jpg)"

@@ -113,9 +113,10 @@ def summary(report: Mapping[str, Any]) -> Iterator[str]:
             f"mL on ({back['first_azygos_s']:.0f} s); {back['azygos_mL']:.2f} mL in all."
         )
     yield (
-        f"{report['cast_mL']:.2f} mL stay in the veins, {report['embolised_mL']:.2f} mL are "
-        f"carried off with the blood, {report['hazard_mL']:.3f} mL reach intradural veins. Along "
-        f"the catheter agent comes back {back['catheter_mm']:.1f} mm."
+        f"{report['cast_mL']:.2f} mL stay in the veins, {report['embolised_mL']:.2f} mL left "
+        "with the blood towards the lungs (azygos system, neck veins, then the heart), "
+        f"{report['hazard_mL']:.3f} mL reach intradural veins. Along the catheter agent comes back "
+        f"{back['catheter_mm']:.1f} mm."
     )
     pressure = report["tip_pressure_mmHg"]
     yield (
@@ -173,7 +174,8 @@ def _curves(saved: "SavedCast") -> Iterator[str]:
         CHART_IN,
         name="contents",
         title="Agent in each compartment against injected volume",
-        below="Agent in the veins of each compartment, and what blood has carried off.",
+        below="Agent in the veins of each compartment, and what left with the blood towards the "
+        "lungs.",
     )
     yield parts.panel(
         partial(plots.reflux, read=read, tolerated_mL=targets.azygos_mL),

@@ -34,6 +34,8 @@ BREAK_SHARE, BREAK_LEAST_MMHG = 0.2, 1.0
 """A breakthrough: within a step the tip's pressure falls by this share and by this at least."""
 SHOWN_ML = 5e-4
 """Less agent than this makes no line."""
+LEFT = "towards the lungs"
+"""Agent that left with the blood, in the plots."""
 LOOKS: dict[str, tuple[str, Any]] = {
     Compartment.FORAMINAL.value: (BLUE, DASHES[0]),
     Compartment.EPIDURAL.value: (GREEN, DASHES[1]),
@@ -45,9 +47,9 @@ LOOKS: dict[str, tuple[str, Any]] = {
     Compartment.NECK.value: (PURPLE, DASHES[3]),
     Compartment.GREAT.value: (YELLOW, DASHES[0]),
     Compartment.HAZARD.value: (INK, DASHES[3]),
-    "carried off": (INK, DASHES[1]),
+    LEFT: (INK, DASHES[1]),
 }
-"""Compartment → colour and dashes."""
+"""Compartment, or `LEFT` → colour and dashes."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +60,7 @@ class Curves:
     ----------
     volume_mL : (v,)
     coverage_deg : (v,) of the target root
-    contents_mL : (v,) of agent in each compartment that holds some, and carried off
+    contents_mL : (v,) of agent in each compartment that holds some, and `LEFT`
     azygos_mL : (v,) that had entered the azygos system, whether it stayed or not
     """
 
@@ -81,7 +83,7 @@ def curves(cast: "Cast") -> Curves:
         for compartment, own in cells.items():
             held[compartment.value].append(float((share[own] * room[own]).sum()) / UL_PER_ML)
     contents = {name: np.array(values) for name, values in held.items()}
-    contents["carried off"] = cast.log_at("embolised", volume) / UL_PER_ML
+    contents[LEFT] = cast.log_at("embolised", volume) / UL_PER_ML
     return Curves(
         volume / UL_PER_ML,
         np.array(coverage),

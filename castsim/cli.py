@@ -48,6 +48,8 @@ DEFAULT_FOLDER = Path("casts")
 PLAN_FOLDER = Path("plans")
 _GEOMETRY_EXIT_CODE = 2
 _SIGNAL_EXIT_CODE = 128
+_TYPER_WORDS = {"Input should be": "must be", "Value error, ": ""}
+"""What Typer says of options, in the words of castsim's own errors."""
 
 app = typer.Typer(
     add_completion=False,
@@ -483,7 +485,7 @@ def _surface_line(lumen: "LumenSurface", path: Path) -> str:
     """What was written, and what of it is not as wide as it is drawn."""
     closed = "closed and manifold" if lumen.open_edges == 0 else "NOT closed"
     return (
-        f"castsim: wrote {path}: {len(lumen.triangles)} triangles, {closed}; veins thinner than "
+        f"Wrote {path}: {len(lumen.triangles)} triangles, {closed}; veins thinner than "
         f"{2 * lumen.least_radius:.2g} mm are drawn as thick as that"
     )
 
@@ -504,7 +506,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # a process of one command is short-lived: collecting its garbage takes a twelfth of a run
         gc.disable()
     try:
-        app(args=arguments, prog_name="castsim")
+        code = app(args=arguments, prog_name="castsim", standalone_mode=False)
+    except typer.TyperException as error:
+        return _misused(error)
     except CastsimError as error:
         return _fail(error, error.exit_code)
     except GeometryError as error:
@@ -512,8 +516,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except OSError as error:
         return _fail(error, MissingError.exit_code)
     except SystemExit as done:
-        return done.code if isinstance(done.code, int) else int(bool(done.code))
-    return 0
+        code = done.code
+    return code if isinstance(code, int) else int(bool(code))
+
+
+def _misused(error: typer.TyperException) -> int:
+    """Tell of a command line that cannot be understood; where help was printed, that is enough."""
+    text = error.format_message().rstrip(".")
+    if text:
+        for theirs, ours in _TYPER_WORDS.items():
+            text = text.replace(theirs, ours)
+        context = getattr(error, "ctx", None)
+        command = context.command_path if context is not None else "castsim"
+        typer.echo(f"castsim: {text[:1].lower()}{text[1:]}; see `{command} --help`", err=True)
+    return error.exit_code
 
 
 def _fail(error: Exception, code: int) -> int:

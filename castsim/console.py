@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
@@ -199,6 +200,13 @@ def print_comparison(report: Mapping[str, Any], files: Sequence[str], folder: st
     _print_written(console, files, folder)
 
 
+def print_written(paths: Sequence[Path]) -> None:
+    """Say which files were written, and what they are not."""
+    for path in paths:
+        out().print(f"Wrote {path}", markup=False, soft_wrap=True)
+    out().print(DISCLAIMER)
+
+
 def _print_written(console: Console, files: Sequence[str], folder: str) -> None:
     console.print(f"Wrote {escape(folder)}: {', '.join(files)}", soft_wrap=True)
     console.print(DISCLAIMER)
@@ -219,8 +227,7 @@ def print_cast(report: Mapping[str, Any], files: Sequence[str], folder: str) -> 
         console.print(f"Warning: {escape(warning)}", soft_wrap=True)
     if len(warnings) > FOLDED_WARNINGS:
         console.print(f"and {len(warnings) - FOLDED_WARNINGS} more warnings in cast.json")
-    console.print(f"Wrote {escape(folder)}: {', '.join(files)}", soft_wrap=True)
-    console.print(DISCLAIMER)
+    _print_written(console, files, folder)
 
 
 def _cast_rows(report: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
@@ -229,7 +236,7 @@ def _cast_rows(report: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     yield "agent", f"{report['scenario']['agent']}, {report['scenario']['catheter']['name']}"
     yield "injected (out of the tip)", f"{report['injected_mL']:.3f} mL"
     yield "cast", f"{report['cast_mL']:.3f} mL"
-    yield "embolised", f"{report['embolised_mL']:.3f} mL"
+    yield "left towards the lungs", f"{report['embolised_mL']:.3f} mL"
     yield (
         f"coverage of root {target['level']} {target['side']}",
         f"{coverage['deg']:.0f}° of {coverage['coverable_deg']:.0f}° that can be covered",

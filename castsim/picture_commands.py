@@ -72,14 +72,13 @@ def render(
         theme=theme,
         output=output,
     )
-    from castsim.console import progress_bar, talk, told
+    from castsim.console import print_written, progress_bar, told
     from castsim.drawing import carry_out
 
     with progress_bar(not quiet) as progress:
         written = carry_out(order, told(progress, quiet=quiet))
     if not quiet:
-        for path in written:
-            talk().print(f"castsim: wrote {path}", markup=False, soft_wrap=True)
+        print_written(written)
 
 
 def report(
@@ -95,11 +94,11 @@ def report(
 ) -> None:
     """Write one offline page about a cast: summary, pictures, curves, veins, assumptions."""
     from castsim.cast_report import write_report
-    from castsim.console import progress_bar, talk, told
+    from castsim.console import print_written, progress_bar, talk, told
 
     with progress_bar(not quiet) as progress:
         written = write_report(cast, output, told(progress, quiet=quiet), render=not no_render)
     for note in written.notes:
         talk().print(f"castsim: {note}", markup=False, soft_wrap=True)
     if not quiet:
-        talk().print(f"castsim: wrote {written.path}", markup=False, soft_wrap=True)
+        print_written([written.path])

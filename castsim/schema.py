@@ -79,7 +79,9 @@ class DoseCurve(Part):
     volume_mL: list[Volume] = Field(description="agent out of the tip, increasing")
     coverage_deg: list[Degrees] = Field(description="arc of the target root that is wrapped")
     azygos_mL: list[Volume] = Field(description="agent that had entered the azygos system")
-    embolised_mL: list[Volume] = Field(description="agent carried off with the blood")
+    embolised_mL: list[Volume] = Field(
+        description="agent that left with the blood towards the lungs"
+    )
     foraminal_mL: list[Volume] = Field(description="agent in foraminal veins")
     epidural_mL: list[Volume] = Field(description="agent in epidural veins")
     segmental_mL: list[Volume] = Field(description="agent in segmental veins")
@@ -115,7 +117,7 @@ class CastReport(Part):
     syringe_mL: Volume = Field(description="what the operator pushed, solvent included")
     dmso_mL: Volume = Field(description="solvent from the dead space out of the tip")
     cast_mL: Volume = Field(description="agent that stayed in the veins")
-    embolised_mL: Volume = Field(description="agent carried off with the blood")
+    embolised_mL: Volume = Field(description="agent that left with the blood towards the lungs")
     terminal_mL: Volume = Field(description="agent that left through the ends of the model")
     volume_balance_error: float = Field(
         ge=0.0, description="|injected - cast - embolised - terminal| / injected"

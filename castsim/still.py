@@ -152,7 +152,7 @@ def _facts(cast: "Cast", volume: float) -> str:
         f"{mL_from_uL(volume):.2f} mL injected",
         f"{time:.0f} s",
         f"azygos {mL_from_uL(azygos):.2f} mL",
-        f"embolised {mL_from_uL(carried):.2f} mL",
+        f"towards the lungs {mL_from_uL(carried):.2f} mL",
     ]
     if volume >= cast.injected:
         words.append(str(cast.injection.stop_reason).replace("_", " "))

@@ -21,7 +21,7 @@ PANELS = ("covered_and_safe", "covered", "azygos_reflux", "embolised")
 MEANS = {
     "coverage_deg": "mean coverage",
     "azygos_mL": "mean azygos reflux",
-    "embolised_mL": "mean embolised",
+    "embolised_mL": "mean towards the lungs",
 }
 """Quantities whose means are compared, in words."""
 

@@ -17,10 +17,11 @@ BoolArray = NDArray[np.bool_]
 EVENTS = {
     "covered": "the root is covered",
     "azygos_reflux": "agent has entered the azygos system",
-    "embolised": "agent has been carried off with the blood",
+    "embolised": "agent has left with the blood towards the lungs",
     "hazard": "agent has reached intradural veins",
     "over_pressure": "the tip's pressure has exceeded what the vein bears",
-    "covered_and_safe": "covered; no azygos reflux, embolisation, intradural agent, over-pressure",
+    "covered_and_safe": "covered; no azygos reflux, nothing towards the lungs, no intradural "
+    "agent, no over-pressure",
     "adjacent": "agent is seen at another level",
     "stopped": "the injection has come to an end, nothing more goes in",
 }

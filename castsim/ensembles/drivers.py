@@ -18,7 +18,7 @@ OUTCOMES = {
     "covered_and_safe": "covered and safe",
     "coverage_deg": "coverage",
     "azygos_mL": "azygos reflux",
-    "embolised_mL": "embolisation",
+    "embolised_mL": "agent left towards the lungs",
 }
 """What drivers are sought of, and what it is called."""
 LEVEL = 0.05

@@ -46,7 +46,7 @@ TITLES = {
     "epidural_mL": ("Epidural veins", "agent (mL)"),
     "segmental_mL": ("Segmental veins", "agent (mL)"),
     "azygos_mL": ("Azygos reflux", "agent (mL)"),
-    "embolised_mL": ("Carried off with the blood", "agent (mL)"),
+    "embolised_mL": ("Left towards the lungs", "agent (mL)"),
 }
 """Band → title of its panel, and what its vertical axis shows."""
 SHARE_LABEL = "simulated patients (%)"

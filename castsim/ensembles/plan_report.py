@@ -33,7 +33,7 @@ BANDS = {
     "epidural_mL": ("agent in epidural veins", "mL"),
     "segmental_mL": ("agent in segmental and intersegmental veins", "mL"),
     "azygos_mL": ("agent that entered the azygos system", "mL"),
-    "embolised_mL": ("agent carried off with the blood", "mL"),
+    "embolised_mL": ("agent that left towards the lungs", "mL"),
 }
 """Curve → what it measures and its unit."""
 NOT_MODELLED = (
@@ -44,7 +44,7 @@ NOT_MODELLED = (
     "The operator's eyes: every injection goes on to the largest volume. A real one ends when "
     "reflux is seen, so risks at large volumes are those of not stopping.",
     "Intradural veins: agent that reaches them is counted as a hazard and not followed.",
-    "What embolised agent does in heart and lungs, and whether a covered root stays sealed: "
+    "What agent does in heart and lungs, and whether a covered root stays sealed: "
     "covered is a shape, not a cure.",
     "Punctures, spasm, rupture, DMSO's harm to the wall, and agent dissolving an earlier cast.",
 )

@@ -150,7 +150,10 @@ def _headline(plan: Plan) -> str:
         )
     risks = "; ".join(
         f"{words} {percent(plan.at(event))}"
-        for event, words in (("azygos_reflux", "azygos reflux"), ("embolised", "embolised"))
+        for event, words in (
+            ("azygos_reflux", "azygos reflux"),
+            ("embolised", "left towards the lungs"),
+        )
     )
     return (
         f"{_start(plan, one)} {one.volume:.2f} mL{_between(one.interval)} out of the tip "

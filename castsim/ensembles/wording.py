@@ -9,7 +9,7 @@ EVENT_NAMES = {
     "covered_and_safe": "covered and safe",
     "covered": "covered",
     "azygos_reflux": "azygos reflux",
-    "embolised": "embolised",
+    "embolised": "towards the lungs",
     "over_pressure": "over-pressure",
     "hazard": "intradural agent",
     "adjacent": "other level",

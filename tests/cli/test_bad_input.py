@@ -113,10 +113,27 @@ def test_a_surface_that_cannot_be(
 
 
 @pytest.mark.parametrize(
-    "arguments", [["run"], ["run", "right-t9", "--seed", "-1"], ["fly"], ["run", "right-t9", "-x"]]
+    ("arguments", "line"),
+    [
+        (["run"], "missing argument 'SCENARIO'; see `castsim run --help`"),
+        (["run", "right-t9", "--seed", "-1"], "'--seed': must be greater than or equal to 0; see"),
+        (["plan", "right-t9", "--coverage-deg", "500"], "must be less than or equal to 360; see"),
+        (["run", "right-t9", "--mesh", "cubes"], "'cubes' is not one of 'centreline', 'voxel'"),
+        (["anatomy", "--spacing-mm", "fine"], "'--spacing-mm': must be a valid number"),
+        (["fly"], "no such command 'fly'; see `castsim --help`"),
+        (["run", "right-t9", "-x"], "no such option: -x; see `castsim run --help`"),
+    ],
 )
-def test_usage_errors(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(arguments) == 2
+def test_usage_errors(
+    arguments: list[str], line: str, capsys: pytest.CaptureFixture[str], empty_place: Path
+) -> None:
+    assert line in complaint(capsys, arguments)
+    assert not list(empty_place.iterdir())
+
+
+def test_without_a_command_help_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([]) == 2
     out, err = capsys.readouterr()
-    assert out == ""
-    assert "Usage" in err
+    assert "Usage: castsim" in out + err
+    assert "benchmark" in out + err
+    assert "castsim: " not in err

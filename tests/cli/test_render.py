@@ -11,6 +11,7 @@ from PIL import Image
 
 from castsim import graphics
 from castsim.cli import main
+from castsim.schema import DISCLAIMER
 
 SMALL = ("--set", "injection.volume_mL=0.05", "--no-render", "--quiet")
 SIZE = ("--size", "640x400")
@@ -39,8 +40,7 @@ def test_a_picture_lies_beside_the_cast_and_says_so(
     assert main(["render", str(saved), *SIZE, "--volume-mL", "0.03", "--theme", "dark"]) == 0
     out, err = capsys.readouterr()
     drawn = saved / "view-ap-0.03mL.png"
-    assert out == ""
-    assert err == f"castsim: wrote {drawn}\n"
+    assert (out, err) == (f"Wrote {drawn}\n{DISCLAIMER}\n", "")
     assert {entry.name for entry in saved.iterdir()} == before | {drawn.name}
     image = np.asarray(Image.open(drawn))
     assert image.shape == (400, 640, 3)
@@ -120,7 +120,7 @@ def test_a_report_without_pictures_lies_beside_the_cast(
     page = tmp_path / "case.html"
     assert main(["report", str(saved), "--no-render", "-o", str(page)]) == 0
     out, err = capsys.readouterr()
-    assert (out, err) == ("", f"castsim: wrote {page}\n")
+    assert (out, err) == (f"Wrote {page}\n{DISCLAIMER}\n", "")
     assert "No pictures were asked for" in page.read_text("utf-8")
     assert main(["report", str(tmp_path / "nothing")]) == 2
     assert "holds no cast.json" in capsys.readouterr().err

@@ -92,7 +92,7 @@ def test_what_blood_carried_off_and_what_stayed_is_told(saved: SavedCast) -> Non
 
 def test_curves_add_up_to_the_cast(saved: SavedCast) -> None:
     read = plots.curves(saved.cast)
-    whole = sum(values[-1] for name, values in read.contents_mL.items() if name != "carried off")
+    whole = sum(values[-1] for name, values in read.contents_mL.items() if name != plots.LEFT)
     # what makes no line of its own is left out
     assert whole == pytest.approx(saved.report["cast_mL"], abs=10 * plots.SHOWN_ML)
     assert read.coverage_deg[-1] == pytest.approx(saved.report["coverage"]["deg"])

@@ -300,8 +300,8 @@ def test_the_first_sentence_has_volume_window_and_intervals(good: Plan) -> None:
     assert words.sentence == f"{VALIDATION} {words.headline}"
     assert words.headline.startswith(
         "Inject 0.30 mL [0.30–0.30 mL] out of the tip (window 0.30–0.48 mL): covered and "
-        "safe in 75 % [60–86 %] of simulated patients; azygos reflux 12 % [5–26 %]; embolised 0 % "
-        "[0–9 %]. Window: "
+        "safe in 75 % [60–86 %] of simulated patients; azygos reflux 12 % [5–26 %]; left towards "
+        "the lungs 0 % [0–9 %]. Window: "
     )
 
 
