@@ -54,11 +54,13 @@ class Photographs:
     large : at the injected volume
     growing : at rising volumes
     missing : why there are none
+    shadow : as a C-arm would show it; None: not asked for
     """
 
     large: Sequence[Photograph] = ()
     growing: Sequence[Photograph] = ()
     missing: str = ""
+    shadow: Photograph | None = None
 
 
 def cast_page(saved: "SavedCast", pictures: Photographs) -> str:
@@ -101,8 +103,9 @@ def summary(report: Mapping[str, Any]) -> Iterator[str]:
     )
     medial, middle, lateral = cover["stations"]
     yield (
-        f"In the medial, middle and lateral third of the foramen: {medial:.0f}°, {middle:.0f}°, "
-        f"{lateral:.0f}°. Foramina that hold agent: "
+        "It counts as wrapped on a side where agent lies against it anywhere along the foramen. In "
+        f"the medial, middle and lateral third by itself: {medial:.0f}°, {middle:.0f}°, "
+        f"{lateral:.0f}°; what one third lacks another may have. Foramina that hold agent: "
         f"{', '.join(report['foramina_touched']) or 'none'}."
     )
     if back["first_azygos_mL"] is None:
@@ -146,6 +149,10 @@ def _pictures(pictures: Photographs) -> Iterator[str]:
     if pictures.large:
         for one in pictures.large:
             yield parts.photograph(one.jpeg, alt=one.alt, below=one.below)
+    if pictures.shadow is not None:
+        yield "<h3>As fluoroscopy would show it</h3>"
+        one = pictures.shadow
+        yield f'<div class="half">{parts.photograph(one.jpeg, alt=one.alt, below=one.below)}</div>'
     if pictures.growing:
         yield "<h3>How it grows</h3>"
         small = (
@@ -190,6 +197,7 @@ def _curves(saved: "SavedCast") -> Iterator[str]:
 
 def _pressure(saved: "SavedCast") -> Iterator[str]:
     cast = saved.cast
+    began = float(cast.injection.log["time"][0])
     rests, broken = plots.pauses(cast), len(plots.breakthroughs(cast))
     told = f"{broken} breakthrough{'' if broken == 1 else 's'} (red marks)" if broken else ""
     rest = f"{len(rests)} pause{'' if len(rests) == 1 else 's'} (grey)" if rests else ""
@@ -200,7 +208,9 @@ def _pressure(saved: "SavedCast") -> Iterator[str]:
         WIDE_IN,
         name="pressure",
         title="Pressure at the tip against time",
-        below=f"{found[0].upper()}{found[1:]}. A breakthrough is a front that gives way: the "
+        below=f"Time counts from the first push on the syringe. Until {began:.0f} s only "
+        "solvent that fills the catheter leaves the tip, and no pressure is computed. "
+        f"{found[0].upper()}{found[1:]}. A breakthrough is a front that gives way: the "
         f"pressure falls at once, by {plots.BREAK_SHARE:.0%} and "
         f"{number(plots.BREAK_LEAST_MMHG)} mmHg or more.",
     )
@@ -238,7 +248,7 @@ def _assumptions(saved: "SavedCast") -> Iterator[str]:
             groups.setdefault(prior.group, []).append(row)
     for group, rows in groups.items():
         yield f"<h3>{escape(group.capitalize())}</h3>"
-        yield parts.table(("Quantity", "Here", "Range", "Source"), rows, kind="cards")
+        yield parts.table(("Quantity", "Here", "Range", "Source"), rows, kind="cards values")
     yield "<h2>What is not modelled</h2>"
     left_out = (text for text in NOT_MODELLED if not text.startswith(NOT_OF_A_RUN))
     yield f"<ul>{''.join(f'<li>{escape(text)}</li>' for text in left_out)}</ul>"
@@ -259,7 +269,7 @@ def _assumption(prior: Prior, scenario: Mapping[str, Any]) -> tuple[str, ...] | 
     low, high = prior.low, prior.high
     within = "" if low is None or high is None else f"{number(low)} to {number(high)}{unit}"
     return (
-        f"{escape(meaning(prior.field))}<br><code>{escape(prior.field)}</code>",
+        f"{escape(meaning(prior.field))}<br>{parts.field_name(prior.field)}",
         escape(f"{number(float(value))}{unit}"),
         escape(within),
         f'<span class="tag">{escape(status)}</span> {escape(source)}',

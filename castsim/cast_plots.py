@@ -127,15 +127,19 @@ def reflux(axes: "Axes", read: Curves, *, tolerated_mL: float) -> None:
 
 
 def pressure(axes: "Axes", cast: "Cast") -> None:
-    """Pressure at the tip over time; pauses in grey, breakthroughs marked."""
+    """Pressure at the tip over time; solvent hatched, pauses in grey, breakthroughs marked."""
     log = cast.injection.log
     time, value = log["time"], log["tip_pressure"] / PA_PER_MMHG
     axes.plot(time, value, color=BLUE, linewidth=1.3, label="tip")
+    if time[0] > 0.0:
+        axes.axvspan(0.0, time[0], facecolor="none", edgecolor=SHADE, hatch="///", linewidth=0.0)
+        axes.text(time[0] / 2.0, 0.5, "solvent", transform=axes.get_xaxis_transform(),
+                  ha="center", va="center", backgroundcolor="white")  # fmt: skip
     for began, ended in pauses(cast):
         axes.axvspan(began, ended, color=SHADE, alpha=0.22, linewidth=0.0)
     broken = breakthroughs(cast)
     axes.plot(time[broken], value[broken], "v", color=VERMILION, markersize=6.0)
-    axes.set(xlim=(time[0], time[-1]), ylim=(0.0, 1.12 * float(value.max())))
+    axes.set(xlim=(0.0, time[-1]), ylim=(0.0, 1.12 * float(value.max())))
     axes.set(title="Pressure at the tip", xlabel="time (s)", ylabel="mmHg")
 
 
@@ -160,5 +164,6 @@ def breakthroughs(cast: "Cast") -> "np.ndarray[Any, np.dtype[np.int64]]":
 
 
 def _by_volume(axes: "Axes", read: Curves) -> None:
-    axes.set(xlim=(0.0, max(float(read.volume_mL[-1]), 1e-3)), xlabel="injected volume (mL)")
+    last = round(float(read.volume_mL[-1]), 6)  # 1 mL but for rounding would lose its tick
+    axes.set(xlim=(0.0, max(last, 1e-3)), xlabel="injected volume (mL)")
     axes.locator_params(axis="x", nbins=5)

@@ -2,16 +2,17 @@
 
 import io
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from castsim.cast_surface import SLACK_ML
 from castsim.errors import MissingError
 from castsim.results import check_file, write_file
-from castsim.units import uL_from_mL
+from castsim.units import mL_from_uL, uL_from_mL
 
 if TYPE_CHECKING:
+    from castsim.cast import Cast
     from castsim.cast_page import Photograph, Photographs
     from castsim.cast_reading import SavedCast
     from castsim.panels import Picture
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 REPORT_FILE = "report.html"
 LARGE_SIZE, SMALL_SIZE = (1200, 750), (480, 480)
 """Pixels of the pictures of the whole cast, and of those that show it grow."""
+FLUOROSCOPY_PIXELS = 768
 JPEG_QUALITY = 86
 STEPS_ML = (0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
 USUAL_STEP_ML = 0.2
@@ -79,7 +81,8 @@ def write_report(
             pictures = photographs(saved, progress)
         except MissingError as error:
             pictures = Photographs(missing=f"{str(error)[:1].upper()}{str(error)[1:]}.")
-            notes = (f"{error} (the report was made without pictures)",)
+            notes = (f"{error} (the report was made without pictures of the veins)",)
+        pictures = replace(pictures, shadow=shadow(saved.cast))
     progress("writing", 0.0)
     text = cast_page(saved, pictures)
     write_file(path, lambda part: _write_text(part, text))
@@ -133,6 +136,26 @@ def photographs(saved: "SavedCast", progress: "Progress") -> "Photographs":
         alt = f"Cast after {still.injected_mL:.2f} mL, seen {words}"
         large.append(Photograph(_jpeg(image), alt, f"After {still.injected_mL:.2f} mL, {words}."))
     return Photographs(large, list(_growing(still, progress)))
+
+
+def shadow(cast: "Cast") -> "Photograph":
+    """The cast as a C-arm would show it from the front, subtracted; needs no OpenGL."""
+    from castsim.cast_page import Photograph
+    from castsim.fluoroscopy import cast_isocentre, cast_scene, take
+    from castsim.fluoroscopy_files import Caption
+    from castsim.fluoroscopy_files import picture as fluorogram
+
+    words = f"{mL_from_uL(cast.injected):.2f} mL"
+    image = take(
+        cast_scene(cast), cast_isocentre(cast), "ap", "subtracted", pixels=FLUOROSCOPY_PIXELS
+    )
+    caption = Caption(cast.scenario.title, f"{cast.scenario.agent}\n{words}")
+    below = (
+        f"After {words}, from the front, bones subtracted; simulated X-rays, at the size and "
+        "noise of a C-arm. Other views: castsim fluoro."
+    )
+    alt = f"Simulated subtracted fluoroscopy of the cast after {words}, from the front"
+    return Photograph(_jpeg(fluorogram(image, caption)), alt, below)
 
 
 def _growing(still: "Still", progress: "Progress") -> Iterator["Photograph"]:

@@ -91,6 +91,16 @@ def _row(head: Sequence[str], row: Sequence[str], cards: bool) -> str:
     return f'<tr><th scope="row">{row[0]}</th>{cells}</tr>'
 
 
+def field_name(field: str) -> str:
+    """Name of a field of the scenario, which breaks between its words if it must.
+
+    >>> field_name("model.skin_yield_Pa")
+    '<code>model.<wbr>skin_<wbr>yield_<wbr>Pa</code>'
+    """
+    words = re.sub("([._])", r"\1<wbr>", escape(field))
+    return f"<code>{words}</code>"
+
+
 def share_cell(share: Mapping[str, float]) -> str:
     """A share and its interval, which goes into a line of its own where there is little room."""
     return interval_cell(percent(_ends(share)))
@@ -191,7 +201,7 @@ def assumptions_table(members: Iterable[Report]) -> str:
         ("Quantity", "Range (95 %)", "Source", "Reason"),
         (
             (
-                f"{escape(one['meaning'])}<br><code>{escape(one['field'])}</code>",
+                f"{escape(one['meaning'])}<br>{field_name(one['field'])}",
                 escape(range_of(one)),
                 f'<span class="tag">{one["status"]}</span> {escape(one["source"])}',
                 escape(one["reason"]),

@@ -63,6 +63,7 @@ def test_every_vein_and_every_assumption_of_this_run_is_in_it(saved: SavedCast, 
     assert veins.count("<tr>") == len(rows) + 1
     most = max(rows, key=lambda one: one["volume_mL"])
     assert f"{most['volume_mL']:.3f}" in veins
+    text = text.replace("<wbr>", "")
     for value in ("<code>model.skin_yield_Pa</code>", "20000 Pa", "5000 to 100000 Pa", "EVOH gel"):
         assert value in text, value
     assert "patient.calibre_factor" not in text, "the typical patient has none"
@@ -72,11 +73,22 @@ def test_text_of_the_scenario_cannot_become_markup(saved: SavedCast) -> None:
     scenario = {**saved.report["scenario"], "title": NASTY}
     nasty = replace(saved, report={**saved.report, "scenario": scenario, "warnings": [NASTY]})
     picture = Photograph(b"jpeg", NASTY, NASTY)
-    page = cast_page(nasty, Photographs([picture], [picture], NASTY))
+    page = cast_page(nasty, Photographs([picture], [picture], NASTY, picture))
     assert "<img src=x" not in page
     assert "&lt;img src=x" in page
-    assert len(re.findall(r"<img ", page)) == 2
+    assert len(re.findall(r"<img ", page)) == 3
     assert page.count("@body@") == page.count("&lt;img src=x")
+
+
+def test_times_and_thirds_are_explained(saved: SavedCast, text: str) -> None:
+    """Agent comes after the solvent in the catheter, and a third is less than the whole."""
+    began = saved.cast.injection.log["time"][0]
+    assert began > 100.0
+    assert f"Until {began:.0f} s only solvent" in text
+    assert ">solvent<" in text
+    words = " ".join(summary(saved.report))
+    assert "agent lies against it anywhere along the foramen" in words
+    assert max(saved.report["coverage"]["stations"]) <= saved.report["coverage"]["deg"]
 
 
 def test_what_blood_carried_off_and_what_stayed_is_told(saved: SavedCast) -> None:
@@ -130,7 +142,8 @@ def test_without_opengl_the_page_is_made_and_says_what_is_missing(
     assert "made without pictures" in written.notes[0]
     text = page.read_text("utf-8")
     assert "No picture: this machine has no off-screen OpenGL" in text
-    assert "<img" not in text
+    (image,) = re.findall(r'<img [^>]*alt="([^"]*)"', text)
+    assert "fluoroscopy" in image, "X-rays need no OpenGL"
     assert [entry.name for entry in tmp_path.iterdir()] == ["r.html"]
 
 
@@ -140,10 +153,12 @@ def test_with_opengl_it_shows_the_cast_from_two_sides_and_how_it_grows(
     monkeypatch.setattr("castsim.still.SPACING_MM", 0.8)
     monkeypatch.setattr("castsim.cast_report.LARGE_SIZE", (640, 400))
     monkeypatch.setattr("castsim.cast_report.SMALL_SIZE", (160, 160))
+    monkeypatch.setattr("castsim.cast_report.FLUOROSCOPY_PIXELS", 512)
     written = write_report(saved.folder, tmp_path / "r.html", lambda stage, done: None)
     assert written.notes == ()
     text = (tmp_path / "r.html").read_text("utf-8")
-    assert text.count("data:image/jpeg;base64,") == 2 + len(growing_volumes(0.1)) == 4
+    assert text.count("data:image/jpeg;base64,") == 3 + len(growing_volumes(0.1)) == 5
+    assert text.index("from the side") < text.index("subtracted fluoroscopy")
     assert "from the side" in text
     assert "0.05 mL:" in text
     assert len(text) < 2_000_000

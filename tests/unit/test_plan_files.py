@@ -35,7 +35,7 @@ from tests.ensembles import made_up_store
 
 FILES = ("plan.json", "plan.html", "dose_response.png", "dose_response.svg")
 NASTY = '<script>alert(1)</script> & $x_1 "quoted"'
-VOID = {"meta", "link", "br"}
+VOID = {"meta", "link", "br", "wbr"}
 
 
 def plan_of(store: Store, n_draws: int = 128) -> Plan:
