@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 SLACK_ML = 5e-4
 """A volume is read in hundredths: what rounds to all is all."""
+HALF_WAY = 0.5
 
 
 def arrival_volume_mL(cast: "Cast", surface: "LumenSurface") -> FloatArray:
@@ -34,13 +35,5 @@ def cells_of(cast: "Cast", surface: "LumenSurface") -> IntArray:
     It is the one that is nearest along the vertex' branch, so that a section fills at once,
     whatever lies on its floor.
     """
-    mesh = cast.mesh
-    rows = len(mesh.polyline_cell)
-    row_branch = np.repeat(np.arange(len(mesh.polyline_offset) - 1), np.diff(mesh.polyline_offset))
-    # one rising number for branch and arc together, so that all vertices are looked up at once
-    beyond = 1.0 + max(mesh.polyline_arc.max(), surface.arc.max(initial=0.0))
-    row_place = row_branch * beyond + mesh.polyline_arc
-    place = surface.branch * beyond + surface.arc
-    after = np.clip(np.searchsorted(row_place, place), 1, rows - 1)
-    nearer_before = place - row_place[after - 1] <= row_place[after] - place
-    return np.asarray(mesh.polyline_cell[np.where(nearer_before, after - 1, after)])
+    row, share = cast.mesh.rows_beside(surface.branch, surface.arc)
+    return np.asarray(cast.mesh.polyline_cell[row + (share > HALF_WAY)])

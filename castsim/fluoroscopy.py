@@ -5,6 +5,10 @@ length l_m of its ray in every material m (:mod:`geometry.projection`). N0 is su
 agent and contrast medium their mean over the middle of the image is that of the exposure
 (automatic exposure control, locked before the mask is taken).
 
+**Veins** have the shape of :mod:`geometry.lumen`, in which what a cell holds goes over into what
+its neighbours hold along the vein. All of it together is weighed once more by what the cells of
+the mesh hold, so that the image has it all: their volumes and the shape's differ at junctions.
+
 **Blur and noise.** The focal spot, a square of side f, blurs what lies at the isocentre by a
 standard deviation f (M - 1) / sqrt(12) on the detector (M the magnification); then photons are
 counted (Poisson); then the detector's screen spreads their light by a Gaussian, noise and all.
@@ -30,15 +34,17 @@ from castsim.units import uL_from_mL
 from castsim.venography import inject_contrast
 from castsim.xray import XRay, agent_attenuation, load_xray
 from geometry.kernels.solids import BODY, LAMINA, PEDICLE, PROCESS
-from geometry.lumen import minor_axes
-from geometry.projection import Beam, bone_paths, trunk_path, vein_paths
+from geometry.lumen import capsules_of, minor_axes
+from geometry.lumen_points import lumen_points
+from geometry.projection import Beam, bone_paths, point_paths, trunk_path, tube_path
 from geometry.ribs import with_ribs
-from geometry.vein_pieces import tube_pieces, vein_pieces
+from geometry.tube_pieces import tube_pieces
 
 if TYPE_CHECKING:
     from castsim.cast import Cast
     from geometry.anatomy import Anatomy
     from geometry.centerline_mesh import CentrelineMesh
+    from geometry.kernels.lumen import Capsules
 
 FloatArray = NDArray[np.float64]
 
@@ -51,8 +57,10 @@ PIXELS = 1024
 MOST_PIXELS, LEAST_PIXELS = 4096, 512
 MARKER_POINTS = 5
 """Along the marker of a catheter, so that it bends with it."""
-LEAST_PIXEL = 0.5
-"""Pixels: a thinner vein is drawn as wide as this, and thinner in density for it."""
+SPACING_PIXELS, LEAST_SPACING_MM = 1.25, 0.1
+"""Of the points that fill the veins, at the isocentre; the detector resolves no less."""
+LEAST_SIGNAL = 1e-4
+"""What attenuates less is not looked for: photons make a hundred times as much noise."""
 MAP_SIGNAL = 0.15
 """m: what the map of a roadmap takes off the signal at most."""
 LEAST_COUNT = 1.0
@@ -284,25 +292,58 @@ def line_integrals(scene: Scene, beam: Beam, xray: XRay) -> Paths:
     still = (
         xray.cortical_bone * cortical + xray.trabecular_bone * trabecular + xray.soft_tissue * soft
     )
-    least = LEAST_PIXEL * beam.pitch_mm / beam.magnification
     height, reach = beam.isocentre[2], beam.field_mm
     axes = minor_axes(network, skeleton, (height - reach, height + reach))
-    pieces, density, _ = vein_pieces(network, scene.mesh, axes, least)
-    added = vein_paths(pieces, density * scene.added[pieces.cell], beam)
+    capsules = capsules_of(network, axes)
+    added = vein_paths(scene.mesh, capsules, scene.added, beam)
     mapped = np.zeros_like(added)
     if scene.mapped is not None:
-        mapped = vein_paths(pieces, density * scene.mapped[pieces.cell], beam)
+        mapped = vein_paths(scene.mesh, capsules, scene.mapped, beam)
     for tube in scene.tubes:
-        lumen = _tube_path(tube.points, tube.inner_mm, beam)
-        still += tube.wall * (_tube_path(tube.points, tube.outer_mm, beam) - lumen)
+        lumen = tube_path(tube_pieces(tube.points, tube.inner_mm), beam)
+        outer = tube_path(tube_pieces(tube.points, tube.outer_mm), beam)
+        still += tube.wall * (outer - lumen)
         added += tube.content * lumen
     return Paths(still, added, mapped)
 
 
-def _tube_path(points: FloatArray, radius_mm: float, beam: Beam) -> FloatArray:
-    """Length of every ray in a round tube, (rows, columns) mm."""
-    pieces = tube_pieces(points, radius_mm)
-    return vein_paths(pieces, np.ones(len(pieces.major)), beam)
+def vein_paths(
+    mesh: "CentrelineMesh", capsules: "Capsules", added: FloatArray, beam: Beam
+) -> FloatArray:
+    """Attenuation along every ray of what cells hold, (rows, columns).
+
+    Parameters
+    ----------
+    mesh : of n cells
+    capsules : of the same network
+    added : (n,) what each cell's content adds to the attenuation of blood, mm^-1
+    """
+    flow = mesh.flow
+    seen = 2.0 * flow.cell_radius * added >= LEAST_SIGNAL
+    if not seen.any():
+        return np.zeros((beam.pixels, beam.pixels))
+    spacing = max(SPACING_PIXELS * beam.pitch_mm / beam.magnification, LEAST_SPACING_MM)
+    points = lumen_points(capsules, _holding(mesh, capsules, seen), spacing)
+    # a catheter takes its part of the lumen
+    taken = np.where(flow.cell_gap > 0.0, 1.0 - flow.cell_gap / flow.cell_radius, 0.0)
+    dense = added * (1.0 - taken**2)
+    row, share = mesh.rows_beside(points.branch, points.arc)
+    before, after = dense[mesh.polyline_cell[row]], dense[mesh.polyline_cell[row + 1]]
+    held = points.volume * (before + share * (after - before))
+    whole = float(added @ flow.cell_volume)
+    held *= whole / float(held.sum())
+    return point_paths(points.xyz, held, points.spacing, beam)
+
+
+def _holding(
+    mesh: "CentrelineMesh", capsules: "Capsules", cells: NDArray[np.bool_]
+) -> NDArray[np.bool_]:
+    """Capsules (s,) that reach one of these cells (n,), or lie between one and its neighbour."""
+    length = np.linalg.norm(capsules.along, axis=1)
+    first, _ = mesh.rows_beside(capsules.branch, capsules.arc)
+    last, _ = mesh.rows_beside(capsules.branch, capsules.arc + length)
+    before = np.concatenate([[0], np.cumsum(cells[mesh.polyline_cell])])
+    return np.asarray(before[last + 2] > before[first])
 
 
 def expose(

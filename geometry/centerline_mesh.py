@@ -12,6 +12,7 @@ begins at a junction: :mod:`geometry.branch_cut`.
 """
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -57,6 +58,26 @@ class CentrelineMesh:
         """Cell of `branch` nearest to `arc_mm` from its start."""
         rows = slice(self.polyline_offset[branch], self.polyline_offset[branch + 1])
         return int(self.polyline_cell[rows][np.argmin(np.abs(self.polyline_arc[rows] - arc_mm))])
+
+    def rows_beside(self, branch: IntArray, arc_mm: FloatArray) -> tuple[IntArray, FloatArray]:
+        """Row (k,) of `polyline_cell` before each place, and its share (k,) of the way to the next.
+
+        Ends of branches are not passed.
+        """
+        key, apart = self._row_key
+        row = np.searchsorted(key, branch * apart + arc_mm, side="right") - 1
+        first, last = self.polyline_offset[branch], self.polyline_offset[branch + 1] - 1
+        row = np.clip(row, first, last - 1)
+        before, after = self.polyline_arc[row], self.polyline_arc[row + 1]
+        return row, np.clip((arc_mm - before) / (after - before), 0.0, 1.0)
+
+    @cached_property
+    def _row_key(self) -> tuple[FloatArray, float]:
+        """Number (k,) of each row, rising with branch and arc, and how far apart branches are."""
+        branches = len(self.polyline_offset) - 1
+        branch = np.repeat(np.arange(branches), np.diff(self.polyline_offset))
+        apart = 1.0 + float(self.polyline_arc.max())
+        return branch * apart + self.polyline_arc, apart
 
 
 def centreline_mesh(

@@ -1,8 +1,9 @@
 """Lengths of X-rays in veins, bones and trunk, from a point source to the pixels of a flat image.
 
 **Bones** are their solids (:mod:`geometry.bones`): where a ray enters and leaves each of them is
-exact, and what solids of one vertebra share counts once. **Veins** are short elliptic cylinders
-(:mod:`geometry.vein_pieces`). **The trunk** is the skin's swept ellipse.
+exact, and what solids of one vertebra share counts once. **Veins** are points that fill them
+(:mod:`geometry.lumen_points`), each with its shadow. **Catheters** are short cylinders
+(:mod:`geometry.tube_pieces`). **The trunk** is the skin's swept ellipse.
 """
 
 from dataclasses import dataclass, replace
@@ -16,7 +17,8 @@ from scipy.ndimage import gaussian_filter1d
 
 from geometry.bones import Bones
 from geometry.errors import GeometryError
-from geometry.kernels.chords import Pieces, Rays, add_bone_paths, add_vein_paths
+from geometry.kernels.chords import Pieces, Rays, add_bone_paths, add_tube_paths
+from geometry.kernels.shadows import add_shadows
 from geometry.kernels.solids import BODY, BOX, FRAME, LAMINA, PEDICLE, PROCESS, SHAPE
 from geometry.swept_ellipse import SweptEllipse
 
@@ -121,18 +123,29 @@ class Beam:
         return np.stack([first[:, 0], after[:, 0], first[:, 1], after[:, 1]], axis=1).astype(int)
 
 
-def vein_paths(pieces: Pieces, weight: FloatArray, beam: Beam) -> FloatArray:
-    """Sum over pieces of weight times the length of each ray in it, (pixels, pixels) mm.
+def point_paths(xyz: FloatArray, volume: FloatArray, spacing: FloatArray, beam: Beam) -> FloatArray:
+    """Mean length of the rays of each pixel in what points stand for, (pixels, pixels) mm.
+
+    Summed over the image with the size of a pixel at each point's depth, it is the volume.
 
     Parameters
     ----------
-    weight : (s,) such as the density of :mod:`geometry.vein_pieces` times an attenuation
+    xyz : (k, 3) mm
+    volume : (k,) mm3, or that times whatever is to be summed along the rays
+    spacing : (k,) mm, of the points
     """
     image = np.zeros((beam.pixels, beam.pixels))
-    half = 0.5 * np.linalg.norm(pieces.along, axis=1) + pieces.major
-    reach = np.sqrt(half**2 + pieces.major**2)
+    add_shadows(beam.rays(), xyz, volume, spacing, image)
+    return image
+
+
+def tube_path(pieces: Pieces, beam: Beam) -> FloatArray:
+    """Length of each ray in the pieces of a tube, (pixels, pixels) mm."""
+    image = np.zeros((beam.pixels, beam.pixels))
+    half = 0.5 * np.linalg.norm(pieces.along, axis=1) + pieces.radius
+    reach = np.sqrt(half**2 + pieces.radius**2)
     bounds = _ball_bounds(beam, pieces.start + 0.5 * pieces.along, reach)
-    add_vein_paths(beam.rays(), pieces, bounds, weight, image)
+    add_tube_paths(beam.rays(), pieces, bounds, image)
     return image
 
 

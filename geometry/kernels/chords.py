@@ -1,4 +1,4 @@
-"""Lengths of straight rays in veins and bones, from a point source to every pixel of a flat image.
+"""Lengths of straight rays in tubes and bones, from a point source to every pixel of a flat image.
 
 A ray is source + t d with d from the source to the centre of a pixel, t from 0 to 1. Every solid
 is made of convex parts, in each of which a ray has one interval of t; what intervals of one
@@ -35,16 +35,13 @@ class Rays(NamedTuple):
 
 
 class Pieces(NamedTuple):
-    """Straight pieces of vein, s of them: elliptic cylinders between two planes."""
+    """Straight pieces of a tube, s of them: round cylinders between two planes."""
 
     start: FloatArray  # (s, 3) mm
     along: FloatArray  # (s, 3) mm, from the start to the end
-    major: FloatArray  # (s,) mm, mean semi-axes
-    minor: FloatArray  # (s,) mm
-    flat: FloatArray  # (s, 3) unit vector of the minor axis, across `along`
+    radius: float  # mm
     start_plane: FloatArray  # (s, 3) normal of the plane that cuts it at its start, inwards
     end_plane: FloatArray  # (s, 3) the same at its end
-    cell: IntArray  # (s,) of the flow mesh
 
 
 @law
@@ -70,53 +67,50 @@ def _round(a: float, half_b: float, c: float, low: float, high: float) -> tuple[
 
 
 @kernel
-def add_vein_paths(
-    rays: Rays, pieces: Pieces, bounds: IntArray, weight: FloatArray, image: FloatArray
-) -> None:
-    """Add weight times length, mm, of every ray in each piece to `image` (rows, columns).
+def add_tube_paths(rays: Rays, pieces: Pieces, bounds: IntArray, image: FloatArray) -> None:
+    """Add the length, mm, of every ray in each piece to `image` (rows, columns).
 
     Parameters
     ----------
     bounds : (s, 4) first row and one past the last, first column and one past the last, that a
         piece can lie before
-    weight : (s,) of each piece
     """
     source, corner, across, down = rays.source, rays.corner, rays.across, rays.down
-    starts, alongs, majors, minors = pieces.start, pieces.along, pieces.major, pieces.minor
-    flats, start_planes, end_planes = pieces.flat, pieces.start_plane, pieces.end_plane
-    for s in range(len(weight)):
-        if weight[s] == 0.0 or bounds[s, 0] >= bounds[s, 1] or bounds[s, 2] >= bounds[s, 3]:
+    for s in range(len(pieces.start)):
+        if bounds[s, 0] >= bounds[s, 1] or bounds[s, 2] >= bounds[s, 3]:
             continue
-        ux, uy, uz = alongs[s, 0], alongs[s, 1], alongs[s, 2]
-        length = math.sqrt(ux * ux + uy * uy + uz * uz)
-        a, b = majors[s], minors[s]
-        x0, y0, z0 = starts[s, 0], starts[s, 1], starts[s, 2]
-        nx, ny, nz = flats[s, 0] / b, flats[s, 1] / b, flats[s, 2] / b
-        wide = b / (a * length)
-        mx, my, mz = (
-            wide * (uy * nz - uz * ny), wide * (uz * nx - ux * nz), wide * (ux * ny - uy * nx),
+        ux, uy, uz = pieces.along[s, 0], pieces.along[s, 1], pieces.along[s, 2]
+        squared = ux * ux + uy * uy + uz * uz
+        sx, sy, sz = (
+            source[0] - pieces.start[s, 0], source[1] - pieces.start[s, 1],
+            source[2] - pieces.start[s, 2],
         )  # fmt: skip
-        sx, sy, sz = source[0] - x0, source[1] - y0, source[2] - z0
-        p0x, p0y, p0z = start_planes[s, 0], start_planes[s, 1], start_planes[s, 2]
-        p1x, p1y, p1z = end_planes[s, 0], end_planes[s, 1], end_planes[s, 2]
-        m0, n0 = sx * mx + sy * my + sz * mz, sx * nx + sy * ny + sz * nz
+        p0x, p0y, p0z = (
+            pieces.start_plane[s, 0], pieces.start_plane[s, 1], pieces.start_plane[s, 2],
+        )  # fmt: skip
+        p1x, p1y, p1z = pieces.end_plane[s, 0], pieces.end_plane[s, 1], pieces.end_plane[s, 2]
         before = sx * p0x + sy * p0y + sz * p0z
         behind = (sx - ux) * p1x + (sy - uy) * p1y + (sz - uz) * p1z
-        c = m0 * m0 + n0 * n0 - 1.0
+        # source and ray across the axis
+        at = (sx * ux + sy * uy + sz * uz) / squared
+        sx, sy, sz = sx - at * ux, sy - at * uy, sz - at * uz
+        c = sx * sx + sy * sy + sz * sz - pieces.radius * pieces.radius
         for i in range(bounds[s, 0], bounds[s, 1]):
             for j in range(bounds[s, 2], bounds[s, 3]):
                 dx = corner[0] + i * down[0] + j * across[0] - source[0]
                 dy = corner[1] + i * down[1] + j * across[1] - source[1]
                 dz = corner[2] + i * down[2] + j * across[2] - source[2]
-                m, n = dx * mx + dy * my + dz * mz, dx * nx + dy * ny + dz * nz
-                low, high = _round(m * m + n * n, m * m0 + n * n0, c, 0.0, 1.0)
+                at = (dx * ux + dy * uy + dz * uz) / squared
+                vx, vy, vz = dx - at * ux, dy - at * uy, dz - at * uz
+                low, high = _round(
+                    vx * vx + vy * vy + vz * vz, vx * sx + vy * sy + vz * sz, c, 0.0, 1.0
+                )
                 if low >= high:
                     continue
                 low, high = _between(before, dx * p0x + dy * p0y + dz * p0z, low, high)
                 low, high = _between(behind, dx * p1x + dy * p1y + dz * p1z, low, high)
                 if low < high:
-                    size = math.sqrt(dx * dx + dy * dy + dz * dz)
-                    image[i, j] += weight[s] * (high - low) * size
+                    image[i, j] += (high - low) * math.sqrt(dx * dx + dy * dy + dz * dz)
 
 
 @law

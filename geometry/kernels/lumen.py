@@ -104,7 +104,7 @@ def piece_distance(piece: Piece, x: float, y: float, z: float, band: float) -> f
 
 
 @law
-def _nodes_in(
+def nodes_in(
     one: float, way: float, reach: float, brick: int, origin: float, step: float
 ) -> tuple[int, int]:
     """First node of a brick, and one past the last, that a capsule's box touches along an axis."""
@@ -114,7 +114,7 @@ def _nodes_in(
 
 
 @law
-def _brick_range(
+def brick_range(
     capsules: Capsules, s: int, reach: float, axis: int, origin: float, step: float, bricks: int
 ) -> tuple[int, int]:
     """First brick, and one past the last, that a capsule's box may touch along an axis."""
@@ -127,7 +127,7 @@ def _brick_range(
 
 
 @law
-def _misses(capsules: Capsules, s: int, x: float, y: float, z: float, reach: float) -> bool:
+def misses(capsules: Capsules, s: int, x: float, y: float, z: float, reach: float) -> bool:
     """Whether the centreline of a capsule is farther from a point than `reach`."""
     ax, ay, az = capsules.along[s, 0], capsules.along[s, 1], capsules.along[s, 2]
     dx, dy, dz = (
@@ -163,16 +163,16 @@ def list_near(
     for listing in range(2):
         for s in range(len(capsules.start)):
             reach = max(capsules.major[s, 0], capsules.major[s, 1]) + band
-            i0, i1 = _brick_range(capsules, s, reach, 0, origin[0], step, bx)
-            j0, j1 = _brick_range(capsules, s, reach, 1, origin[1], step, by)
-            k0, k1 = _brick_range(capsules, s, reach, 2, origin[2], step, bz)
+            i0, i1 = brick_range(capsules, s, reach, 0, origin[0], step, bx)
+            j0, j1 = brick_range(capsules, s, reach, 1, origin[1], step, by)
+            k0, k1 = brick_range(capsules, s, reach, 2, origin[2], step, bz)
             for i in range(i0, i1):
                 x = origin[0] + i * BRICK * step + half
                 for j in range(j0, j1):
                     y = origin[1] + j * BRICK * step + half
                     for k in range(k0, k1):
                         z = origin[2] + k * BRICK * step + half
-                        if _misses(capsules, s, x, y, z, reach + corner):
+                        if misses(capsules, s, x, y, z, reach + corner):
                             continue
                         brick = (i * by + j) * bz + k
                         if listing == 0:
@@ -237,9 +237,9 @@ def fill_bricks(
                             _add_strand(own, total, band, blend)
                     piece = piece_of(capsules, s)
                     reach = max(capsules.major[s, 0], capsules.major[s, 1]) + band
-                    p0, p1 = _nodes_in(piece.x, piece.ax, reach, i, origin[0], step)
-                    q0, q1 = _nodes_in(piece.y, piece.ay, reach, j, origin[1], step)
-                    r0, r1 = _nodes_in(piece.z, piece.az, reach, k, origin[2], step)
+                    p0, p1 = nodes_in(piece.x, piece.ax, reach, i, origin[0], step)
+                    q0, q1 = nodes_in(piece.y, piece.ay, reach, j, origin[1], step)
+                    r0, r1 = nodes_in(piece.z, piece.az, reach, k, origin[2], step)
                     for p in range(p0, p1):
                         x = origin[0] + (i * BRICK + p) * step
                         for q in range(q0, q1):

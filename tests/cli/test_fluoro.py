@@ -51,7 +51,8 @@ def test_an_image_of_an_earlier_volume(folder: Path, capsys: pytest.CaptureFixtu
     assert main(["fluoro", str(folder), *SMALL, "--json"]) == 0
     late = json.loads(capsys.readouterr().out)
     assert late["volume_mL"] == pytest.approx(0.05, rel=0.01)
-    assert late["largest_signal"] >= early["largest_signal"] > 0.1
+    # no vein is wider for it; the whole is weighed by its mass, which shifts by a few per cent
+    assert late["largest_signal"] > 0.95 * early["largest_signal"] > 0.1
     first, last = (grey(Path(told["file"])).astype(float) for told in (early, late))
     middle = slice(128, 384)
     dark = [(shot[middle, middle] < np.median(shot) - 50).sum() for shot in (first, last)]

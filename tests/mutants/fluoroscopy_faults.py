@@ -10,7 +10,10 @@ DICOM_TEST = UNIT + "test_fluoroscopy_dicom.py::"
 
 CHORDS = "geometry/kernels/chords.py"
 PROJECTION = "geometry/projection.py"
-PIECES = "geometry/vein_pieces.py"
+PIECES = "geometry/tube_pieces.py"
+POINTS = "geometry/lumen_points.py"
+NODES = "geometry/kernels/lumen_points.py"
+SHADOWS = "geometry/kernels/shadows.py"
 XRAY = "castsim/xray.py"
 FLUOROSCOPY = "castsim/fluoroscopy.py"
 CONTRAST = "castsim/kernels/contrast.py"
@@ -46,10 +49,10 @@ FLUOROSCOPY_FAULTS = (
         RAYS_TEST + "test_bones_are_as_thick_as_a_slow_march_says",
     ),
     seeded(
-        "pieces of a bent vein are cut square",
+        "pieces of a bent catheter are cut square",
         PIECES,
-        "after = np.where(joined[:, None], unit + np.roll(unit, -1, axis=0), 2.0 * unit)",
-        "after = 2.0 * unit",
+        "-joint[1:])",
+        "-unit)",
         RAYS_TEST + "test_a_bent_tube_neither_gapes_nor_overlaps",
     ),
     seeded(
@@ -68,10 +71,38 @@ FLUOROSCOPY_FAULTS = (
     ),
     seeded(
         "thin veins gain mass as they are widened",
-        PIECES,
-        "mesh.flow.cell_volume[cell] / drawn[cell]",
-        "np.ones(len(cell))",
-        RAYS_TEST + "test_a_vein_thinner_than_a_pixel_keeps_its_mass",
+        POINTS,
+        "volume=step**3 * thinned[own] * share",
+        "volume=step**3 * share",
+        RAYS_TEST + "test_points_stand_for_the_volume_of_the_vein",
+    ),
+    seeded(
+        "where two veins cross, agent counts twice",
+        NODES,
+        "if here < least[node]:",
+        "if here < band:",
+        RAYS_TEST + "test_only_veins_that_are_wanted_are_filled_and_the_others_bound_them",
+    ),
+    seeded(
+        "shadows are as large as what casts them",
+        SHADOWS,
+        "half = size[k] * scale / pitch",
+        "half = size[k] / pitch",
+        RAYS_TEST + "test_a_vein_has_the_lengths_of_a_tube_with_round_ends",
+    ),
+    seeded(
+        "what the veins' shape and the cells differ by is lost",
+        FLUOROSCOPY,
+        "held *= whole / float(held.sum())",
+        "held *= 1.0",
+        IMAGE_TEST + "test_the_shape_is_weighed_by_what_the_cells_hold",
+    ),
+    seeded(
+        "agent goes through the catheter's wall",
+        FLUOROSCOPY,
+        "dense = added * (1.0 - taken**2)",
+        "dense = added",
+        IMAGE_TEST + "test_what_lies_about_a_catheter_is_a_part_of_the_lumen",
     ),
     seeded(
         "tantalum in mg/mL is taken for per cent",

@@ -24,6 +24,7 @@ from castsim.fluoroscopy import (
     expose,
     line_integrals,
     take,
+    vein_paths,
 )
 from castsim.fluoroscopy_files import Caption, grey, image_bytes, picture
 from castsim.scenario_file import load_scenario
@@ -31,8 +32,12 @@ from castsim.schema import DISCLAIMER
 from castsim.simulate import run
 from castsim.xray import agent_attenuation, load_xray
 from geometry.anatomy import Anatomy
+from geometry.catheter_route import CatheterRoute
 from geometry.centerline_mesh import CentrelineMesh, centreline_mesh
 from geometry.levels import Level, Side
+from geometry.lumen import capsules_of
+from geometry.network import NetworkBuilder, TerminalKind
+from geometry.projection import Beam
 from geometry.structures import Structure
 
 PIXELS = 192
@@ -106,7 +111,7 @@ def test_the_image_holds_all_of_the_agent(scene: Scene, isocentre: np.ndarray) -
     paths = line_integrals(scene, beam, load_xray())
     flow = scene.mesh.flow
     depth = (flow.cell_centroid - beam.source) @ beam.towards_detector
-    # every cell is magnified by its own depth
+    # every cell is magnified by its own depth; the whole is exact, single cells are not
     area = (beam.pitch_mm * depth / beam.source_detector_mm) ** 2
     inside = (
         (beam.project(flow.cell_centroid) > 0) & (beam.project(flow.cell_centroid) < 511)
@@ -114,6 +119,64 @@ def test_the_image_holds_all_of_the_agent(scene: Scene, isocentre: np.ndarray) -
     assert inside[scene.added > 0].all()
     wanted = (scene.added * flow.cell_volume / area).sum()
     assert paths.added.sum() == pytest.approx(wanted, rel=0.01)
+
+
+def test_the_shape_is_weighed_by_what_the_cells_hold(
+    patient: tuple[Anatomy, CentrelineMesh], isocentre: np.ndarray
+) -> None:
+    """Whatever the pixels and the share of each cell: no agent is lost, none comes to it."""
+    anatomy, mesh = patient
+    flow = mesh.flow
+    near = np.linalg.norm(flow.cell_centroid - isocentre, axis=1) < 25.0
+    held = 0.1 * near * np.random.default_rng(0).random(flow.n_cells)
+    capsules = capsules_of(anatomy.network)
+    for pixels in (64, 512):
+        # from so far that all is magnified alike
+        beam = Beam(isocentre, 30.0, 1e6, 1.4e6, 205.0, pixels)
+        area = (beam.pitch_mm / beam.magnification) ** 2
+        image = vein_paths(mesh, capsules, held, beam)
+        assert image.sum() * area == pytest.approx(held @ flow.cell_volume, rel=1e-3)
+
+
+def test_a_front_within_a_vein_is_no_step(
+    patient: tuple[Anatomy, CentrelineMesh], isocentre: np.ndarray
+) -> None:
+    """Along a vein that is half full the length in agent falls from all to nothing over a cell."""
+    anatomy, mesh = patient
+    branch = int(anatomy.network.branches(Structure.POSTERIOR_INTERCOSTAL, Level.T9, Side.RIGHT)[0])
+    cells = mesh.cells_of(branch)
+    half = len(cells) // 2
+    content = np.zeros(mesh.flow.n_cells)
+    content[cells[:half]] = 0.1
+    place = mesh.flow.cell_centroid[cells[half - 1 : half + 1]]
+    beam = replace(beam_at(place.mean(axis=0), "ap"), field_mm=28.0, pixels=256)
+    image = vein_paths(mesh, capsules_of(anatomy.network), content, beam)
+    way = np.linspace(-1.5, 1.5, 31)[:, None] * np.diff(place, axis=0) + place.mean(axis=0)
+    rows, columns = np.rint(beam.project(way)).astype(int).T
+    profile = image[rows, columns] / image[rows, columns].max()
+    assert profile[0] == pytest.approx(1.0, abs=0.05)
+    assert profile[-1] == pytest.approx(0.0, abs=0.02)
+    assert np.abs(np.diff(profile)).max() < 0.25
+
+
+def test_what_lies_about_a_catheter_is_a_part_of_the_lumen() -> None:
+    """A vein with a catheter of half its width in it holds three quarters of it."""
+    builder = NetworkBuilder()
+    low, high = builder.node([0.0, 0.0, -10.0]), builder.node([0.0, 0.0, 10.0])
+    builder.branch(low, high, Structure.AZYGOS, Level.T8, Side.RIGHT, radius=2.0)
+    builder.terminal(low, TerminalKind.OUTLET, "out")
+    network = builder.build()
+    bare = centreline_mesh(network)
+    mesh = centreline_mesh(network, catheter=CatheterRoute(((0, 10.0, 0.0),), 2.0))
+    beam = replace(beam_at(np.zeros(3), "ap"), field_mm=60.0, pixels=128)
+    one, two = (
+        vein_paths(of, capsules_of(network), np.full(of.flow.n_cells, 0.1), beam)
+        for of in (bare, mesh)
+    )
+    column = 64
+    above, below = 40, 88  # the catheter comes from below
+    assert two[above, column] == pytest.approx(one[above, column], rel=0.1)
+    assert two[below, column] / two[above, column] == pytest.approx(0.75, rel=0.02)
 
 
 # noise
@@ -197,7 +260,7 @@ def test_subtraction_leaves_the_agent_and_takes_the_bones(
     assert abs(np.corrcoef(without[free], bone[free])[0, 1]) < 0.02
     # what is left is noise about nothing
     assert abs(without[free].mean()) < 2e-4
-    wide = paths.added > 0.3
+    wide = paths.added > 0.25
     assert wide.sum() > 50
     assert without[wide].mean() == pytest.approx(paths.added[wide].mean(), rel=0.15)  # blurred
 

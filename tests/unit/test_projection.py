@@ -1,20 +1,17 @@
-"""Lengths of rays in veins, bones and trunk: exact chords, and a slow march as reference."""
+"""Lengths of rays in tubes, veins, bones and trunk: exact chords, and a slow march as reference."""
 
 import numpy as np
 import pytest
 
-from geometry.anatomy import Anatomy
 from geometry.bones import Bones, Process
-from geometry.centerline_mesh import CentrelineMesh, centreline_mesh
 from geometry.errors import GeometryError
+from geometry.kernels.lumen import Capsules
 from geometry.kernels.solids import BODY, LAMINA, PEDICLE, PROCESS
-from geometry.levels import Level, Side
-from geometry.lumen import ANTERIOR
-from geometry.network import NetworkBuilder, TerminalKind, VesselNetwork
-from geometry.projection import Beam, bone_paths, trunk_path, vein_paths
+from geometry.levels import Level
+from geometry.lumen_points import LumenPoints, lumen_points
+from geometry.projection import Beam, bone_paths, point_paths, trunk_path, tube_path
 from geometry.skeleton import Skeleton
-from geometry.structures import Structure
-from geometry.vein_pieces import tube_pieces, vein_pieces
+from geometry.tube_pieces import tube_pieces
 
 SHELLS = {BODY: 0.4, PEDICLE: 1.0, LAMINA: 1.0, PROCESS: 0.8}
 NO_SHELLS = dict.fromkeys(SHELLS, 0.0)
@@ -27,23 +24,6 @@ def beam(
     field: float = 60.0,
 ) -> Beam:
     return Beam(np.array(isocentre), angle, 750.0, 1050.0, field, pixels)
-
-
-def tube(start: list[float], end: list[float], major: float, minor: float) -> VesselNetwork:
-    builder = NetworkBuilder()
-    one, two = builder.node(start), builder.node(end)
-    builder.branch(
-        one, two, Structure.AZYGOS, Level.T8, Side.RIGHT, radius=major, radius_minor=minor
-    )
-    builder.terminal(one, TerminalKind.OUTLET, "out")
-    return builder.build()
-
-
-def projected(network: VesselNetwork, view: Beam, axis: np.ndarray = ANTERIOR) -> np.ndarray:
-    mesh = centreline_mesh(network)
-    axes = np.tile(axis, (len(network.point_xyz), 1))
-    pieces, density, _ = vein_pieces(network, mesh, axes)
-    return vein_paths(pieces, density, view)
 
 
 def pixel_rays(view: Beam) -> np.ndarray:
@@ -99,12 +79,12 @@ def test_a_beam_that_cannot_be_is_refused() -> None:
         Beam(np.zeros(3), 0.0, 750.0, 1050.0, 0.0, 64)
 
 
-# veins
+# tubes
 
 
 def test_the_chord_of_a_tube_across_the_beam_is_that_of_a_circle() -> None:
     view = beam()
-    image = projected(tube([0, 0, -40], [0, 0, 40], 4.0, 4.0), view)
+    image = tube_path(tube_pieces(np.array([[0.0, 0, -40], [0, 0, 40]]), 4.0), view)
     ray = pixel_rays(view)
     # the line of a ray passes the axis at this distance; its chord is longer by its slant
     across = ray[..., :2]
@@ -116,158 +96,130 @@ def test_the_chord_of_a_tube_across_the_beam_is_that_of_a_circle() -> None:
     np.testing.assert_allclose(image[middle], chord[middle], atol=1e-6)
 
 
-def test_the_chord_of_a_flat_tube_is_that_of_an_ellipse() -> None:
-    view = beam(90.0)  # looks along x, at a vein that is flat from front to back
-    image = projected(tube([0, 0, -40], [0, 0, 40], 3.0, 1.0), view)
-    row = image[50]
-    place = (np.arange(101) - 50) * view.pitch_mm / view.magnification
-    exact = 6.0 * np.sqrt(np.maximum(1.0 - place**2, 0.0))
-    np.testing.assert_allclose(row, exact, atol=0.02)
-    assert row.max() == pytest.approx(6.0, rel=1e-3)
-
-
 def test_a_tube_along_the_beam_is_as_long_as_it_is() -> None:
-    image = projected(tube([0, -15, 0], [0, 15, 0], 4.0, 4.0), beam())
+    image = tube_path(tube_pieces(np.array([[0.0, -15, 0], [0, 15, 0]]), 4.0), beam())
     assert image[50, 50] == pytest.approx(30.0, rel=1e-9)
+
+
+def volume_seen(image: np.ndarray, view: Beam) -> float:
+    """What all rays together hold, mm3, near the isocentre."""
+    # a pixel stands for the area of its ray at the isocentre, seen at a slant
+    slant = view.source_detector_mm / np.linalg.norm(pixel_rays(view), axis=2)
+    return float((image * slant).sum() * (view.pitch_mm / view.magnification) ** 2)
 
 
 def test_a_bent_tube_neither_gapes_nor_overlaps() -> None:
     """All rays together hold its volume, whatever the bends: here half a circle."""
     angle = np.linspace(0.0, np.pi, 25)
     points = np.stack([12 * np.cos(angle), 0 * angle, 12 * np.sin(angle)], axis=1)
-    builder = NetworkBuilder()
-    one, two = builder.node(points[0]), builder.node(points[-1])
-    builder.branch(one, two, Structure.AZYGOS, Level.T8, Side.RIGHT, radius=2.0, via=points[1:-1])
-    builder.terminal(one, TerminalKind.OUTLET, "out")
-    network = builder.build()
     view = beam(pixels=400)
-    image = projected(network, view)
-    # a pixel stands for the area of its ray at the isocentre, seen at a slant
-    ray = pixel_rays(view)
-    slant = view.source_detector_mm / np.linalg.norm(ray, axis=2)
-    volume = (image * slant).sum() * (view.pitch_mm / view.magnification) ** 2
+    # a point that is there twice changes nothing
+    image = tube_path(tube_pieces(np.vstack([points[:1], points]), 2.0), view)
     length = np.linalg.norm(np.diff(points, axis=0), axis=1).sum()
-    assert volume == pytest.approx(np.pi * 4.0 * length, rel=2e-3)
+    assert volume_seen(image, view) == pytest.approx(np.pi * 4.0 * length, rel=2e-3)
     # the middle line has no notch at any bend: 4 mm of lumen everywhere
     rows, columns = np.rint(view.project(points[1:-1])).astype(int).T
     np.testing.assert_allclose(image[rows, columns], 4.0, atol=0.05)
 
 
-def test_pieces_hold_the_volume_of_their_cells(typical: tuple[Anatomy, CentrelineMesh]) -> None:
-    anatomy, mesh = typical
-    axes = np.tile(ANTERIOR, (len(anatomy.network.point_xyz), 1))
-    for least in (0.0, 0.3):
-        pieces, density, bridge = vein_pieces(anatomy.network, mesh, axes, least)
-        length = np.linalg.norm(pieces.along, axis=1)
-        volume = density * np.pi * pieces.major * pieces.minor * length
-        held = np.bincount(pieces.cell, np.where(bridge, 0, volume), minlength=mesh.flow.n_cells)
-        np.testing.assert_allclose(held, mesh.flow.cell_volume, rtol=1e-9)
-        assert pieces.minor.min() >= least
-        if least == 0.0:
-            # no catheter: the pieces are the lumen
-            np.testing.assert_allclose(density, 1.0, atol=0.02)
-            assert 0.0 < volume[bridge].sum() < 0.01 * volume.sum()
-
-
-def crossing(side_x: float) -> VesselNetwork:
-    """A flat vein along z, and a thin one that leaves it at its middle, forwards or sideways."""
-    builder = NetworkBuilder()
-    low, mid, high = (builder.node([0.0, 0.0, z]) for z in (-10.0, 0.0, 10.0))
-    tip = builder.node([side_x, 8.0 * (side_x == 0.0), 0.0])
-    label = (Structure.AZYGOS, Level.T8, Side.RIGHT)
-    for one, other in ((low, mid), (mid, high)):
-        builder.branch(one, other, *label, radius=4.0, radius_minor=1.0)
-    builder.branch(mid, tip, *label, radius=0.4)
-    builder.terminal(low, TerminalKind.OUTLET, "out")
-    return builder.build()
-
-
-def test_a_branch_begins_at_the_wall_of_a_flat_vein() -> None:
-    """The mesh takes off 2 mm, as of a round vein; before a flat one it begins at 1 mm."""
-    network = crossing(0.0)
-    pieces, _, bridge = vein_pieces(
-        network, centreline_mesh(network), np.tile(ANTERIOR, (len(network.point_xyz), 1))
-    )
-    thin = pieces.major < 1.0
-    start = pieces.start[thin, 1].min()
-    assert 0.9 < start < 1.6
-    assert pieces.start[bridge, 1].min() == start
-    # with no gap behind it
-    length = np.linalg.norm(pieces.along[thin], axis=1).sum()
-    assert start + length == pytest.approx(8.0)
-
-
-def test_in_a_wide_vein_a_branch_is_not_drawn_twice() -> None:
-    network = crossing(8.0)
-    pieces, _, bridge = vein_pieces(
-        network, centreline_mesh(network), np.tile(ANTERIOR, (len(network.point_xyz), 1))
-    )
-    assert not bridge.any()  # sideways the vein is wider than the mesh takes off
-    assert pieces.start[pieces.major < 1.0, 0].min() == pytest.approx(1.99, abs=0.02)
-
-
-def test_where_a_wide_vein_ends_a_thin_one_goes_on_at_once() -> None:
-    builder = NetworkBuilder()
-    low, mid, high = (builder.node([0.0, 0.0, z]) for z in (-10.0, 0.0, 10.0))
-    beside = builder.node([8.0, 0.0, 1.0])
-    label = (Structure.AZYGOS, Level.T8, Side.RIGHT)
-    builder.branch(low, mid, *label, radius=2.0)
-    builder.branch(mid, high, *label, radius=0.5)
-    builder.branch(mid, beside, *label, radius=0.5)
-    builder.terminal(low, TerminalKind.OUTLET, "out")
-    network = builder.build()
-    pieces, _, _ = vein_pieces(network, centreline_mesh(network), np.tile(ANTERIOR, (6, 1)))
-    up = (pieces.major < 1.0) & (pieces.along[:, 2] > 0.9 * np.linalg.norm(pieces.along, axis=1))
-    assert pieces.start[up, 2].min() == pytest.approx(0.0, abs=1e-9)
-
-
-def test_pieces_lie_on_their_cells(typical: tuple[Anatomy, CentrelineMesh]) -> None:
-    anatomy, mesh = typical
-    axes = np.tile(ANTERIOR, (len(anatomy.network.point_xyz), 1))
-    pieces, _, _ = vein_pieces(anatomy.network, mesh, axes)
-    away = np.linalg.norm(
-        pieces.start + pieces.along / 2 - mesh.flow.cell_centroid[pieces.cell], axis=1
-    )
-    inner = np.ones(mesh.flow.n_cells, dtype=bool)
-    inner[mesh.polyline_cell[mesh.polyline_offset[:-1]]] = False
-    inner[mesh.polyline_cell[mesh.polyline_offset[1:] - 1]] = False
-    assert away[inner[pieces.cell]].max() < 0.3  # half a cell, and a bend
-
-
-def test_density_weighs_every_piece() -> None:
-    network = tube([0, 0, -10], [0, 0, 10], 2.0, 2.0)
-    pieces, density, _ = vein_pieces(network, centreline_mesh(network), np.tile(ANTERIOR, (2, 1)))
-    view = beam()
-    upper = np.where(pieces.start[:, 2] >= 0, 0.25, 0.0)
-    image = vein_paths(pieces, density * upper, view)
-    assert image[40, 50] == pytest.approx(1.0, rel=1e-3)
-    assert image[51:].max() == 0.0
-
-
-def test_a_vein_thinner_than_a_pixel_keeps_its_mass() -> None:
-    network = tube([0, 0.0, -10], [3.0, 0, 10], 0.05, 0.05)
-    mesh, view = centreline_mesh(network), beam()
-    wide, density, _ = vein_pieces(network, mesh, np.tile(ANTERIOR, (2, 1)), 0.3)
-    image = vein_paths(wide, density, view)
-    volume = image.sum() * (view.pitch_mm / view.magnification) ** 2
-    assert volume == pytest.approx(mesh.flow.cell_volume.sum(), rel=0.02)
-
-
 def test_what_is_behind_the_source_casts_no_shadow() -> None:
-    image = projected(tube([0, -900, -40], [0, -900, 40], 4.0, 4.0), beam())
-    assert image.max() == 0.0
+    behind = np.array([[0.0, -900, -40], [0, -900, 40]])
+    assert tube_path(tube_pieces(behind, 4.0), beam()).max() == 0.0
+    one = np.ones(2)
+    assert point_paths(behind, one, one, beam()).max() == 0.0
 
 
-def test_a_tube_has_the_lengths_of_the_vein_of_its_size() -> None:
-    points = np.array([[0, 0, -20.0], [0, 0, -20.0], [2.0, 1, 0], [0, 0, 20]])
-    view = beam(pixels=100)  # no ray lies in the plane between the two pieces
-    tube_of = vein_paths(tube_pieces(points, 1.5), np.ones(2), view)
-    builder = NetworkBuilder()
-    one, two = builder.node(points[0]), builder.node(points[-1])
-    builder.branch(one, two, Structure.AZYGOS, Level.T8, Side.RIGHT, radius=1.5, via=points[2:3])
-    builder.terminal(one, TerminalKind.OUTLET, "out")
-    np.testing.assert_allclose(tube_of, projected(builder.build(), view), atol=1e-9)
-    assert tube_of.max() == pytest.approx(3.0, abs=0.02)
+# veins, as points that fill them
+
+
+def capsules(*pieces: tuple[list[float], list[float], float, float]) -> Capsules:
+    """Veins from a place to another with semi-axes, flat from front to back."""
+    start, end = (np.array([piece[k] for piece in pieces], dtype=float) for k in (0, 1))
+    axes = [np.repeat([[piece[k]] for piece in pieces], 2, axis=1) for k in (2, 3)]
+    number = np.arange(len(pieces))
+    flat = np.tile([0.0, 1.0, 0.0], (len(pieces), 2, 1))
+    return Capsules(
+        start, end - start, axes[0], axes[1], flat, number, number, np.zeros(len(pieces))
+    )
+
+
+def filled(veins: Capsules, wanted: np.ndarray | None = None, spacing: float = 0.2) -> LumenPoints:
+    every = np.ones(len(veins.start), dtype=bool)
+    return lumen_points(veins, every if wanted is None else wanted, spacing)
+
+
+def shadow(points: LumenPoints, view: Beam) -> np.ndarray:
+    return point_paths(points.xyz, points.volume, points.spacing, view)
+
+
+@pytest.mark.parametrize("angle", [0.0, 30.0, 90.0])
+def test_a_vein_has_the_lengths_of_a_tube_with_round_ends(angle: float) -> None:
+    """But near its edge, where pixels see a mean: the finer the points, the nearer."""
+    view = beam(angle)
+    veins = capsules(([0, 0, -12], [0, 0, 12], 4.0, 4.0))
+    image = shadow(filled(veins), view)
+    tube = tube_path(tube_pieces(np.array([[0.0, 0, -40], [0, 0, 40]]), 4.0), view)
+    middle = slice(30, 71)
+    inner = tube[middle] > 7.0
+    assert inner.sum() > 350
+    np.testing.assert_allclose(image[middle][inner], tube[middle][inner], rtol=0.015)
+    # and it is the same at all heights: no step, no ripple
+    np.testing.assert_allclose(image[middle][inner], np.tile(image[50], (41, 1))[inner], rtol=0.003)
+    ball = 4.0 / 3.0 * np.pi * 64.0
+    assert volume_seen(image, view) == pytest.approx(np.pi * 16 * 24 + ball, rel=2e-3)
+
+
+def test_a_flat_vein_is_an_ellipse() -> None:
+    view = beam(90.0)  # looks along x, at a vein that is flat from front to back
+    image = shadow(filled(capsules(([0, 0, -12], [0, 0, 12], 3.0, 1.0)), spacing=0.1), view)
+    place = (np.arange(101) - 50) * view.pitch_mm / view.magnification
+    exact = 6.0 * np.sqrt(np.maximum(1.0 - place**2, 0.0))
+    inner = np.abs(place) < 0.8
+    assert inner.sum() >= 3
+    np.testing.assert_allclose(image[50][inner], exact[inner], rtol=0.03)
+
+
+@pytest.mark.parametrize("radius", [0.03, 0.1, 0.3, 1.0, 1.7, 4.0])
+def test_points_stand_for_the_volume_of_the_vein(radius: float) -> None:
+    """Thinner than a spacing or thick enough for a grid of twice that."""
+    veins = capsules(([0, 0.0, -10], [3.0, 2.0, 10], radius, radius))
+    points = filled(veins)
+    length = np.linalg.norm(veins.along[0])
+    inner = (points.arc > 1e-9) & (points.arc < length - 1e-9)
+    assert points.volume[inner].sum() == pytest.approx(np.pi * radius**2 * length, rel=0.01)
+    assert points.spacing[0] == (0.4 if radius >= 3.2 else 0.2)
+    assert (points.branch == 0).all()
+
+
+def test_what_two_veins_share_counts_once() -> None:
+    """Two tubes of radius 1 that cross at right angles share 16/3."""
+    veins = capsules(([-8, 0, 0], [8, 0, 0], 1.0, 1.0), ([0, 0, -8], [0, 0, 8], 1.0, 1.0))
+    both = filled(veins, spacing=0.1).volume.sum()
+    one = filled(capsules(([-8, 0, 0], [8, 0, 0], 1.0, 1.0)), spacing=0.1).volume.sum()
+    assert 2 * one - both == pytest.approx(16.0 / 3.0, rel=0.02)
+
+
+def test_only_veins_that_are_wanted_are_filled_and_the_others_bound_them() -> None:
+    veins = capsules(([-8, 0, 0], [8, 0, 0], 2.0, 2.0), ([0, 0, 0], [0.37, 0.11, 8], 0.51, 0.51))
+    both, thin = filled(veins), filled(veins, np.array([False, True]))
+    mine = both.branch == 1
+    np.testing.assert_allclose(np.sort(thin.arc), np.sort(both.arc[mine]))
+    assert thin.volume.sum() == pytest.approx(both.volume[mine].sum())
+    # it begins at the wall of the wide one, on whose axis it ends
+    assert 1.5 < thin.arc.min() < 2.1
+
+
+def test_a_point_keeps_its_mass_and_its_place_whatever_the_pixels() -> None:
+    place, one = np.array([[1.3, -4.0, 2.1]]), np.ones(1)
+    for pixels in (40, 101, 400):
+        view = beam(pixels=pixels)
+        image = point_paths(place, 5.0 * one, 2.0 * one, view)
+        slant = view.source_detector_mm / np.linalg.norm(pixel_rays(view), axis=2)
+        area = (view.pitch_mm * (750.0 - 4.0) / 1050.0) ** 2
+        assert (image * slant).sum() * area == pytest.approx(5.0, rel=1e-3)
+        row, column = np.indices(image.shape)
+        middle = np.array([(image * row).sum(), (image * column).sum()]) / image.sum()
+        np.testing.assert_allclose(middle, view.project(place)[0], atol=0.2)
 
 
 # bones
@@ -373,9 +325,3 @@ def test_the_trunk_is_as_thick_as_it_is() -> None:
     path = trunk_path(skin, view)
     assert path.shape == (64, 64)
     assert path[31:33, 31:33].mean() == pytest.approx(0.5 * inside.sum(), rel=0.01)
-
-
-@pytest.fixture(scope="module")
-def typical() -> tuple[Anatomy, CentrelineMesh]:
-    anatomy = Anatomy.typical()
-    return anatomy, centreline_mesh(anatomy.network)
