@@ -14,7 +14,7 @@ from PIL import Image
 import castsim
 from castsim import graphics
 from castsim.cast import Cast
-from castsim.fluoroscopy import cast_isocentre, cast_scene, take
+from castsim.fluoroscopy import take_cast
 from castsim.fluoroscopy_files import Caption
 from castsim.fluoroscopy_files import picture as fluorogram
 from castsim.rendering import OVERVIEW, picture
@@ -64,7 +64,7 @@ def section(name: str) -> str:
 
 def shadow(cast: Cast) -> np.ndarray:
     """Subtracted fluoroscopy of a cast from the front."""
-    image = take(cast_scene(cast), cast_isocentre(cast), "ap", "subtracted", pixels=FLUORO_PIXELS)
+    image = take_cast(cast, pixels=FLUORO_PIXELS)
     injected = cast.injected / 1000.0
     caption = Caption(cast.scenario.title, f"{cast.scenario.agent}\n{injected:.2f} mL", "")
     shown = Image.fromarray(fluorogram(image, caption))

@@ -141,14 +141,12 @@ def photographs(saved: "SavedCast", progress: "Progress") -> "Photographs":
 def shadow(cast: "Cast") -> "Photograph":
     """The cast as a C-arm would show it from the front, subtracted; needs no OpenGL."""
     from castsim.cast_page import Photograph
-    from castsim.fluoroscopy import cast_isocentre, cast_scene, take
+    from castsim.fluoroscopy import take_cast
     from castsim.fluoroscopy_files import Caption
     from castsim.fluoroscopy_files import picture as fluorogram
 
     words = f"{mL_from_uL(cast.injected):.2f} mL"
-    image = take(
-        cast_scene(cast), cast_isocentre(cast), "ap", "subtracted", pixels=FLUOROSCOPY_PIXELS
-    )
+    image = take_cast(cast, pixels=FLUOROSCOPY_PIXELS)
     caption = Caption(cast.scenario.title, f"{cast.scenario.agent}\n{words}")
     below = (
         f"After {words}, from the front, bones subtracted; simulated X-rays, at the size and "

@@ -34,6 +34,7 @@ from castsim.units import uL_from_mL
 from castsim.venography import inject_contrast
 from castsim.xray import XRay, agent_attenuation, load_xray
 from geometry.kernels.solids import BODY, LAMINA, PEDICLE, PROCESS
+from geometry.levels import VERTEBRAE, Side
 from geometry.lumen import capsules_of, minor_axes
 from geometry.lumen_points import lumen_points
 from geometry.projection import Beam, bone_paths, point_paths, trunk_path, tube_path
@@ -51,14 +52,21 @@ FloatArray = NDArray[np.float64]
 VIEWS: Mapping[str, float] = MappingProxyType(
     {"ap": 0.0, "lateral": 90.0, "lao30": 30.0, "rao30": -30.0}
 )
-"""Angle of the detector, degrees to the patient's left of straight in front."""
+"""Angle of the detector, degrees to the patient's left of straight in front; that of a lateral view
+goes to the side that is asked for."""
 Mode = Literal["subtracted", "unsubtracted", "roadmap"]
 PIXELS = 1024
 MOST_PIXELS, LEAST_PIXELS = 4096, 512
+SHOWN_MM = 65.0
+"""Above and below the target: what of a cast lies farther off is not aimed at."""
+FIELD_MARGIN = 1.06
+"""Room about what a field has to show."""
 MARKER_POINTS = 5
 """Along the marker of a catheter, so that it bends with it."""
 SPACING_PIXELS, LEAST_SPACING_MM = 1.25, 0.1
 """Of the points that fill the veins, at the isocentre; the detector resolves no less."""
+LEAST_SATURATION = 0.5
+"""A cell that holds less agent need not be in the field."""
 LEAST_SIGNAL = 1e-4
 """What attenuates less is not looked for: photons make a hundred times as much noise."""
 MAP_SIGNAL = 0.15
@@ -188,24 +196,74 @@ def isocentre_at(anatomy: "Anatomy", height_mm: float) -> FloatArray:
     return np.array([0.0, y, height_mm])
 
 
-def cast_isocentre(cast: "Cast") -> FloatArray:
-    """Aim at the middle of the spinal canal at the height of the target's foramen."""
-    target = cast.scenario.target
-    foramen = cast.anatomy.skeleton.foramen(target.root, target.side_code)
-    return isocentre_at(cast.anatomy, float(foramen.origin[2]))
+def take_cast(
+    cast: "Cast",
+    view: str = "ap",
+    mode: Mode = "subtracted",
+    *,
+    volume_mL: float | None = None,
+    field_mm: float | None = None,
+    pixels: int = PIXELS,
+) -> Fluorogram:
+    """Take an image of a cast, aimed at it; see :func:`take`.
+
+    Parameters
+    ----------
+    volume_mL : out of the tip; None: at the end
+    field_mm : side of the detector's field; None: the smallest zoom that shows the whole cast and
+        a vertebra above and below it, whatever the volume
+    """
+    isocentre, shown = _aim(cast)
+    side = cast.scenario.target.side_code
+    scene = cast_scene(cast, volume_mL, roadmap=mode == "roadmap")
+    field = field_mm or zoom_for(shown, isocentre, view, side)
+    return take(scene, isocentre, view, mode, side=side, field_mm=field, pixels=pixels)
+
+
+def _aim(cast: "Cast") -> tuple[FloatArray, FloatArray]:
+    """Isocentre (3,) for a cast, and what is to be seen about it, (k, 3) mm."""
+    skeleton, target = cast.anatomy.skeleton, cast.scenario.target
+    foramen = skeleton.foramen(target.root, target.side_code).origin
+    held = cast.mesh.flow.cell_centroid[cast.saturation >= LEAST_SATURATION]
+    held = np.vstack([held[np.abs(held[:, 2] - foramen[2]) <= SHOWN_MM], foramen])
+    low, high = held[:, 2].min(), held[:, 2].max()
+    bodies = [skeleton.vertebra(level) for level in VERTEBRAE]
+    ends = np.array([[body.world([0.0, 0.0, up * body.body_height / 2]) for body in bodies]
+                     for up in (1.0, -1.0)])  # fmt: skip
+    # the ends of the nearest bodies wholly above and wholly below, or of the last there are
+    above = int(np.flatnonzero(ends[1, :, 2] >= high).max(initial=0))
+    below = int(np.flatnonzero(ends[0, :, 2] <= low).min(initial=len(bodies) - 1))
+    shown = np.vstack([held, ends[0, above], ends[1, below]])
+    middle = (shown.min(axis=0) + shown.max(axis=0)) / 2.0
+    return middle, shown
+
+
+def zoom_for(shown: FloatArray, isocentre: FloatArray, view: str, side: Side) -> float:
+    """Side of the smallest field, mm, in which points (k, 3) mm are seen, or of the largest."""
+    arm = load_xray()
+    beam = beam_at(isocentre, view, side=side)
+    away = np.abs(beam.project(shown) - (beam.pixels - 1) / 2.0).max() * beam.pitch_mm
+    wide = [field for field in arm.zooms_mm if field >= 2.0 * FIELD_MARGIN * away]
+    return min(wide, default=arm.zooms_mm[0])
 
 
 def beam_at(
-    isocentre: FloatArray, view: str, *, pixels: int = PIXELS, xray: XRay | None = None
+    isocentre: FloatArray,
+    view: str,
+    *,
+    side: Side = Side.LEFT,
+    field_mm: float | None = None,
+    pixels: int = PIXELS,
 ) -> Beam:
-    """Aim the C-arm of the table at a point (3,) mm."""
-    arm = xray or load_xray()
+    """Aim the C-arm of the table at a point (3,) mm; see :func:`take`."""
+    arm = load_xray()
+    lateral = view == "lateral" and side == Side.RIGHT
     return Beam(
         isocentre=np.asarray(isocentre, dtype=float),
-        angle_deg=VIEWS[view],
+        angle_deg=-VIEWS[view] if lateral else VIEWS[view],
         source_isocentre_mm=arm.source_isocentre_mm,
         source_detector_mm=arm.source_detector_mm,
-        field_mm=arm.field_mm,
+        field_mm=field_mm or arm.field_mm,
         pixels=pixels,
     )
 
@@ -216,6 +274,8 @@ def take(
     view: str = "ap",
     mode: Mode = "subtracted",
     *,
+    side: Side = Side.LEFT,
+    field_mm: float | None = None,
     pixels: int = PIXELS,
     seed: int = SEED,
 ) -> Fluorogram:
@@ -227,11 +287,13 @@ def take(
     isocentre : (3,) mm, in the middle of the image
     view : of `VIEWS`
     mode : subtracted, unsubtracted or roadmap
+    side : of the body, on which the detector of a lateral view stands
+    field_mm : side of the square that is used of the detector; None: that of the table
     pixels : along either side of the image
     seed : of the noise
     """
     xray = load_xray()
-    beam = beam_at(isocentre, view, pixels=pixels, xray=xray)
+    beam = beam_at(isocentre, view, side=side, field_mm=field_mm, pixels=pixels)
     paths = line_integrals(scene, beam, xray)
     dose = {"roadmap": xray.roadmap_per_mm2}.get(mode, xray.acquisition_per_mm2)
     signal = _signal(paths, mode, _Tube(paths.still, dose, beam, xray, seed))

@@ -19,7 +19,22 @@ if TYPE_CHECKING:
 
 
 ViewOption = Annotated[
-    str, typer.Option("--view", metavar="VIEW", help="ap, lateral, lao30 or rao30.")
+    str,
+    typer.Option(
+        "--view",
+        metavar="VIEW",
+        help="ap, lateral (from the target's side, as `castsim render` has it: of a right root the "
+        "front of the body is on the right), lao30 or rao30.",
+    ),
+]
+FieldOption = Annotated[
+    float | None,
+    typer.Option(
+        "--field-mm",
+        metavar="MM",
+        help="Zoom: side of the detector's field; C-arms have 300, 220, 190, 160, 135 and 110. "
+        "Default: of a cast the smallest that shows it with a level above and below, else 220.",
+    ),
 ]
 SubtractedOption = Annotated[
     bool, typer.Option("--subtracted", help="The cast or contrast medium alone (the default).")
@@ -50,6 +65,7 @@ def fluoro(
             "-o", "--output", metavar="FILE.png|.dcm", help="Default CASTDIR/fluoro-VIEW-MODE.png."
         ),
     ] = None,
+    field_mm: FieldOption = None,
     size: SizeOption = 1024,
     as_json: JsonOption = False,
     quiet: QuietOption = False,
@@ -62,7 +78,7 @@ def fluoro(
     flags: dict[Mode, bool] = {
         "subtracted": subtracted, "unsubtracted": unsubtracted, "roadmap": roadmap,
     }  # fmt: skip
-    shot = Shot.asked(view, flags, size, output)
+    shot = Shot.asked(view, flags, size, output, field_mm)
     with progress_bar(not quiet) as progress:
         tell = told(progress, quiet=quiet)
         facts = take(cast, shot, volume_mL=volume_mL, progress=tell)
@@ -100,6 +116,7 @@ def venogram(
         ),
     ] = None,
     overrides: SetOption = None,
+    field_mm: FieldOption = None,
     size: SizeOption = 1024,
     as_json: JsonOption = False,
     quiet: QuietOption = False,
@@ -110,7 +127,7 @@ def venogram(
     from castsim.fluoroscopy_orders import venogram as take
 
     flags: dict[Mode, bool] = {"subtracted": subtracted, "unsubtracted": unsubtracted}
-    shot = Shot.asked(view, flags, size, output)
+    shot = Shot.asked(view, flags, size, output, field_mm)
     injection = Injection(vein, rate_mL_s, volume_mL)
     with progress_bar(not quiet) as progress:
         facts = take(scenario, injection, shot, overrides=overrides or (), progress=progress)

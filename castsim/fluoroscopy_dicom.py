@@ -2,6 +2,11 @@
 
 Pixels are proportional to the X-rays that were counted (LIN): of a subtracted image to live over
 mask, 2048 where they are alike. Those of a roadmap, which is mixed for the eye, are for display.
+
+A small line in the corner of the pixels says that the image is simulated, whatever the viewer or
+the copy of its screen shows. It names no patient and no day, hence Burned In Annotation (0028,0301)
+is NO, as PS3.3 C.7.6.1 has it for words by which nobody can be told.
+
 Nothing in the file hangs on the day or the machine: dates are empty, and identifiers are digests
 under 2.25, so that the same image is the same file.
 """
@@ -14,8 +19,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from castsim import __version__
+from castsim.body_letters import edge_letters
 from castsim.fluoroscopy import Fluorogram
-from castsim.fluoroscopy_files import TITLES, Caption, window
+from castsim.fluoroscopy_files import (
+    MARGIN_SHARE,
+    TITLES,
+    WARNING,
+    Caption,
+    letter_height,
+    letters,
+    window,
+)
 from castsim.schema import DISCLAIMER
 
 if TYPE_CHECKING:
@@ -29,8 +43,8 @@ ALIKE = 2048
 """Stored value where a subtracted image shows nothing."""
 MEAN_EXPOSURE = 1024
 """Stored value of the mean exposure of an image that is not subtracted; four of it saturate."""
-ORIENTATION = {"ap": ["L", "F"], "lateral": ["P", "F"], "lao30": ["LP", "F"], "rao30": ["LA", "F"]}
-"""Sides of the body towards which rows and columns run."""
+RIM = 0.3
+"""Heights of a letter: width of the black about the warning."""
 _UID_BYTES = 16
 _LONG_STRING = 64
 _DECIMALS = 6
@@ -40,7 +54,34 @@ def stored(image: Fluorogram) -> Pixels:
     """Pixel values (rows, columns): more X-rays are a larger value."""
     one = MEAN_EXPOSURE if image.mode == "unsubtracted" else ALIKE
     values = np.rint(one * np.exp(-image.signal))
-    return np.asarray(np.clip(values, 0, 2**BITS - 1), dtype=np.uint16)
+    pixels = np.asarray(np.clip(values, 0, 2**BITS - 1), dtype=np.uint16)
+    _burn_in(pixels, image)
+    return pixels
+
+
+def _burn_in(pixels: Pixels, image: Fluorogram) -> None:
+    """Write the warning into the lower right corner, white on black as the window shows them."""
+    from PIL import Image, ImageDraw
+
+    side = image.beam.pixels
+    place, margin = side * (1.0 - MARGIN_SHARE), RIM * letter_height(side)
+    drawn = Image.new("L", (side, side))
+    draw = ImageDraw.Draw(drawn)
+    draw.text((place, place), WARNING, fill=255, font=letters(side), anchor="rd")
+    left, top, right, bottom = draw.textbbox((place, place), WARNING, letters(side), "rd")
+    black, white = _shown(image)
+    box = np.s_[
+        max(round(top - margin), 0) : round(bottom + margin),
+        max(round(left - margin), 0) : round(right + margin),
+    ]
+    pixels[box] = np.rint(black + np.asarray(drawn)[box] / 255.0 * (white - black))
+
+
+def _shown(image: Fluorogram) -> tuple[float, float]:
+    """Stored values that are shown black and white."""
+    one = MEAN_EXPOSURE if image.mode == "unsubtracted" else ALIKE
+    black, white = (min(one * float(np.exp(-signal)), 2.0**BITS - 1) for signal in window(image))
+    return black, white
 
 
 def dicom_bytes(image: Fluorogram, caption: Caption, path: Path) -> None:
@@ -79,9 +120,11 @@ def _identify(data: "Dataset", image: Fluorogram, caption: Caption) -> None:
     data.Modality = "XA"
     data.SeriesInstanceUID = _uid("series", caption, image)
     data.SeriesNumber = data.InstanceNumber = 1
-    data.SeriesDescription = f"{TITLES[image.view]} {image.mode}, simulated, research only"
+    title = TITLES[image.beam.angle_deg]
+    data.SeriesDescription = f"{title} {image.mode}, simulated, research only"
     data.BodyPartExamined, data.PatientPosition = "SPINE", "HFS"
-    data.PatientOrientation = ORIENTATION[image.view]
+    # sides of the body towards which rows and columns run
+    data.PatientOrientation = [edge_letters(image.beam.right), "F"]
     data.Manufacturer = "castsim"
     data.ManufacturerModelName = "simulated C-arm"
     data.SoftwareVersions = __version__
@@ -124,8 +167,7 @@ def _show(data: "Dataset", image: Fluorogram, pixels: Pixels) -> None:
     data.BitsAllocated, data.BitsStored, data.HighBit = 16, BITS, BITS - 1
     data.PixelRepresentation = 0
     data.PixelIntensityRelationship = "DISP" if image.mode == "roadmap" else "LIN"
-    one = MEAN_EXPOSURE if image.mode == "unsubtracted" else ALIKE
-    black, white = (one * np.exp(-signal) for signal in window(image))
+    black, white = _shown(image)
     data.WindowCenter = _number((black + white) / 2.0)
     data.WindowWidth = _number(max(white - black, 1.0))
     data.PixelData = pixels.tobytes()
@@ -137,8 +179,10 @@ def _number(value: float) -> str:
 
 
 def _uid(what: str, caption: Caption, image: Fluorogram, *more: bytes) -> "UID":
+    beam = image.beam
     words = (what, caption.title, caption.facts, image.view, image.mode)
-    return _digest(*(word.encode() for word in words), image.beam.isocentre.tobytes(), *more)
+    where = np.array([*beam.isocentre, beam.angle_deg, beam.field_mm])
+    return _digest(*(word.encode() for word in words), where.tobytes(), *more)
 
 
 def _digest(*parts: bytes) -> "UID":

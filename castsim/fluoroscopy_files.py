@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from castsim.body_letters import edge_letters
 from castsim.fluoroscopy import Fluorogram, Mode, middle_of
 from castsim.schema import DISCLAIMER
 
@@ -39,11 +40,13 @@ SCALE_BAR_SHARE = 0.3
 """Most of an image's side that the scale bar takes."""
 TEXT_SHARE, MARGIN_SHARE = 1 / 48, 1 / 50
 """Height of the letters and margin, as shares of the image's side."""
+WARNING = f"Simulated. {DISCLAIMER}"
+LEAST_LETTERS = 10.0
+"""Pixels of their height."""
 TITLE_SHARE = 0.65
 """Most of the image's width that its title takes; the facts stand beside it."""
-EDGES = {"ap": ("R", "L"), "lateral": ("A", "P"), "lao30": ("R", "L"), "rao30": ("R", "L")}
-"""Sides of the body at the left and the right edge of the image."""
-TITLES = {"ap": "AP", "lateral": "LATERAL", "lao30": "LAO 30", "rao30": "RAO 30"}
+TITLES = {0.0: "AP", 90.0: "LEFT LATERAL", -90.0: "RIGHT LATERAL", 30.0: "LAO 30", -30.0: "RAO 30"}
+"""By the angle of the detector: a left lateral view has it on the patient's left."""
 
 
 @dataclass(frozen=True)
@@ -90,23 +93,37 @@ def compressed(signal: FloatArray) -> FloatArray:
 
 def picture(image: Fluorogram, caption: Caption) -> Picture:
     """The image as on the monitor, (rows, columns), with its words."""
-    from PIL import Image, ImageDraw, ImageFont
+    from PIL import Image, ImageDraw
 
     shown = Image.fromarray(np.rint(255 * grey(image)).astype(np.uint8))
     side = image.beam.pixels
-    font = ImageFont.load_default(max(10.0, TEXT_SHARE * side))
+    font = letters(side)
     draw = ImageDraw.Draw(shown)
     margin = MARGIN_SHARE * side
-    left, right = EDGES[image.view]
-    head = f"{TITLES[image.view]}  {image.mode}"
+    head = f"{TITLES[image.beam.angle_deg]}  {image.mode}"
     title = _fitted(caption.title, font, TITLE_SHARE * side)
     _write(draw, font, (margin, margin), "la", f"{title}\n{head}")
     _write(draw, font, (side - margin, margin), "ra", caption.facts)
-    _write(draw, font, (margin, side / 2), "lm", left)
-    _write(draw, font, (side - margin, side / 2), "rm", right)
-    _write(draw, font, (side - margin, side - margin), "rd", f"Simulated. {DISCLAIMER}")
+    _write(draw, font, (margin, side / 2), "lm", edge_letters(-image.beam.right))
+    _write(draw, font, (side - margin, side / 2), "rm", edge_letters(image.beam.right))
+    # between the lines of words above and below
+    _write(draw, font, (side / 2, margin + 3 * letter_height(side)), "ma", "S")
+    _write(draw, font, (side / 2, side - margin - 1.5 * letter_height(side)), "md", "I")
+    _write(draw, font, (side - margin, side - margin), "rd", WARNING)
     _scale_bar(draw, font, image, margin)
     return np.asarray(shown)
+
+
+def letter_height(side: int) -> float:
+    """Height of the letters, pixels, in an image of so many a side."""
+    return max(LEAST_LETTERS, TEXT_SHARE * side)
+
+
+def letters(side: int) -> "Font":
+    """Letters of that height."""
+    from PIL import ImageFont
+
+    return ImageFont.load_default(letter_height(side))
 
 
 def _fitted(text: str, font: "Font", width: float) -> str:

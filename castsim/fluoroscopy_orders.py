@@ -15,10 +15,9 @@ from castsim.fluoroscopy import (
     Fluorogram,
     Mode,
     Scene,
-    cast_isocentre,
-    cast_scene,
     isocentre_at,
     take,
+    take_cast,
 )
 from castsim.fluoroscopy_files import SUFFIXES, Caption, image_bytes
 from castsim.naming import match_name
@@ -51,21 +50,30 @@ class Shot:
     ----------
     view, mode, pixels : as :func:`castsim.fluoroscopy.take` takes them
     path : of the file; None: a name of its own
+    field_mm : side of the detector's field; None: as is fit
     """
 
     view: str
     mode: Mode
     pixels: int
     path: Path | None
+    field_mm: float | None = None
 
     @classmethod
-    def asked(cls, view: str, flags: dict[Mode, bool], pixels: int, path: Path | None) -> Self:
+    def asked(
+        cls,
+        view: str,
+        flags: dict[Mode, bool],
+        pixels: int,
+        path: Path | None,
+        field_mm: float | None = None,
+    ) -> Self:
         """Check what was asked for; of the modes the first is taken unless one is flagged.
 
         Raises
         ------
         CastsimError
-            If there is no such view, size or file, or several modes are flagged.
+            If there is no such view, size, field or file, or several modes are flagged.
         """
         name = match_name(view, VIEWS, "--view")
         modes = [mode for mode, flagged in flags.items() if flagged]
@@ -75,9 +83,15 @@ class Shot:
             raise ResultError(
                 f"--size {pixels}: must be from {LEAST_PIXELS} to {MOST_PIXELS} pixels"
             )
+        zooms = load_xray().zooms_mm
+        if field_mm is not None and not zooms[-1] <= field_mm <= zooms[0]:
+            raise ResultError(
+                f"--field-mm {field_mm:g}: must be from {zooms[-1]:g} to {zooms[0]:g} mm; a C-arm "
+                f"has {', '.join(f'{zoom:g}' for zoom in zooms)}"
+            )
         if path is not None:
             check_file(path, *SUFFIXES)
-        return cls(name, (*modes, *flags)[0], pixels, path)
+        return cls(name, (*modes, *flags)[0], pixels, path, field_mm)
 
 
 def fluoro(
@@ -116,8 +130,9 @@ def fluoro(
     check_file(path, *SUFFIXES)
     cast = read_cast(folder, progress=progress).cast
     shown_mL = injected if volume_mL is None else volume_mL
-    scene = cast_scene(cast, volume_mL, roadmap=shot.mode == "roadmap")
-    image = take(scene, cast_isocentre(cast), shot.view, shot.mode, pixels=shot.pixels)
+    image = take_cast(
+        cast, shot.view, shot.mode, volume_mL=volume_mL, field_mm=shot.field_mm, pixels=shot.pixels
+    )
     scenario = cast.scenario
     medium = _medium() if shot.mode == "roadmap" else ""
     caption = Caption(scenario.title, f"{scenario.agent}\n{shown_mL:.2f} mL", medium)
@@ -217,7 +232,10 @@ def venogram(
     filled = inject_contrast(rest, mesh.cell_at(branch, arc), uL_from_mL(rate), uL_from_mL(volume))
     scene = Scene(anatomy, mesh, xray.contrast_medium * filled.share)
     height = float(mesh.flow.cell_centroid[filled.cell, 2])
-    image = take(scene, isocentre_at(anatomy, height), shot.view, shot.mode, pixels=shot.pixels)
+    image = take(
+        scene, isocentre_at(anatomy, height), shot.view, shot.mode,
+        side=planned.target.side_code, field_mm=shot.field_mm, pixels=shot.pixels,
+    )  # fmt: skip
     vein = str(tip).replace("_", " ")
     caption = Caption(
         f"Contrast medium into {vein}",
@@ -248,6 +266,7 @@ def facts(image: Fluorogram, path: Path) -> dict[str, Any]:
         "mode": image.mode,
         "disclaimer": DISCLAIMER,
         "pixels": beam.pixels,
+        "field_mm": beam.field_mm,
         "pixel_mm_at_isocentre": beam.pitch_mm / beam.magnification,
         "detector_angle_deg": beam.angle_deg,
         "source_isocentre_mm": beam.source_isocentre_mm,

@@ -19,8 +19,6 @@ OBLIQUE_TURN_DEG, OBLIQUE_RISE_DEG = 62.0, 14.0
 """The oblique view: turned from the front to the target's side, and raised."""
 LEAST_FACING = 0.3
 """Slant of a veil, as the cosine to the eye, beyond which it gets no denser."""
-LETTER_THRESHOLD = 0.35
-"""Least share of a body axis in a picture's edge for its letter to be written there."""
 
 
 @dataclass(frozen=True)

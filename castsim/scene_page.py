@@ -15,10 +15,10 @@ from pathlib import Path
 
 import numpy as np
 
+from castsim.body_letters import LETTER_THRESHOLD
 from castsim.scene import (
     DISCLAIMER,
     LEAST_FACING,
-    LETTER_THRESHOLD,
     OBLIQUE_RISE_DEG,
     OBLIQUE_TURN_DEG,
     Part,

@@ -13,9 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
+from castsim.body_letters import edge_letters
 from castsim.scene import DISCLAIMER, Part, Reading, Scene
 from castsim.themes import Theme
-from castsim.views import View, edge_letters
+from castsim.views import View
 
 Picture = NDArray[np.uint8]
 Box = tuple[int, int, int, int]

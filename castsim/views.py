@@ -4,7 +4,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from castsim.scene import LETTER_THRESHOLD, OBLIQUE_RISE_DEG, OBLIQUE_TURN_DEG, Scene
+from castsim.scene import OBLIQUE_RISE_DEG, OBLIQUE_TURN_DEG, Scene
 from geometry.network import FloatArray
 
 WHOLE_MM = 400.0
@@ -108,20 +108,4 @@ def _framed(view: View, points: FloatArray, aspect: float) -> View:
         view,
         focus=view.focus + (low + high) / 2.0 @ axes,
         half_height=MARGIN * float(max(half[1], half[0] / aspect)),
-    )
-
-
-def edge_letters(towards: FloatArray) -> str:
-    """Letters of the sides of the body that lie in a direction, the strongest first.
-
-    Examples
-    --------
-    >>> edge_letters(np.array([-1.0, 0.0, 0.0])), edge_letters(np.array([0.6, 0.8, 0.0]))
-    ('L', 'AR')
-    """
-    order = np.argsort(-np.abs(towards))
-    return "".join(
-        ("LR", "PA", "IS")[axis][int(towards[axis] > 0)]
-        for axis in order
-        if abs(towards[axis]) >= LETTER_THRESHOLD
     )

@@ -36,7 +36,9 @@ class XRay:
     shaft, marker : what the wall of a microcatheter, and its platinum, add to blood, mm^-1
     marker_length_mm, marker_wall_mm : of the platinum band at the tip
     shell_mm : cortex of ``body``, ``pedicle``, ``lamina`` and ``process``
-    source_isocentre_mm, source_detector_mm, field_mm : geometry; side of the square detector
+    source_isocentre_mm, source_detector_mm, field_mm : geometry; side of the square field of the
+        detector
+    zooms_mm : fields to choose from, the largest first
     focal_spot_mm : side
     detector_blur_mm : standard deviation at the detector
     acquisition_per_mm2, roadmap_per_mm2 : photons that one image counts, mean over the detector
@@ -58,6 +60,7 @@ class XRay:
     source_isocentre_mm: float
     source_detector_mm: float
     field_mm: float
+    zooms_mm: tuple[float, ...]
     focal_spot_mm: float
     detector_blur_mm: float
     acquisition_per_mm2: float
@@ -109,6 +112,7 @@ def load_xray() -> XRay:
         source_isocentre_mm=at["c_arm", "source_isocentre"],
         source_detector_mm=at["c_arm", "source_detector"],
         field_mm=at["c_arm", "field"],
+        zooms_mm=tuple(value for (item, _), value in at.items() if item == "zoom"),
         focal_spot_mm=at["c_arm", "focal_spot"],
         detector_blur_mm=at["detector", "blur"],
         acquisition_per_mm2=_counted(at["exposure", "acquisition"]),

@@ -57,7 +57,20 @@ def test_an_image_of_an_earlier_volume(folder: Path, capsys: pytest.CaptureFixtu
     middle = slice(128, 384)
     dark = [(shot[middle, middle] < np.median(shot) - 50).sum() for shot in (first, last)]
     assert dark[1] > 1.2 * dark[0] > 0
-    assert late["pixel_mm_at_isocentre"] == pytest.approx(205 / 512 / 1.4)
+    # aimed alike, whatever the volume
+    assert late["field_mm"] == early["field_mm"] < 220.0
+    assert late["pixel_mm_at_isocentre"] == pytest.approx(late["field_mm"] / 512 / 1.4)
+
+
+def test_a_field_of_ones_own(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    said = []
+    for more in ([], ["--field-mm", "300"]):
+        assert main(["fluoro", str(folder), *SMALL, "--view", "lateral", "--json", *more]) == 0
+        said.append(json.loads(capsys.readouterr().out))
+    assert said[1]["field_mm"] == 300.0
+    assert said[0]["field_mm"] < 190.0
+    # the target is on the right, and so is the detector
+    assert said[0]["detector_angle_deg"] == -90.0
 
 
 def test_before_any_agent_nothing_is_left(folder: Path) -> None:
@@ -84,6 +97,8 @@ def test_a_file_of_ones_own(folder: Path, tmp_path: Path) -> None:
         (["--volume-mL", "3"], "from 0 to 0.05 mL"),
         (["--volume-mL", "-1"], "from 0 to 0.05 mL"),
         (["-o", "here.jpg"], "must end in"),
+        (["--field-mm", "50"], "--field-mm 50: must be from 110 to 300 mm"),
+        (["--field-mm", "nan"], "--field-mm nan: must be from 110 to 300 mm"),
     ],
 )
 def test_what_cannot_be_is_told_in_one_line(

@@ -10,6 +10,7 @@ from PIL import Image, ImageFont
 
 from castsim import graphics
 from castsim import sheet as sheets
+from castsim.body_letters import edge_letters
 from castsim.cast_surface import cells_of
 from castsim.errors import MissingError, ResultError, ScenarioError
 from castsim.panels import Layer, Studio, Veils
@@ -20,7 +21,7 @@ from castsim.shown import Shown
 from castsim.still import Still
 from castsim.surfaces import tube
 from castsim.themes import THEMES
-from castsim.views import NAMES, View, direction, edge_letters, named_view
+from castsim.views import NAMES, View, direction, named_view
 from geometry.levels import Side
 from geometry.structures import Compartment, Structure
 

@@ -8,6 +8,7 @@ import pytest
 from PIL import Image
 
 from castsim.agents import AGENT_NAMES
+from castsim.cast import Cast
 from castsim.errors import ScenarioError
 from castsim.fluoroscopy import (
     VIEWS,
@@ -19,17 +20,19 @@ from castsim.fluoroscopy import (
     _signal,
     _Tube,
     beam_at,
-    cast_isocentre,
     cast_scene,
     expose,
     line_integrals,
     take,
+    take_cast,
     vein_paths,
+    zoom_for,
 )
 from castsim.fluoroscopy_files import Caption, grey, image_bytes, picture
 from castsim.scenario_file import load_scenario
 from castsim.schema import DISCLAIMER
 from castsim.simulate import run
+from castsim.views import View, direction
 from castsim.xray import agent_attenuation, load_xray
 from geometry.anatomy import Anatomy
 from geometry.catheter_route import CatheterRoute
@@ -300,15 +303,19 @@ def test_a_catheter_is_in_the_mask_and_what_it_holds_is_not(
     assert signal[band].mean() == pytest.approx(with_tube.added[band].mean(), rel=0.1)
 
 
-def test_the_marker_is_at_the_tip_and_the_lumen_fills_with_agent() -> None:
-    cast = run(load_scenario("right-t9", ["injection.volume_mL=0.02"]))
-    beam, xray = beam_at(cast_isocentre(cast), "lateral", pixels=512), load_xray()
+@pytest.fixture(scope="module")
+def cast() -> Cast:
+    return run(load_scenario("right-t9", ["injection.volume_mL=0.02"]))
+
+
+def test_the_marker_is_at_the_tip_and_the_lumen_fills_with_agent(cast: Cast) -> None:
+    tip = cast.mesh.flow.cell_centroid[cast.mesh.tip_cell]
+    beam, xray = beam_at(tip, "lateral", pixels=512), load_xray()
     before, after = cast_scene(cast, 0.0), cast_scene(cast)
     paths = line_integrals(before, beam, xray)
     bare = line_integrals(replace(before, tubes=()), beam, xray)
     catheter = paths.still - bare.still
     place = np.unravel_index(catheter.argmax(), catheter.shape)
-    tip = cast.mesh.flow.cell_centroid[cast.mesh.tip_cell]
     assert np.linalg.norm(np.array(place) - beam.project(tip[None])[0]) < 8
     assert catheter.max() > 0.3
     assert catheter.min() > -1e-9
@@ -319,6 +326,54 @@ def test_the_marker_is_at_the_tip_and_the_lumen_fills_with_agent() -> None:
         - line_integrals(replace(after, tubes=()), beam, xray).added
     )
     assert (lumen > 0.01).sum() > 50
+
+
+# aim
+
+
+@pytest.mark.parametrize("view", list(VIEWS))
+def test_a_cast_is_seen_with_a_level_above_and_below(cast: Cast, view: str) -> None:
+    beam = take_cast(cast, view, pixels=64).beam
+    skeleton = cast.anatomy.skeleton
+    # all of this cast lies at the height of T9 and of the disc below
+    held = cast.mesh.flow.cell_centroid[cast.saturation > 0.5]
+    ends = [
+        skeleton.vertebra(level).world([0.0, 0.0, up * skeleton.vertebra(level).body_height / 2])
+        for level, up in ((Level.T8, 1.0), (Level.T10, -1.0))
+    ]
+    for seen in (held, np.array(ends)):
+        assert len(seen)
+        assert beam.project(seen).min() > 0
+        assert beam.project(seen).max() < 63
+    # and no smaller zoom would do
+    smaller = max((zoom for zoom in load_xray().zooms_mm if zoom < beam.field_mm), default=0.0)
+    place = replace(beam, field_mm=smaller or 1.0).project(np.vstack([held, *ends]))
+    assert not smaller or np.abs(place - 31.5).max() * 1.06 > 32.0
+
+
+def test_what_no_zoom_shows_gets_the_largest() -> None:
+    assert zoom_for(np.array([[0.0, 0.0, 400.0]]), np.zeros(3), "ap", Side.LEFT) == 300.0
+
+
+@pytest.mark.parametrize("side", [Side.RIGHT, Side.LEFT])
+def test_a_lateral_view_looks_as_pictures_do(side: Side) -> None:
+    """From the target's side: of a right one with the front of the body on the right."""
+    picture = View("lateral", np.zeros(3), direction(90.0 * side), 1.0)
+    beam = beam_at(np.zeros(3), "lateral", side=side)
+    np.testing.assert_allclose(beam.right, picture.right, atol=1e-12)
+    assert beam.right[1] == pytest.approx(side)
+    for view in ("ap", "lao30", "rao30"):
+        assert beam_at(np.zeros(3), view, side=side).angle_deg == VIEWS[view]
+
+
+def test_a_zoom_enlarges(scene: Scene, isocentre: np.ndarray) -> None:
+    wide, near = (
+        take(scene, isocentre, field_mm=field, pixels=PIXELS).signal > 0.2
+        for field in (220.0, 110.0)
+    )
+    seen = wide[PIXELS // 4 : -PIXELS // 4, PIXELS // 4 : -PIXELS // 4].sum()
+    assert seen > 20
+    assert near.sum() == pytest.approx(4 * seen, rel=0.25)
 
 
 # pictures
@@ -332,6 +387,8 @@ def test_words_are_in_the_picture(scene: Scene, isocentre: np.ndarray, tmp_path:
     for rows, columns in (
         (slice(0, side // 8), slice(0, side // 2)),  # title and view
         (slice(0, side // 8), slice(side // 2, side)),  # volume
+        (slice(side // 8, side // 4), slice(side // 3, 2 * side // 3)),  # S
+        (slice(3 * side // 4, 15 * side // 16), slice(side // 3, 2 * side // 3)),  # I
         (slice(side // 3, 2 * side // 3), slice(0, side // 8)),  # R
         (slice(side // 3, 2 * side // 3), slice(7 * side // 8, side)),  # L
         (slice(7 * side // 8, side), slice(0, side // 2)),  # scale bar

@@ -8,6 +8,7 @@ import csv
 import shutil
 import subprocess
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +20,7 @@ from castsim.fluoroscopy import VIEWS, Fluorogram, Mode, beam_at
 from castsim.fluoroscopy_dicom import ALIKE, BITS, MEAN_EXPOSURE, stored
 from castsim.fluoroscopy_files import Caption, grey, image_bytes
 from castsim.schema import DISCLAIMER
+from geometry.levels import Side
 
 CAPTION = Caption("Right T9, tip in the foramen", "Onyx 18\n1.00 mL")
 CONTRAST = Caption("Contrast medium", "6 mL", "iodine 300 mg/mL")
@@ -125,10 +127,17 @@ def test_the_geometry_is_that_of_the_beam(written: Write) -> None:
     assert float(data.PositionerPrimaryAngle) == 30.0  # positive towards LAO, PS3.3 C.8.7.5
     assert float(data.DistanceSourceToDetector) == 1050.0
     assert float(data.DistanceSourceToPatient) == 750.0
-    pitch = 205.0 / 64
+    pitch = 220.0 / 64
     assert [float(x) for x in data.ImagerPixelSpacing] == pytest.approx([pitch, pitch], abs=1e-4)
     assert [float(x) for x in data.PixelSpacing] == pytest.approx([pitch / 1.4] * 2, abs=1e-4)
+    assert list(data.PatientOrientation) == ["LP", "F"]
+    assert list(written(image("rao30")).PatientOrientation) == ["LA", "F"]
     assert list(written(image("lateral")).PatientOrientation) == ["P", "F"]
+    shot = image("lateral")
+    other = replace(shot, beam=beam_at(np.zeros(3), "lateral", side=Side.RIGHT, pixels=64))
+    assert list(written(other).PatientOrientation) == ["A", "F"]
+    assert float(written(other).PositionerPrimaryAngle) == -90.0
+    assert "RIGHT LATERAL" in written(other).SeriesDescription
 
 
 def test_pixels_are_proportional_to_x_rays(written: Write) -> None:
@@ -144,6 +153,27 @@ def test_pixels_are_proportional_to_x_rays(written: Write) -> None:
         shown = np.clip((pixels - low) / float(data.WindowWidth), 0, 1)
         assert shown[24:40, 24:40].mean() < 0.2
         assert abs(shown[:20].mean() - grey(shot)[:20].mean()) < 0.3
+
+
+@pytest.mark.parametrize("mode", ["subtracted", "unsubtracted", "roadmap"])
+def test_the_warning_is_in_the_pixels_and_tells_of_nobody(written: Write, mode: Mode) -> None:
+    """White on black in the window of the file, in the lower right corner and nowhere else."""
+    shot = image(mode=mode, pixels=512)
+    data = written(shot)
+    changed = data.pixel_array != np.clip(
+        np.rint((MEAN_EXPOSURE if mode == "unsubtracted" else ALIKE) * np.exp(-shot.signal)),
+        0, 2**BITS - 1,
+    )  # fmt: skip
+    rows, columns = np.nonzero(changed)
+    assert rows.min() > 480
+    assert columns.min() > 150
+    low = float(data.WindowCenter) - float(data.WindowWidth) / 2
+    shown = np.clip((data.pixel_array - low) / float(data.WindowWidth), 0, 1)
+    box = shown[rows.min() : rows.max() + 1, columns.min() : columns.max() + 1]
+    assert box.min() < 0.01
+    assert box.max() > 0.99
+    assert 0.05 < (box > 0.5).mean() < 0.5
+    assert data.BurnedInAnnotation == "NO"
 
 
 def test_what_is_bright_saturates() -> None:
