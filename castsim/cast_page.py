@@ -79,8 +79,9 @@ def _body(saved: "SavedCast", pictures: Photographs) -> Iterator[str]:
     yield f"<h1>{escape(_title(scenario))}</h1>"
     yield (
         f'<p class="soft">Simulated injection of {escape(scenario["agent"])} through a '
-        f"{escape(scenario['catheter']['name'])} into a {escape(_patient(scenario))}; "
-        f"seed {report['seed']}, castsim {escape(report['version'])}.</p>"
+        f"{escape(scenario['catheter']['name'])} into a {escape(_patient(scenario))}, "
+        f"{_mesh(scenario['mesh'])}; seed {report['seed']}, castsim "
+        f"{escape(report['version'])}.</p>"
     )
     warnings = (*report["warnings"], *_cut_short(report))
     yield parts.paragraphs((f"{one[:1].upper()}{one[1:]}." for one in warnings), "warn")
@@ -133,6 +134,12 @@ def _patient(scenario: Mapping[str, Any]) -> str:
     kind = {"typical": "patient of the commonest anatomy", "drawn": "random patient"}
     seed = f" (seed {patient['seed']})" if patient["anatomy"] == "drawn" else ""
     return f"{kind.get(patient['anatomy'], patient['anatomy'])}{seed}, {patient['position']}"
+
+
+def _mesh(mesh: Mapping[str, Any]) -> str:
+    if mesh["kind"] == "voxel":
+        return f"wide veins near the target as cubes of {mesh['spacing_mm']:g} mm"
+    return "each vein filling as a whole"
 
 
 def _cut_short(report: Mapping[str, Any]) -> Iterator[str]:

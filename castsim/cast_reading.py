@@ -28,7 +28,8 @@ SAME_SHARE = 1e-6
 """Two machines may round differently; more than this is another prediction."""
 SAME_DIFFERENCE = 1e-9
 """The same for numbers about zero, such as a balance error."""
-NOT_PREDICTED = ("timing_s", "version", "volume_balance_error")
+NOT_PREDICTED = ("timing_s", "version", "volume_balance_error", "warnings")
+"""Warnings are words about numbers that are compared."""
 
 
 @dataclass(frozen=True)

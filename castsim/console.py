@@ -243,7 +243,7 @@ def _cast_rows(report: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     )
     yield "azygos reflux", _azygos(reflux)
     yield "reflux along the catheter", f"{reflux['catheter_mm']:.1f} mm"
-    yield "layering not resolved", f"{report['layered_fraction']:.0%} of the cast"
+    yield _layering(report)
     yield "levels touched", levels_touched(report["structures"]) or "none"
     yield "foramina touched", ", ".join(report["foramina_touched"]) or "none"
     pressure = report["tip_pressure_mmHg"]
@@ -252,6 +252,14 @@ def _cast_rows(report: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     yield "stopped", report["stop_reason"]
     if report["truncated"]:
         yield "truncated", "agent reached the edge of the window: raise mesh.window_levels"
+
+
+def _layering(report: Mapping[str, Any]) -> tuple[str, str]:
+    """Say whether agent can lie on the floor of a vein."""
+    mesh = report["scenario"]["mesh"]
+    if mesh["kind"] == "voxel":
+        return "layering resolved", f"in wide veins, cubes of {mesh['spacing_mm']:g} mm"
+    return "layering not resolved", f"{report['layered_fraction']:.0%} of the cast"
 
 
 def print_benchmark(comparisons: Sequence["Comparison"], *, written: str | None) -> None:

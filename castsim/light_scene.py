@@ -11,11 +11,13 @@ from castsim.painting import by_arrival, by_compartment
 from castsim.polylines import points_at, stretches
 from castsim.scene import Part, Scene, facts
 from castsim.shown import HIDDEN
-from castsim.surfaces import Surface, tube
+from castsim.still import filled_cubes
+from castsim.surfaces import Surface, lighter, tube
 from castsim.surroundings import (
     LEAST_SATURATION,
     Run,
     clipped,
+    last_arrival,
     plans,
     reading_at,
     scene_of,
@@ -47,6 +49,9 @@ def light_scene(cast: "Cast", summary: Mapping[str, Any]) -> Scene:
     """
     theme, window = THEMES["light"], window_about(cast)
     (agent,) = _finest([clipped(_cast_runs(cast), window)], MOST_TRIANGLES // 4)
+    if cast.voxels is not None:
+        cubes, _ = filled_cubes(cast.voxels, cast.injected)
+        agent = Surface.joined([agent, lighter(cubes, MOST_TRIANGLES // 4)])
     solid = (*solids(cast, window, theme), _agent_part(cast, agent, theme))
     shell = tuple(shells(cast, window, theme))
     left = MOST_TRIANGLES - sum(part.surface.n_triangles for part in (*solid, *shell))
@@ -54,17 +59,20 @@ def light_scene(cast: "Cast", summary: Mapping[str, Any]) -> Scene:
     veins = _finest([clipped(own, window) for own in runs.values()], left)
     parts = (*solid, _veins_part(dict(zip(runs, veins, strict=True)), theme), *shell)
     title = cast.scenario.title
-    scene = scene_of(cast, window, window, parts, title=title, facts=facts(summary))
+    line = facts(summary) if cast.voxels is None else f"{facts(summary)} · {cast.voxels.words}"
+    scene = scene_of(cast, window, window, parts, title=title, facts=line)
     return replace(scene, reading=reading_at(cast, cast.injected))
 
 
 def _agent_part(cast: "Cast", surface: Surface, theme: Theme) -> Part:
-    """The cast, each vertex in the colour of the nearest cell that holds agent."""
-    held = np.flatnonzero(cast.saturation >= LEAST_SATURATION)
+    """The cast, each vertex in the colour of the nearest cell (or cube) that holds agent."""
+    cells = cast.voxels or cast
+    held = np.flatnonzero(cells.saturation >= LEAST_SATURATION)
     if not surface.n_triangles:
         return Part("cast", theme.scale[0], 1.0, surface)
-    _, nearest = cKDTree(cast.mesh.flow.cell_centroid[held]).query(surface.points)
-    return Part("cast", theme.scale[0], 1.0, surface, by_arrival(cast, held[nearest], theme))
+    _, nearest = cKDTree(cells.mesh.flow.cell_centroid[held]).query(surface.points)
+    paint = by_arrival(cells.first_volume[held[nearest]], last_arrival(cast), theme)
+    return Part("cast", theme.scale[0], 1.0, surface, paint)
 
 
 def _veins_part(veins: Mapping[Structure, Surface], theme: Theme) -> Part:
@@ -91,10 +99,12 @@ def _vein_runs(cast: "Cast") -> dict[Structure, list[Run]]:
 
 
 def _cast_runs(cast: "Cast") -> list[Run]:
-    """Stretches of every branch whose cells hold agent, from face to face."""
+    """Stretches of every branch whose cells hold agent, from face to face; no cubes."""
     mesh, network = cast.mesh, cast.anatomy.network
     radius = CAST_SWELL * np.sqrt(mesh.flow.cell_radius * mesh.flow.cell_radius_minor)
     filled = cast.saturation >= LEAST_SATURATION
+    if cast.voxels is not None:
+        filled &= ~cast.voxels.is_cubes
     runs: list[Run] = []
     for branch in range(network.n_branches):
         own = slice(mesh.polyline_offset[branch], mesh.polyline_offset[branch + 1])

@@ -24,6 +24,8 @@ DOSE_POINTS = 100
 SEGMENTAL = (Compartment.SEGMENTAL, Compartment.INTERSEGMENTAL)
 BUOYANT_EXCESS = 10.0
 """Buoyant speed over injected speed from which a cell counts as layered."""
+MOSTLY = 0.5
+"""Share of the cast from which its layering is warned of."""
 PIPE_BUOYANCY = 8.0
 """A column of radius R sinks at drho g R^2 / (8 mu): Poiseuille driven by its own weight."""
 
@@ -162,7 +164,7 @@ def layered_fraction(cast: Cast) -> float:
 
 
 def warnings(cast: Cast) -> list[str]:
-    """What in this run goes against the makers' instructions or the vein's bearing."""
+    """What in this run goes against the makers' instructions, the vein's bearing or the model."""
     agent, run = cast.scenario.agent_model(), cast.injection
     lines = []
     if run.largest_rate > agent.max_rate * (1 + 1e-9):
@@ -197,6 +199,16 @@ def warnings(cast: Cast) -> list[str]:
             (cast.mesh.flow.cell_volume / annulus_area(cast))[cast.mesh.distended_cells].sum()
         )
         lines.append(f"the vein is narrower than the catheter over {narrow:.0f} mm")
+    layered = layered_fraction(cast)
+    if layered > MOSTLY:
+        sinks = "would sink ten times faster than it is pushed"
+        lines.append(
+            f"in {layered:.0%} of the cast agent {sinks}: the layer on the floor of a vein is not "
+            "resolved (--mesh voxel does so in wide veins)"
+            if cast.voxels is None
+            else f"{layered:.0%} of the cast lies in veins too narrow for cubes, in which agent "
+            f"{sinks}: they fill as a whole"
+        )
     return lines
 
 

@@ -1,27 +1,22 @@
 """Colours of vertices: the cast by arrival, veins by compartment."""
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 
 from castsim.scene import Paint
-from castsim.surroundings import last_arrival
 from castsim.themes import SCALE_STEPS, Theme
-from geometry.network import IntArray
+from geometry.network import FloatArray, IntArray
 from geometry.structures import Compartment, Structure
 
-if TYPE_CHECKING:
-    from castsim.cast import Cast
 
-
-def by_arrival(cast: "Cast", cell: IntArray, theme: Theme) -> Paint:
-    """Step of the scale for every vertex: it ends where agent came last.
+def by_arrival(arrival: FloatArray, last: float, theme: Theme) -> Paint:
+    """Step of the scale for every vertex.
 
     Parameters
     ----------
-    cell : (v,) of the flow mesh, to which each vertex belongs
+    arrival : (v,) mm3 out of the tip when agent came to each
+    last : the same of the last of the cast, where the scale ends
     """
-    share = cast.first_volume[cell] / last_arrival(cast)
+    share = arrival / last
     step = np.rint((SCALE_STEPS - 1) * np.clip(share, 0.0, 1.0)).astype(np.int64)
     return Paint(step, theme.scale)
 

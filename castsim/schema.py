@@ -134,7 +134,9 @@ class CastReport(Part):
         le=1.0,
         description="share of the cast where agent sinks ten times faster than it is pushed",
     )
-    warnings: list[str] = Field(description="against the makers' instructions, one line each")
+    warnings: list[str] = Field(
+        description="against the makers' instructions or the model, one line each"
+    )
     structures: list[StructureFill]
     foramina_touched: list[str] = Field(description='roots whose foramen holds agent: "T9 right"')
     dose_curve: DoseCurve

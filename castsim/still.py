@@ -1,7 +1,8 @@
 """What a still picture or a frame of a movie shows: the cast at any injected volume.
 
 Veins and cast are one surface of the lumen: the cast is the part of it that agent holds, coloured
-by the volume at which it came; the rest is the veins, coloured by compartment.
+by the volume at which it came; the rest is the veins, coloured by compartment. Where the injection
+ran on cubes, the cast is the surface about those that agent fills.
 """
 
 from dataclasses import replace
@@ -9,16 +10,18 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
+from scipy.spatial import cKDTree
 
-from castsim.cast_surface import SLACK_ML, cells_of
+from castsim.cast_surface import SLACK_ML, Along
 from castsim.errors import ResultError
 from castsim.painting import by_arrival, by_compartment
-from castsim.scene import Paint, Part, Scene
+from castsim.scene import Part, Scene
 from castsim.shown import EXTRAS, Shown
-from castsim.surfaces import Surface
+from castsim.surfaces import Surface, contour, part_above
 from castsim.surroundings import (
     LEAST_SATURATION,
     Window,
+    last_arrival,
     reading_at,
     scene_of,
     shells,
@@ -28,10 +31,12 @@ from castsim.surroundings import (
 from castsim.themes import Theme
 from castsim.units import UL_PER_ML, mL_from_uL
 from geometry.lumen import minor_axes
+from geometry.network import FloatArray
 from geometry.surface import BEYOND_MM, LumenSurface, network_surface
 
 if TYPE_CHECKING:
     from castsim.cast import Cast
+    from castsim.voxel_cast import VoxelCast
 
 SPACING_MM = 0.4
 """Of the surface of the lumen."""
@@ -54,7 +59,7 @@ class Still:
         self.shown = Shown.usual() if shown is None else shown
         self._window = window_about(cast)
         self._lumen = _lumen(cast, self._window)
-        self._cell = cells_of(cast, self._lumen)
+        self._along = Along.of(cast, self._lumen)
 
     @property
     def injected_mL(self) -> float:
@@ -90,18 +95,28 @@ class Still:
         return min(volume_mL * UL_PER_ML, self.cast.injected)
 
     def _agent(self, volume: float) -> tuple[Part, ...]:
-        """The part of the lumen that agent holds, by arrival."""
-        held = (self.cast.saturation_at(volume) >= LEAST_SATURATION)[self._cell]
-        triangles = self._lumen.triangles[held[self._lumen.triangles].all(axis=1)]
-        if not len(triangles):
+        """What agent holds, by arrival: of veins a part of the lumen, and cubes."""
+        lumen, saturation = self._lumen, self.cast.saturation_at(volume)
+        if self.cast.voxels is not None:
+            saturation = np.where(self.cast.voxels.is_cubes, 0.0, saturation)
+        surface, arrival = part_above(
+            Surface(lumen.points, lumen.normals, lumen.triangles),
+            self._along.at(saturation), LEAST_SATURATION, self._arrival,
+        )  # fmt: skip
+        if self.cast.voxels is not None:
+            cubes, came = filled_cubes(self.cast.voxels, volume)
+            surface = Surface.joined([surface, cubes])
+            arrival = np.concatenate([arrival, came])
+        if not surface.n_triangles:
             return ()
-        surface = Surface(self._lumen.points, self._lumen.normals, triangles)
-        return (Part("cast", self.theme.scale[0], 1.0, surface, self._arrival),)
+        paint = by_arrival(arrival, last_arrival(self.cast), self.theme)
+        return (Part("cast", self.theme.scale[0], 1.0, surface, paint),)
 
     @cached_property
-    def _arrival(self) -> Paint:
-        """Step of the scale for every vertex."""
-        return by_arrival(self.cast, self._cell, self.theme)
+    def _arrival(self) -> FloatArray:
+        """When agent came to every vertex of the lumen, (v,) mm3; where it never did, at last."""
+        arrival = self._along.at(self.cast.first_volume)
+        return np.where(np.isfinite(arrival), arrival, last_arrival(self.cast))
 
     @cached_property
     def _solids(self) -> tuple[Part, ...]:
@@ -134,6 +149,27 @@ class Still:
         return (Part("veins", paint.colours[0], self.theme.vein_opacity, surface, paint),)
 
 
+def filled_cubes(voxels: "VoxelCast", volume: float) -> tuple[Surface, FloatArray]:
+    """Surface about the cubes that agent fills, and when it came to its vertices, (v,) mm3.
+
+    Agent that lies on the floor of a vein is seen as it lies there.
+    """
+    first, grid = voxels.mesh.n_lines, voxels.mesh.grid
+    share = voxels.saturation_at(volume)[first:]
+    held = np.flatnonzero(share >= LEAST_SATURATION)
+    if not len(held):
+        return Surface.joined([]), np.zeros(0)
+    place = voxels.mesh.cube_place
+    low, high = place[held].min(axis=0), place[held].max(axis=0)
+    values = np.zeros(high - low + 1)
+    values[tuple((place[held] - low).T)] = share[held]
+    origin = np.array(grid.origin) + grid.spacing * low
+    surface = contour(values, origin, grid.spacing, LEAST_SATURATION)
+    centres = np.array(grid.origin) + grid.spacing * place[held]
+    _, nearest = cKDTree(centres).query(surface.points)
+    return surface, voxels.first_volume[first + held[nearest]]
+
+
 def _lumen(cast: "Cast", window: Window) -> LumenSurface:
     """Surface of the lumen at the height of the window."""
     network, tall = cast.anatomy.network, window.taller(TALLER_MM)
@@ -154,6 +190,8 @@ def _facts(cast: "Cast", volume: float) -> str:
         f"azygos {mL_from_uL(azygos):.2f} mL",
         f"towards the lungs {mL_from_uL(carried):.2f} mL",
     ]
+    if cast.voxels is not None:
+        words.append(cast.voxels.words)
     if volume >= cast.injected:
         words.append(str(cast.injection.stop_reason).replace("_", " "))
     return " · ".join(words)

@@ -104,6 +104,66 @@ def smooth(points: FloatArray, triangles: IntArray) -> Surface:
     )
 
 
+def part_above(
+    surface: Surface, values: FloatArray, least: float, carried: FloatArray
+) -> tuple[Surface, FloatArray]:
+    """The part of a surface where a field is large enough, cut where it passes that value.
+
+    Parameters
+    ----------
+    values : (v,) of the field, linear between vertices
+    least : of `values` on the part
+    carried : (v,) another field
+
+    Returns
+    -------
+    The part, and `carried` on its vertices: those of `surface`, then those along the cut.
+    """
+    inside = (values >= least)[surface.triangles].sum(axis=1)
+    whole = surface.triangles[inside == 3]
+    used, triangles = np.unique(surface.triangles[(inside > 0) & (inside < 3)], return_inverse=True)
+    kept = Surface(surface.points, surface.normals, whole)
+    if not len(used):
+        return kept, carried
+    rim = Surface(surface.points[used], surface.normals[used], triangles.reshape(-1, 3)).polydata()
+    rim.point_data["value"], rim.point_data["carried"] = values[used], carried[used]
+    cut = rim.clip_scalar(scalars="value", invert=False, value=least).triangulate()
+    edge = Surface(
+        np.asarray(cut.points, dtype=float),
+        np.asarray(cut.point_data["Normals"], dtype=float),
+        np.asarray(cut.regular_faces, dtype=np.int64),
+    )
+    joined = Surface.joined([kept, edge])
+    return joined, np.concatenate([carried, np.asarray(cut.point_data["carried"])])
+
+
+def lighter(surface: Surface, most: int) -> Surface:
+    """A surface of about `most` triangles, as near to this one as they allow."""
+    if surface.n_triangles <= most:
+        return surface
+    mesh = surface.polydata().decimate(1.0 - most / surface.n_triangles)
+    return smooth(np.asarray(mesh.points, dtype=float), np.asarray(mesh.regular_faces))
+
+
+def contour(grid_values: FloatArray, origin: FloatArray, spacing: float, level: float) -> Surface:
+    """Surface where values (nx, ny, nz) on a grid fall below a level; 0 outside the grid.
+
+    Parameters
+    ----------
+    origin : (3,) mm, of the first point
+    spacing : mm
+    """
+    padded = np.pad(grid_values, 1)
+    image = pv.ImageData(dimensions=padded.shape, spacing=(spacing,) * 3, origin=origin - spacing)
+    image.point_data["value"] = padded.ravel(order="F")
+    mesh = image.contour([level], scalars="value", method="flying_edges", compute_normals=True)
+    return Surface(
+        np.asarray(mesh.points, dtype=float),
+        np.asarray(mesh.point_data["Normals"], dtype=float),
+        np.asarray(mesh.regular_faces, dtype=np.int64),
+    )
+
+
 def _polydata(points: FloatArray, triangles: IntArray) -> pv.PolyData:
     cells = np.insert(triangles, 0, 3, axis=1)
     return pv.PolyData(points, faces=cells.ravel())

@@ -94,8 +94,9 @@ def window_about(cast: "Cast") -> Window:
 
 
 def cast_points(cast: "Cast") -> FloatArray:
-    """Centres of the cells that agent fills at the end, (k, 3) mm."""
-    return np.asarray(cast.mesh.flow.cell_centroid[cast.saturation >= LEAST_SATURATION])
+    """Centres of the cells (or cubes) that agent fills at the end, (k, 3) mm."""
+    cells = cast.voxels or cast
+    return np.asarray(cells.mesh.flow.cell_centroid[cells.saturation >= LEAST_SATURATION])
 
 
 def scene_of(

@@ -54,6 +54,11 @@ class VoxelCast:
             if isinstance(value, np.ndarray):
                 value.setflags(write=False)
 
+    @property
+    def words(self) -> str:
+        """On what the injection ran, in pictures."""
+        return f"cubes of {self.mesh.grid.spacing:g} mm"
+
     def saturation_at(self, volume: float) -> FloatArray:
         """Share of every cell that is agent when `volume` (mm3) has left the tip, (n,)."""
         return self._history.saturation_at(volume)
@@ -68,6 +73,13 @@ class VoxelCast:
             self.window,
             self.injection.injected,
         )
+
+    @cached_property
+    def is_cubes(self) -> NDArray[np.bool_]:
+        """Cells of the centreline mesh that are cubes here, (c,)."""
+        found = np.zeros(len(self.line_volume), dtype=bool)
+        found[self.mesh.line_cell[self.mesh.n_lines :]] = True
+        return found
 
     def on_lines(self, share: FloatArray) -> FloatArray:
         """Mean over each section, (c,), of the shares (n,) of cells; 1 exactly if all are."""

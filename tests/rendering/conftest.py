@@ -11,6 +11,7 @@ import pytest
 from castsim import graphics
 from castsim.cast import foramen_coverage
 from castsim.polylines import arc_length, points_at
+from geometry.centerline_mesh import CentrelineMesh
 from geometry.levels import Level, Side
 from geometry.network import NetworkBuilder, TerminalKind, VesselNetwork
 from geometry.skeleton import Skeleton
@@ -50,6 +51,16 @@ def _network(skeleton: Skeleton) -> VesselNetwork:
     return build.build()
 
 
+class HandMadeMesh(SimpleNamespace):
+    """Cells along branches, found as on the true mesh."""
+
+    rows_beside = CentrelineMesh.rows_beside
+
+    @property
+    def _row_key(self) -> tuple[np.ndarray, float]:
+        return CentrelineMesh._row_key.func(self)
+
+
 def _mesh(network: VesselNetwork) -> SimpleNamespace:
     """Cells along the branches; the first cells are the nodes."""
     xyz, radius, minor = list(network.node_xyz), [1.0] * network.n_nodes, [0.6] * network.n_nodes
@@ -81,7 +92,7 @@ def _mesh(network: VesselNetwork) -> SimpleNamespace:
         n_cells=len(xyz),
     )
     paraspinal = np.array(polyline[offset[-2] : offset[-1]])
-    return SimpleNamespace(
+    return HandMadeMesh(
         flow=flow,
         polyline_offset=np.array(offset),
         polyline_cell=np.array(polyline),

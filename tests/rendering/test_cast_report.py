@@ -10,10 +10,12 @@ import pytest
 
 import castsim
 from castsim import cast_plots as plots
-from castsim import graphics
+from castsim import graphics, metrics
+from castsim.cast import Cast
 from castsim.cast_page import Photograph, Photographs, cast_page, summary
 from castsim.cast_reading import SavedCast, read_cast
 from castsim.cast_report import growing_volumes, write_report
+from castsim.console import _cast_rows
 from castsim.errors import ResultError
 from castsim.schema import DISCLAIMER
 
@@ -78,6 +80,36 @@ def test_text_of_the_scenario_cannot_become_markup(saved: SavedCast) -> None:
     assert "&lt;img src=x" in page
     assert len(re.findall(r"<img ", page)) == 3
     assert page.count("@body@") == page.count("&lt;img src=x")
+
+
+def test_a_cast_on_cubes_says_so_and_not_that_layering_is_not_resolved(saved: SavedCast) -> None:
+    scenario = saved.report["scenario"]
+    mesh = {**scenario["mesh"], "kind": "voxel", "spacing_mm": 0.4}
+    cubes = {**saved.report, "scenario": {**scenario, "mesh": mesh}, "warnings": []}
+    assert "layering not resolved" in dict(_cast_rows(saved.report))
+    rows = dict(_cast_rows(cubes))
+    assert rows["layering resolved"] == "in wide veins, cubes of 0.4 mm"
+    assert "layering not resolved" not in rows
+    text = cast_page(replace(saved, report=cubes), Photographs())
+    assert "wide veins near the target as cubes of 0.4 mm" in text
+
+
+def slow_to_sink(saved: SavedCast) -> Cast:
+    """The same cast, lying in weightlessness."""
+    scenario = SimpleNamespace(
+        agent_model=saved.cast.scenario.agent_model,
+        patient=SimpleNamespace(gravity=lambda: np.zeros(3)),
+    )
+    return replace(saved.cast, scenario=scenario)
+
+
+def test_what_is_layered_for_the_most_part_is_warned_of(saved: SavedCast) -> None:
+    share = saved.report["layered_fraction"]
+    assert share > 0.5
+    warned = [one for one in saved.report["warnings"] if "the floor of a vein" in one]
+    assert warned == [warned[0]]
+    assert warned[0].startswith(f"in {share:.0%} of the cast agent would sink")
+    assert not [one for one in metrics.warnings(slow_to_sink(saved)) if "floor" in one]
 
 
 def test_times_and_thirds_are_explained(saved: SavedCast, text: str) -> None:

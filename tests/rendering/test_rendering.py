@@ -7,6 +7,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from PIL import Image, ImageFont
+from scipy.spatial import cKDTree
 
 from castsim import graphics
 from castsim import sheet as sheets
@@ -381,18 +382,33 @@ def test_the_scene_names_root_volume_and_what_there_is(still, cast):
 
 
 def test_the_cast_is_the_part_of_the_lumen_that_agent_has_reached(still, cast):
-    """By half the volume: every vertex drawn belongs to a cell that had been reached."""
+    """By half the volume, and cut half-way between the last cell reached and the next."""
     half = 0.5 * still.injected_mL
     scene = still.scene(half)
     agent, whole = part(scene, "cast"), part(still.scene(), "cast")
-    cell = cells_of(cast, still._lumen)
+    lumen = still._lumen
+    cell = cells_of(cast, lumen)
     used = np.unique(agent.surface.triangles)
-    assert cast.first_volume[cell[used]].max() <= 1000.0 * half
+    own = used[used < len(cell)]
+    assert cast.first_volume[cell[own]].max() <= 1000.0 * half
+    rim = agent.surface.points[used[used >= len(cell)]]
+    centre = cast.mesh.flow.cell_centroid
+    held, next_to = (
+        cKDTree(centre[some])
+        for some in (cast.first_volume <= 1000.0 * half, cast.first_volume > 1000.0 * half)
+    )
+    assert len(rim) > 20
+    assert np.median(np.abs(held.query(rim)[0] - next_to.query(rim)[0])) < 0.1
     assert 0.2 < agent.surface.n_triangles / whole.surface.n_triangles < 0.8
     # later agent has a later colour, on one scale whatever the volume
-    step = agent.paint.index[used]
-    share = cast.first_volume[cell[used]] / cast.injected
-    np.testing.assert_allclose(step / (len(agent.paint.colours) - 1), share, atol=0.01)
+    step = agent.paint.index[own] / (len(agent.paint.colours) - 1)
+    for branch in np.unique(lumen.branch[own]):
+        row = slice(*cast.mesh.polyline_offset[branch : branch + 2])
+        first = cast.first_volume[cast.mesh.polyline_cell[row]] / cast.injected
+        came = np.isfinite(first)
+        mine = own[lumen.branch[own] == branch]
+        share = np.interp(lumen.arc[mine], cast.mesh.polyline_arc[row][came], first[came])
+        np.testing.assert_allclose(step[lumen.branch[own] == branch], share, atol=0.01)
     assert "protocol complete" not in scene.facts
     assert (scene.reading.arrival <= 0.5).all()
     assert len(scene.reading.arrival) == len(scene.reading.arcs)

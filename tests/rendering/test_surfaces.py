@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from castsim.polylines import arc_length, points_at, simplified, stretches
-from castsim.surfaces import Surface, sphere, tube
+from castsim.surfaces import Surface, contour, lighter, part_above, sphere, tube
 
 
 def helix(turns: float = 1.0, points: int = 120) -> np.ndarray:
@@ -107,3 +107,50 @@ def test_stretches_rebuild_what_they_were_read_from(flags):
         rebuilt[first:last] = True
         last_end = last
     np.testing.assert_array_equal(rebuilt, keep)
+
+
+def area(surface: Surface) -> float:
+    a, b, c = np.moveaxis(surface.points[surface.triangles], 1, 0)
+    return float(np.linalg.norm(np.cross(b - a, c - a), axis=1).sum() / 2.0)
+
+
+@pytest.mark.parametrize("least", [-1.0, 3.3, 9.99])
+def test_a_part_is_cut_where_the_field_passes_its_value(least):
+    """Along a straight tube the field is the way, so the cut is a plane between vertices."""
+    rod = tube(np.array([[0.0, 0.0, 0.0], [10.0, 0.0, 0.0]]), np.full(2, 1.0), 32)
+    along = rod.points[:, 0]
+    part, carried = part_above(rod, along, least, 2.0 * along)
+    used = np.unique(part.triangles)
+    assert part.points[used, 0].min() == pytest.approx(max(least, along.min()))
+    np.testing.assert_allclose(carried[used], 2.0 * part.points[used, 0], atol=1e-5)
+    perimeter = 2.0 * 32 * np.sin(np.pi / 32)
+    cap = area(part_above(rod, along, 10.0, along)[0])
+    shown = min(10.0 - least, 10.0)
+    start = cap if least < 0.0 else 0.0
+    assert area(part) == pytest.approx(perimeter * shown + cap + start, rel=1e-5)
+
+
+def test_a_part_of_nothing_and_of_all():
+    rod = tube(helix(), np.full(120, 1.5), 12)
+    field = rod.points[:, 2]
+    assert part_above(rod, field, field.max() + 1.0, field)[0].n_triangles == 0
+    whole, _ = part_above(rod, field, field.min(), field)
+    np.testing.assert_array_equal(whole.triangles, rod.triangles)
+
+
+def test_a_contour_lies_about_the_cubes_that_are_full():
+    values = np.zeros((4, 3, 5))
+    values[1:3, 1, 1:4] = 1.0
+    surface = contour(values, np.array([10.0, 20.0, 30.0]), 0.5, 0.5)
+    low, high = surface.points.min(axis=0), surface.points.max(axis=0)
+    np.testing.assert_allclose(low, [10.25, 20.25, 30.25])
+    np.testing.assert_allclose(high, [11.25, 20.75, 31.75])
+    assert 0.5 * 6 * 0.125 < volume(surface) < 6 * 0.125
+
+
+def test_a_lighter_surface_has_few_triangles_and_the_same_shape():
+    fine = tube(helix(), np.full(120, 1.5), 48)
+    light = lighter(fine, fine.n_triangles // 5)
+    assert light.n_triangles <= fine.n_triangles // 5 + 2
+    assert volume(light) == pytest.approx(volume(fine), rel=0.03)
+    assert lighter(fine, fine.n_triangles) is fine

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import pyvista as pv
 
+from castsim.still import filled_cubes
 from castsim.vtp import NEVER, voxel_boxes, write_vtp
 from geometry.centerline_mesh import centreline_mesh
 from geometry.levels import Level, Side
@@ -49,3 +50,21 @@ def test_cubes_are_read_back(mesh: VoxelMesh, tmp_path: Path) -> None:
     assert set(read.cell_data["level_code"]) == {Level.T9}
     # cubes share their corners
     assert read.n_points < 4 * read.n_cells
+
+
+def test_agent_on_the_floor_is_drawn_there_and_nowhere_else(mesh: VoxelMesh) -> None:
+    first, centre = mesh.n_lines, mesh.flow.cell_centroid
+    # the vein rises by 1 mm in 10: its floor is all that lies below its middle
+    low = centre[:, 2] < 0.1 * centre[:, 0] - 0.3
+    arrival = np.where(low, centre[:, 0] + 1.0, np.inf)
+    voxels = SimpleNamespace(
+        mesh=mesh, first_volume=arrival, saturation_at=lambda volume: (arrival <= volume) * 1.0
+    )
+    surface, came = filled_cubes(voxels, 8.0)  # type: ignore[arg-type]
+    held = centre[first:][low[first:] & (centre[first:, 0] <= 7.0)]
+    reach = 0.5 * mesh.grid.spacing
+    np.testing.assert_allclose(surface.points.max(axis=0), held.max(axis=0) + reach, atol=1e-5)
+    np.testing.assert_allclose(surface.points.min(axis=0), held.min(axis=0) - reach, atol=1e-5)
+    assert np.abs(came - 1.0 - surface.points[:, 0]).max() <= reach + 1e-5
+    nothing, none = filled_cubes(voxels, 0.0)  # type: ignore[arg-type]
+    assert (nothing.n_triangles, len(none)) == (0, 0)
