@@ -35,6 +35,7 @@ class XRay:
     contrast_medium : what that adds to blood undiluted, mm^-1
     shaft, marker : what the wall of a microcatheter, and its platinum, add to blood, mm^-1
     marker_length_mm, marker_wall_mm : of the platinum band at the tip
+    bend_radius_mm : of the tightest bend of a microcatheter
     shell_mm : cortex of ``body``, ``pedicle``, ``lamina`` and ``process``
     source_isocentre_mm, source_detector_mm, field_mm : geometry; side of the square field of the
         detector
@@ -56,6 +57,7 @@ class XRay:
     marker: float
     marker_length_mm: float
     marker_wall_mm: float
+    bend_radius_mm: float
     shell_mm: MappingProxyType[str, float]
     source_isocentre_mm: float
     source_detector_mm: float
@@ -106,6 +108,7 @@ def load_xray() -> XRay:
         marker=attenuation("platinum") - soft,
         marker_length_mm=at["catheter", "marker_length"],
         marker_wall_mm=at["catheter", "marker_wall"],
+        bend_radius_mm=at["catheter", "bend_radius"],
         shell_mm=MappingProxyType(
             {name: at[name, "shell"] for name in ("body", "pedicle", "lamina", "process")}
         ),
