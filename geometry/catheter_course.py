@@ -18,7 +18,8 @@ FloatArray = NDArray[np.float64]
 STEP_MM = 0.4
 """Between points of a course."""
 FIRST_WIDTH_MM, WIDER, MOST_WIDTH_MM = 0.5, 1.25, 8.0
-"""Widths of the Gaussian along the course, one after the other until no bend is too tight, or the catheter would leave its veins."""
+"""Widths of the Gaussian along the course, one after the other until no bend is too tight, or the
+catheter would leave its veins."""
 GROIN = "iliac right"
 
 
