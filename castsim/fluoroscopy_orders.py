@@ -4,10 +4,12 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, get_args
+
+from pydantic import ValidationError
 
 from castsim.cast_reading import read_cast, read_report
-from castsim.errors import ResultError
+from castsim.errors import ResultError, ScenarioError
 from castsim.fluoroscopy import (
     LEAST_PIXELS,
     MOST_PIXELS,
@@ -23,6 +25,7 @@ from castsim.fluoroscopy_files import SUFFIXES, Caption, image_bytes
 from castsim.naming import match_name
 from castsim.results import check_file, write_file
 from castsim.scenario_file import load_scenario
+from castsim.scenario_sections import Tip
 from castsim.schema import DISCLAIMER
 from castsim.simulate import build_anatomy
 from castsim.tip import locate_tip
@@ -35,6 +38,7 @@ from geometry.centerline_mesh import centreline_mesh
 if TYPE_CHECKING:
     from castsim.simulate import Progress
 
+STATIONS: tuple[str, ...] = get_args(Tip.model_fields["station"].annotation)
 ROUNDED_ML = 0.005
 """Volumes are told to two places: one that was rounded up is no error."""
 SIGNAL_PLACES = 4
@@ -174,14 +178,24 @@ class Injection:
         parts = [part.strip() for part in self.vein.split(":")]
         if len(parts) not in (3, 4):
             raise ResultError(
-                f"--from {self.vein}: write VEIN:LEVEL:SIDE, as anterior_epidural:T9:left"
+                f"{self.field()}: write VEIN:LEVEL:SIDE, as anterior_epidural:T9:left"
             )
-        names = ("structure", "level", "side", "station")
-        values = [*parts, "middle"][: len(names)]
-        return [
-            *(f"tip.{name}={json.dumps(value)}" for name, value in zip(names, values, strict=True)),
-            "tip.offset_mm=0.0",
-        ]
+        try:
+            station = match_name([*parts, "middle"][3], STATIONS, "station")
+            structure, level, side = parts[:3]
+            tip = Tip.model_validate(
+                {"structure": structure, "level": level, "side": side, "station": station}
+            )
+        except ValidationError as error:
+            fault = error.errors(include_url=False)[0]["msg"].removeprefix("Value error, ")
+            raise ResultError(f"{self.field()}: {fault}") from error
+        except ScenarioError as error:
+            raise ResultError(f"{self.field()}: {error}") from error
+        return [f"tip.{name}={json.dumps(value)}" for name, value in tip.model_dump().items()]
+
+    def field(self, scenario: str = "scenario") -> str:
+        """Name for errors of what says where contrast medium comes out."""
+        return f"{scenario}: tip" if self.vein is None else f"--from {self.vein}"
 
 
 def venogram(
@@ -221,7 +235,7 @@ def venogram(
     tell = progress or (lambda stage, done: None)
     tell("geometry", 0.0)
     anatomy = build_anatomy(planned.patient.anatomy, planned.patient.seed, planned.patient.traits())
-    branch, arc = locate_tip(anatomy, tip, source=planned.name)
+    branch, arc = locate_tip(anatomy, tip, field=injection.field(planned.name))
     tell("flow", 0.0)
     mesh = centreline_mesh(anatomy.network, planned.mesh.cell_mm)
     rest = resting_flow(mesh.flow, planned.physiology())

@@ -158,7 +158,7 @@ def catheter_route(anatomy: Anatomy, scenario: Scenario) -> CatheterRoute:
 
 def _planned_route(anatomy: Anatomy, scenario: Scenario) -> CatheterRoute:
     section = scenario.catheter
-    tip = locate_tip(anatomy, scenario.tip, source=scenario.name)
+    tip = locate_tip(anatomy, scenario.tip, field=f"{scenario.name}: tip")
     for number, waypoint in enumerate(section.via):
         find_vein(anatomy, waypoint, f"{scenario.name}: catheter.via.{number}")
     try:

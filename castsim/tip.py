@@ -16,7 +16,7 @@ SAMPLE_MM = 0.25
 _THIRD = {"medial": 0, "lower": 0, "middle": 1, "lateral": 2, "upper": 2}
 
 
-def locate_tip(anatomy: Anatomy, tip: Tip, *, source: str = "scenario") -> tuple[int, float]:
+def locate_tip(anatomy: Anatomy, tip: Tip, *, field: str = "scenario: tip") -> tuple[int, float]:
     """Find the tip's place: the widest strand of its station, at the middle of the station.
 
     Stations of foraminal veins are thirds of the foramen along the root sleeve. In any other
@@ -28,7 +28,7 @@ def locate_tip(anatomy: Anatomy, tip: Tip, *, source: str = "scenario") -> tuple
     ----------
     anatomy : the patient
     tip : vein, level, side and station
-    source : names the scenario in errors
+    field : names the tip in errors
 
     Returns
     -------
@@ -40,7 +40,7 @@ def locate_tip(anatomy: Anatomy, tip: Tip, *, source: str = "scenario") -> tuple
     UnreachableError
         If there is no such vein at this level and side; the message says where there is one.
     """
-    branches = find_vein(anatomy, tip, f"{source}: tip")
+    branches = find_vein(anatomy, tip, field)
     places = [_samples(anatomy, int(branch)) for branch in branches]
     xyz = np.vstack([points for _, points, _ in places])
     offset = np.cumsum([0] + [len(arc) for arc, _, _ in places])

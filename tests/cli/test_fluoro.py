@@ -150,8 +150,24 @@ def test_a_venogram_from_any_vein(
     ("arguments", "said"),
     [
         (["--from", "azygos"], "VEIN:LEVEL:SIDE"),
-        (["--from", "azygoss:T9:midline"], "azygos"),
-        (["--from", "basivertebral:T9:right"], "basivertebral is at"),
+        (
+            ["--from", "azygoss:T9:midline"],
+            "--from azygoss:T9:midline: unknown vein 'azygoss'; did",
+        ),
+        (["--from", "azygos:T99:right"], "--from azygos:T99:right: unknown level 'T99'; did you"),
+        (["--from", "azygos:T9:up"], "--from azygos:T9:up: unknown side 'up'; allowed: right"),
+        (
+            ["--from", "foraminal:T9:right:far"],
+            "--from foraminal:T9:right:far: unknown station 'far'; allowed: medial",
+        ),
+        (
+            ["--from", "basivertebral:T9:right"],
+            "--from basivertebral:T9:right: no basivertebral T9 right in this anatomy; "
+            "basivertebral is at",
+        ),
+        (["--set", "tip.level=T99"], "right-t9: tip.level = 'T99'"),
+        (["--volume-mL", "nan"], "--volume-mL nan: must be > 0"),
+        (["--field-mm", "301"], "--field-mm 301: must be from 110 to 300 mm"),
         (["--volume-mL", "0"], "--volume-mL 0: must be > 0"),
         (["--rate-mL-s", "99"], "at most 20"),
         (["--subtracted", "--unsubtracted"], "one of them"),
