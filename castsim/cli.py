@@ -184,7 +184,7 @@ def anatomy(
         typer.Option(
             "--levels",
             metavar="UPPER:LOWER",
-            help="Vertebrae of the surface, as T7:T11; default all.",
+            help="Vertebrae of the table and of the surface, as T7:T11; default all.",
         ),
     ] = None,
     spacing_mm: Annotated[
@@ -243,7 +243,7 @@ def anatomy(
         write_surface(lumen, surface)
         if not quiet:
             talk().print(_surface_line(lumen, surface), markup=False, soft_wrap=True)
-    totals = inventory(patient.network)
+    totals = inventory(patient.network, window)
     if as_json:
         from castsim.units import mL_from_uL
 
@@ -262,7 +262,9 @@ def anatomy(
     elif not quiet:
         from castsim.console import print_inventory
 
-        print_inventory(totals, f"Veins of the {kind} anatomy, seed {seed}")
+        ends = dict.fromkeys(level.name for level in window or ())
+        where = f", {' to '.join(ends)}" if ends else ""
+        print_inventory(totals, f"Veins of the {kind} anatomy, seed {seed}{where}")
 
 
 app.command()(picture_commands.render)

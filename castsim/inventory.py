@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from geometry.levels import Level
 from geometry.network import FloatArray, VesselNetwork
 from geometry.structures import Structure
 
@@ -26,12 +27,22 @@ class StructureTotal:
     volume: float
 
 
-def inventory(network: VesselNetwork) -> tuple[StructureTotal, ...]:
-    """Add up the branches of each structure that `network` has, in the order of their codes."""
+def inventory(
+    network: VesselNetwork, levels: tuple[Level, Level] | None = None
+) -> tuple[StructureTotal, ...]:
+    """Add up the branches of each structure that `network` has, in the order of their codes.
+
+    Parameters
+    ----------
+    levels : upper and lower one to which a branch may belong; None: all
+    """
+    upper, lower = levels or (min(Level), max(Level))
+    here = (network.branch_level >= upper) & (network.branch_level <= lower)
     length, volume = network.branch_length(), branch_volume(network)
     totals = []
     for structure in Structure:
         branches = network.branches(structure)
+        branches = branches[here[branches]]
         if len(branches):
             totals.append(
                 StructureTotal(

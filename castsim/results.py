@@ -99,27 +99,27 @@ def check_surface(
     spacing_mm: float | None,
     tolerance_mm: float | None = None,
 ) -> "tuple[Level, Level] | None":
-    """Make sure, before anything is computed, that a surface can be written; its levels.
+    """Make sure, before anything is computed, that a surface can be written; the levels asked for.
 
     Parameters
     ----------
-    path : file of the surface, None: none is asked for
+    path : file of the surface; None: none is asked for, and the levels are those of the table
     levels : such as ``"T7:T11"`` or ``"T9"``; None: all
 
     Raises
     ------
     ResultError
-        If `path` cannot be written, `levels` are none or run upwards, or `path` is missing.
+        If `path` cannot be written or is missing, or `levels` are none or run upwards.
     """
-    if path is None:
-        given = {"--levels": levels, "--spacing-mm": spacing_mm, "--tolerance-mm": tolerance_mm}
-        for option in (name for name, value in given.items() if value is not None):
-            raise ResultError(f"{option} says what --surface writes: name its FILE")
-        return None
     from castsim.surface_files import SUFFIXES
     from geometry.levels import VERTEBRAE
 
-    check_file(path, *SUFFIXES)
+    if path is None:
+        given = {"--spacing-mm": spacing_mm, "--tolerance-mm": tolerance_mm}
+        for option in (name for name, value in given.items() if value is not None):
+            raise ResultError(f"{option} says what --surface writes: name its FILE")
+    else:
+        check_file(path, *SUFFIXES)
     if levels is None:
         return None
     names = [name.strip().upper() for name in levels.split(":")]

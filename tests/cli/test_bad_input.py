@@ -99,7 +99,7 @@ def test_an_export_that_cannot_be_written(
         (["--surface", "v.stl", "--levels", "C8"], "C8 is no vertebra"),
         (["--surface", "v.stl", "--levels", "T7:T8:T9"], "the upper and the lower vertebra"),
         (["--surface", "v.stl", "--spacing-mm", "0.01"], "GB are allowed"),
-        (["--levels", "T7:T11"], "--levels says what --surface writes"),
+        (["--levels", "T11:T7"], "name the upper one first, T7:T11"),
         (["--spacing-mm", "0.5"], "--spacing-mm says what --surface writes"),
         (["--tolerance-mm", "0.1"], "--tolerance-mm says what --surface writes"),
     ],

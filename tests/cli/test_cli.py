@@ -157,6 +157,15 @@ def test_anatomy_is_tabulated_and_exported(
     assert {"azygos", "foraminal", "anterior_epidural"} <= {row["structure"] for row in rows}
     assert all(row["count"] > 0 and row["length_mm"] > 0 and row["volume_mL"] > 0 for row in rows)
     assert [entry.name for entry in tmp_path.iterdir()] == ["veins.vtp"]
+    assert main(["anatomy", "--levels", "T7:T11", "--json"]) == 0
+    some, every = (
+        {row["structure"]: row["count"] for row in found}
+        for found in (json.loads(capsys.readouterr().out), rows)
+    )
+    assert set(some) < set(every)
+    assert 0 < some["foraminal"] < every["foraminal"]
+    assert main(["anatomy", "--levels", "T7:T11"]) == 0
+    assert "Veins of the typical anatomy, seed 0, T7 to T11" in capsys.readouterr().out
     assert main(["anatomy"]) == 0
     out = capsys.readouterr().out
     assert "foraminal" in out

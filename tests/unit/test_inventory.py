@@ -34,6 +34,21 @@ def test_cylinder_cone_and_elliptic_cone_exactly() -> None:
     assert azygos.volume == pytest.approx(math.pi * 40.0 + cone)
 
 
+def test_only_the_branches_of_the_levels_asked_for_count() -> None:
+    builder = NetworkBuilder()
+    levels = (Level.T6, Level.T7, Level.T8, Level.T8, Level.T9)
+    nodes = [builder.node((0.0, 0.0, 10.0 * k)) for k in range(len(levels) + 1)]
+    for start, end, level in zip(nodes[:-1], nodes[1:], levels, strict=True):
+        builder.branch(start, end, Structure.AZYGOS, level, Side.RIGHT, radius=1.0)
+    network = builder.build()
+    for window, count in (
+        ((Level.T7, Level.T8), 3), ((Level.T8, Level.T8), 2), ((Level.C1, Level.S1), 5), (None, 5),
+    ):  # fmt: skip
+        (azygos,) = inventory(network, window)
+        assert (azygos.count, azygos.length) == (count, pytest.approx(10.0 * count))
+    assert inventory(network, (Level.L1, Level.L2)) == ()
+
+
 def test_levels_are_joined_into_runs() -> None:
     def touched(*levels: str) -> str:
         return levels_touched([{"level": level, "volume_mL": 0.1} for level in levels])
