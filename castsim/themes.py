@@ -3,7 +3,7 @@
 The cast goes by a stretch of a map that is uniform to the eye and told apart whatever one's colour
 vision (inferno of van der Walt and Smith, "A better default colormap", SciPy 2015). It is cut so
 that it begins well off black and, on black, off the veins, and ends before the yellow of the root.
-Veins keep to cool hues that differ in lightness as well.
+Veins keep to cool hues that differ in lightness as well; roots are yellow and bone is grey.
 """
 
 from collections.abc import Mapping
@@ -89,22 +89,22 @@ _DARK_VEINS = {
 THEMES: Mapping[str, Theme] = {
     "light": Theme(
         paper="#ffffff", card="#f6f7f9", ink="#1b1f27", soft="#566072", rule="#d5dae3",
-        root="#f5bd08", other_roots="#efe6c8", catheter="#0a2a17", tip="#10d878",
-        sac="#c98fb4", bone="#cdb88f", veins=_VEINS,
+        root="#f5bd08", other_roots="#f1df8e", catheter="#0a2a17", tip="#10d878",
+        sac="#c98fb4", bone="#a8a5a0", veins=_VEINS,
         vein_opacity=0.42, sac_opacity=0.18, bone_opacity=0.18,
         scale_map="inferno", scale_from=0.28, scale_to=0.66,
     ),
     "dark": Theme(
         paper="#101318", card="#1a1f27", ink="#eef1f6", soft="#a3adbd", rule="#39414d",
-        root="#fff04a", other_roots="#77735f", catheter="#45d483", tip="#c8ffe0",
-        sac="#a8709a", bone="#8f8263", veins=_DARK_VEINS,
+        root="#fff04a", other_roots="#8f8440", catheter="#45d483", tip="#c8ffe0",
+        sac="#a8709a", bone="#7d7d80", veins=_DARK_VEINS,
         vein_opacity=0.36, sac_opacity=0.16, bone_opacity=0.20,
         scale_map="inferno", scale_from=0.50, scale_to=0.80,
     ),
     "print": Theme(
         paper="#ffffff", card="#ffffff", ink="#000000", soft="#333333", rule="#9a9a9a",
-        root="#ffcc00", other_roots="#e4e0d2", catheter="#06210f", tip="#00c862",
-        sac="#b9a3b1", bone="#b5ae9e", veins=_VEINS,
+        root="#ffcc00", other_roots="#f0e2a0", catheter="#06210f", tip="#00c862",
+        sac="#b9a3b1", bone="#a3a3a3", veins=_VEINS,
         vein_opacity=0.34, sac_opacity=0.12, bone_opacity=0.14,
         scale_map="inferno", scale_from=0.28, scale_to=0.66,
     ),

@@ -16,7 +16,7 @@ MARGIN = 1.10
 BELOW_MM, ABOVE_MM = 6.5, 13.5
 """What a view from below shows about the root's middle: from just below the veins that wrap the
 root, which the next level's would hide, to the end of those of one level."""
-ROOT_OPACITY = 0.35
+ROOT_OPACITY = 0.55
 """Of the root where it lies before tip and cast."""
 NAMES = ("ap", "lateral", "oblique", "axial")
 
@@ -79,10 +79,11 @@ def named_view(scene: Scene, name: str, aspect: float) -> View:
         words = f"axial, from below, {BELOW_MM + ABOVE_MM:g} mm about the root"
         slab = View(words, scene.target, -UPWARDS, 1.0, BELOW_MM, ABOVE_MM, FORWARDS, ROOT_OPACITY)
         return _framed(slab, scene.frame, aspect)
+    side = scene.side.name.lower()
     turn, rise, words = {
         "ap": (0.0, 0.0, "AP, from the front"),
-        "lateral": (90.0 * scene.side, 0.0, f"lateral, from the {scene.side.name.lower()}"),
-        "oblique": (OBLIQUE_TURN_DEG * scene.side, OBLIQUE_RISE_DEG, "oblique"),
+        "lateral": (90.0 * scene.side, 0.0, f"lateral, from the {side}"),
+        "oblique": (OBLIQUE_TURN_DEG * scene.side, OBLIQUE_RISE_DEG, f"oblique, front {side}"),
     }[name]
     return _framed(View(words, scene.target, direction(turn, rise), 1.0), scene.frame, aspect)
 
