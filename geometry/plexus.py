@@ -43,6 +43,6 @@ def build_plexuses(
     draw_foramen_magnum(sketch, skeleton, builder, joins)
     draw_anterior_external(sketch, skeleton, builder, joins, external)
     draw_posterior_external(sketch, skeleton, builder, joins, external)
-    draw_vertebral_bodies(sketch, skeleton, variant, bodies)
+    draw_vertebral_bodies(sketch, skeleton, bodies)
     sketch.thin(1.0 - variant.strand_probability, thinning, usual=1.0 - prevalence("strand"))
     finish(sketch, obstacles_of(skeleton), builder, joins)
