@@ -113,15 +113,15 @@ def wanted_inflow(mesh: "FlowMesh") -> "FloatArray":
     or level_side are shared evenly by the terminals of the same site there.
     """
     site = [_site(mesh, t) for t in range(mesh.n_terminals)]
-    level = mesh.cell_level[mesh.terminal_cell]
-    side = mesh.cell_side[mesh.terminal_cell]
-    rows = [_inflow_row(s, int(code)) for s, code in zip(site, level, strict=True)]
+    level = mesh.cell_level[mesh.terminal_cell].tolist()
+    side = mesh.cell_side[mesh.terminal_cell].tolist()
+    rows = [_inflow_row(s, code) for s, code in zip(site, level, strict=True)]
     share_key = [
         {
             "terminal": (t,),
-            "level": (site[t], int(level[t])),
-            "side": (site[t], int(side[t])),
-            "level_side": (site[t], int(level[t]), int(side[t])),
+            "level": (site[t], level[t]),
+            "side": (site[t], side[t]),
+            "level_side": (site[t], level[t], side[t]),
         }[row["per"]]
         for t, row in enumerate(rows)
     ]

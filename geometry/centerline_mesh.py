@@ -247,14 +247,15 @@ def _route_halves(
 
 def _valves(network: VesselNetwork, cut: Cut) -> IntArray:
     face_valve = np.zeros(int(cut.segments.sum()), dtype=np.int64)
+    halves, segment_mm = cut.halves, cut.segment_mm
     for branch, arc, direction in zip(
         network.valve_branch, network.valve_arc, network.valve_direction, strict=True
     ):
         if not (0 <= branch < network.n_branches and 0 <= arc <= cut.length[branch]):
             raise GeometryError(f"valve at branch {branch}, {arc} mm lies on no branch")
-        segment = int((arc - cut.trim_start[branch]) // cut.segment_mm[branch])
+        segment = int((arc - cut.trim_start[branch]) // segment_mm[branch])
         segment = min(max(segment, 0), int(cut.segments[branch]) - 1)
-        face = cut.halves[branch] // 2 + segment
+        face = halves[branch] // 2 + segment
         if face_valve[face] == -direction:
             raise GeometryError(f"two opposed valves at branch {branch}, {arc} mm")
         face_valve[face] = direction

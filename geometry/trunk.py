@@ -1,7 +1,8 @@
 """Trunks: lays smooth, bone-free, tapering veins through waypoints into the network."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence, Sized
 from dataclasses import dataclass, field
+from itertools import accumulate
 from typing import NamedTuple
 
 import numpy as np
@@ -10,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from geometry.calibres import Calibres, vein_kinds
 from geometry.errors import GeometryError
 from geometry.kernels import trunk as kernels
-from geometry.levels import VERTEBRAE, Level, Side
+from geometry.levels import Level, Side
 from geometry.network import UNPLACED, NetworkBuilder
 from geometry.skeleton import Skeleton
 from geometry.structures import Structure
@@ -107,7 +108,7 @@ class Trunks:
     def lay_all(self, courses: Sequence[Course]) -> list[LaidTrunk]:
         """Lay several trunks, none of which passes through a node that another one makes."""
         ways = [waypoint for course in courses for waypoint in course.waypoints]
-        first = np.cumsum([0] + [len(course.waypoints) for course in courses])
+        first = _starts(course.waypoints for course in courses)
         pinned = np.array([way.node is not None for way in ways])
         stop = np.array([way.stop for way in ways]) | pinned
         stop[first[:-1]] = stop[first[1:] - 1] = True
@@ -117,7 +118,7 @@ class Trunks:
         tapers = [self.taper(course.structure, course.side, course.part) for course in courses]
         laid = kernels.lay(
             self.skeleton.bones.arrays, first, np.array([way.xyz for way in ways]), scale, stop,
-            pinned, np.cumsum([0] + [len(taper.depth) for taper in tapers]),
+            pinned, _starts(taper.depth for taper in tapers),
             np.concatenate([taper.depth for taper in tapers]),
             np.concatenate([taper.radius for taper in tapers]),
             np.array([self._flattening(course) for course in courses]),
@@ -179,13 +180,14 @@ class Trunks:
         """Calibre of the table by height."""
         key = structure, side, part
         if key not in self._tapers:
-            number = vein_kinds().by_level(structure, side, part=part)
-            levels = [level for level in VERTEBRAE if number[level] >= 0]
-            if not levels:
+            levels, z = self.skeleton.level_z
+            number = vein_kinds().by_level(structure, side, part=part)[list(levels)]
+            simulated = number >= 0
+            if not simulated.any():
                 name = f"{structure.label} {part}".rstrip()
                 raise GeometryError(f"vein_calibres.csv: no row for {name} {side.name.lower()}")
-            depth = np.array([-self.skeleton.vertebra(level).origin[2] for level in levels])
-            self._tapers[key] = Taper(depth, self.calibres.radii[number[levels]])
+            radius = self.calibres.radii[number[simulated]]
+            self._tapers[key] = Taper(-z[simulated], radius)
         return self._tapers[key]
 
     def radius(self, structure: Structure, side: Side, xyz: FloatArray) -> float:
@@ -198,3 +200,8 @@ class Trunks:
         point, radius = xyz[None, :].copy(), np.array([self.radius(structure, side, xyz)])
         kernels.clear_of_bone(self.skeleton.bones.arrays, point, radius, np.zeros(1, dtype=bool))
         return self.builder.node(point[0])
+
+
+def _starts(parts: Iterable[Sized]) -> IntArray:
+    """Where each part begins when they are put in a row, and the end."""
+    return np.array(list(accumulate(map(len, parts), initial=0)))
