@@ -131,7 +131,8 @@ def photographs(saved: "SavedCast", progress: "Progress") -> "Photographs":
     progress("drawing", 0.0)
     still = Still(saved.cast, THEMES["light"])
     scene, large = still.scene(), []
-    for view, words in (("ap", "from the front"), ("lateral", "from the side")):
+    aside = f"from the {scene.side.name.lower()}"
+    for view, words in (("ap", "from the front"), ("lateral", aside)):
         image = picture(scene, view, still.theme, LARGE_SIZE)
         alt = f"Cast after {still.injected_mL:.2f} mL, seen {words}"
         large.append(Photograph(_jpeg(image), alt, f"After {still.injected_mL:.2f} mL, {words}."))

@@ -1,6 +1,6 @@
 """An injection as a movie: the cast in equal steps of injected volume, as MP4 or GIF."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -27,6 +27,8 @@ MP4_QUALITY = 8
 """Of 10; letters stay sharp."""
 GIF_COLOURS, GIF_EXACT = 256, 24
 """Colours of a GIF, and how many of them are those of large areas: paper, card, legend."""
+GIF_SCALE_STEP = 2
+"""Every second colour of the scale is in a GIF: bar and cast go evenly from one to the next."""
 GIF_BIN = 8
 """Steps of a channel, of 256, that count as one colour when the palette is chosen."""
 GIF_ROUNDS = 10
@@ -102,7 +104,9 @@ def write_movie(movie: Movie, path: Path, progress: "Progress") -> None:
     if path.suffix.lower() == ".mp4":
         _write_mp4(pictures, path, movie.size, movie.frames_a_picture)
     else:
-        _write_gif(pictures, path, movie.frames_a_picture)
+        theme = movie.still.theme
+        marks = (*theme.scale[::GIF_SCALE_STEP], theme.root, theme.tip, theme.catheter)
+        _write_gif(pictures, path, movie.frames_a_picture, marks)
 
 
 def _write_mp4(
@@ -128,12 +132,12 @@ def _write_mp4(
         sink.close()
 
 
-def _write_gif(pictures: Iterator[Picture], path: Path, repeats: int) -> None:
+def _write_gif(pictures: Iterator[Picture], path: Path, repeats: int, marks: Sequence[str]) -> None:
     """One palette for all pictures, that of the last, in which every colour has appeared."""
     from PIL import Image
 
     frames = [Image.fromarray(picture) for picture in pictures]
-    palette = _palette(np.asarray(frames[-1]))
+    palette = _palette(np.asarray(frames[-1]), marks)
     shown = [one.quantize(palette=palette, dither=Image.Dither.NONE) for one in frames]
     step = round(1000 * repeats / FRAMES_A_SECOND)
     shown[0].save(
@@ -142,22 +146,23 @@ def _write_gif(pictures: Iterator[Picture], path: Path, repeats: int) -> None:
     )  # fmt: skip
 
 
-def _palette(picture: Picture) -> "Image":
-    """Colours of a picture: those of large areas as they are, the others by how much they fill.
+def _palette(picture: Picture, marks: Sequence[str]) -> "Image":
+    """Colours of a picture: marks and large areas as they are, the others by how much they fill.
 
     Shares count by their square roots: a mark of few pixels keeps a colour of its own.
     """
     from PIL import Image as Images
+    from PIL.ImageColor import getrgb
 
     colours, count = np.unique(picture.reshape(-1, 3), axis=0, return_counts=True)
-    exact = colours[np.argsort(-count)[:GIF_EXACT]]
+    exact = np.vstack([colours[np.argsort(-count)[:GIF_EXACT]], [getrgb(one) for one in marks]])
     near = (colours // GIF_BIN) @ np.array([256 * 256, 256, 1])
     _, kind = np.unique(near, return_inverse=True)
     filled = np.bincount(kind, count)
     means = [np.bincount(kind, count * colours[:, k]) / filled for k in range(3)]
     spread = np.repeat(np.rint(np.stack(means, axis=1)), np.ceil(np.sqrt(filled)).astype(int), 0)
     rest = Images.fromarray(spread.astype(np.uint8)[None]).quantize(
-        GIF_COLOURS - GIF_EXACT, Images.Quantize.MEDIANCUT, kmeans=GIF_ROUNDS
+        GIF_COLOURS - len(exact), Images.Quantize.MEDIANCUT, kmeans=GIF_ROUNDS
     )
     found = Images.new("P", (1, 1))
     found.putpalette([*exact.ravel().tolist(), *(rest.getpalette() or ())])

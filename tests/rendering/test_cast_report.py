@@ -190,8 +190,8 @@ def test_with_opengl_it_shows_the_cast_from_two_sides_and_how_it_grows(
     assert written.notes == ()
     text = (tmp_path / "r.html").read_text("utf-8")
     assert text.count("data:image/jpeg;base64,") == 3 + len(growing_volumes(0.1)) == 5
-    assert text.index("from the side") < text.index("subtracted fluoroscopy")
-    assert "from the side" in text
+    assert text.index("from the right") < text.index("subtracted fluoroscopy")
+    assert "from the right" in text
     assert "0.05 mL:" in text
     assert len(text) < 2_000_000
 

@@ -7,12 +7,13 @@ from pathlib import Path
 import imageio_ffmpeg
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageColor
 
 from castsim.errors import MissingError, ResultError
 from castsim.movie import FRAMES_A_SECOND, HOLD_S, LEAST_S, Movie, check_movie, write_movie
 from castsim.rendering import picture
 from castsim.results import write_file
+from castsim.sheet import Plan
 from castsim.still import Still
 from castsim.themes import THEMES
 
@@ -83,6 +84,10 @@ def test_a_gif_holds_every_frame_and_keeps_its_colours(movie, pictures, tmp_path
     away = np.abs(last.astype(int) - pictures[-1]).max(axis=2)
     assert away.mean() < 8.0
     assert (away > 60).mean() < 0.01
+    left, top, right, _ = Plan.of(SIZE, 1).side
+    scale = {ImageColor.getrgb(one) for one in THEMES["light"].scale}
+    shown = {tuple(one) for one in last[top:, left:right].reshape(-1, 3).tolist()}
+    assert len(scale & shown) >= 30, "the bar goes from colour to colour"
 
 
 def test_many_pictures_take_a_frame_each(movie):
