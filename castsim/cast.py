@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from castsim.history import History
+from castsim.holding import Holding
 from castsim.injection import Injection
 from castsim.kernels.laws import shell_fraction
 from geometry.anatomy import Anatomy
@@ -98,6 +99,13 @@ class Cast:
         if self.voxels is not None:
             return self.voxels.on_lines(self.voxels.saturation_at(volume))
         return self._history.saturation_at(volume)
+
+    def holding_at(self, volume: float) -> Holding:
+        """What the veins held when `volume` (mm3) had left the tip."""
+        share = self.saturation_at(volume)
+        total = float(share @ self.mesh.flow.cell_volume)
+        cubes = None if self.voxels is None else self.voxels.holding_at(volume)
+        return Holding(share, total, cubes)
 
     @cached_property
     def _history(self) -> History:

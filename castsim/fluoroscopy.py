@@ -23,13 +23,14 @@ Left out: scatter, the width of the spectrum, movement, ribs, lungs and bowel ga
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from castsim.holding import CubesHold
 from castsim.simulate import catheter_route
 from castsim.units import uL_from_mL
 from castsim.venography import inject_contrast
@@ -45,6 +46,7 @@ from geometry.tube_pieces import tube_pieces
 
 if TYPE_CHECKING:
     from castsim.cast import Cast
+    from castsim.stored_cast import StoredCast
     from geometry.anatomy import Anatomy
     from geometry.centerline_mesh import CentrelineMesh
     from geometry.kernels.lumen import Capsules
@@ -67,7 +69,7 @@ MARKER_POINTS = 5
 """Along the marker of a catheter, so that it bends with it."""
 SPACING_PIXELS, LEAST_SPACING_MM = 1.25, 0.1
 """Of the points that fill the veins, at the isocentre; the detector resolves no less."""
-LEAST_SATURATION = 0.5
+LEAST_SATURATION = 0.1
 """A cell that holds less agent need not be in the field."""
 LEAST_SIGNAL = 1e-4
 """What attenuates less is not looked for: photons make a hundred times as much noise."""
@@ -109,6 +111,8 @@ class Scene:
     added : (n,) what each cell's content adds to the attenuation of blood, mm^-1
     mapped : (n,) the same in the venogram of a roadmap; None: there is none
     tubes : of the catheter
+    total : mm2, of `added` over all veins; None: what the cells of the mesh hold
+    cubes : the same as `added` where veins are cubes; None: nowhere
     """
 
     anatomy: "Anatomy"
@@ -116,6 +120,8 @@ class Scene:
     added: FloatArray
     mapped: FloatArray | None = None
     tubes: tuple[Tube, ...] = ()
+    total: float | None = None
+    cubes: CubesHold | None = None
 
 
 @dataclass(frozen=True)
@@ -155,7 +161,9 @@ class Paths:
     mapped: FloatArray
 
 
-def cast_scene(cast: "Cast", volume_mL: float | None = None, *, roadmap: bool = False) -> Scene:
+def cast_scene(
+    cast: "Cast | StoredCast", volume_mL: float | None = None, *, roadmap: bool = False
+) -> Scene:
     """Put a cast into the beam, as it was when `volume_mL` had left the tip; None: at the end.
 
     With `roadmap`, contrast medium was injected through the same catheter before.
@@ -168,12 +176,18 @@ def cast_scene(cast: "Cast", volume_mL: float | None = None, *, roadmap: bool = 
         rate, dose = xray.microcatheter_rate_uL_s, xray.microcatheter_volume_uL
         share = inject_contrast(cast.rest, cast.mesh.tip_cell, rate, dose).share
         mapped = xray.contrast_medium * share
-    filled = opaque * cast.saturation_at(volume)
+    holding = cast.holding_at(volume)
+    cubes = holding.cubes
+    if cubes is not None:
+        cubes = replace(cubes, share=opaque * cubes.share)
     tubes = _catheter(cast, opaque if volume > 0.0 else 0.0)
-    return Scene(cast.anatomy, cast.mesh, filled, mapped, tubes)
+    return Scene(
+        cast.anatomy, cast.mesh, opaque * holding.share, mapped, tubes,
+        total=opaque * holding.total, cubes=cubes,
+    )  # fmt: skip
 
 
-def _catheter(cast: "Cast", content: float) -> tuple[Tube, ...]:
+def _catheter(cast: "Cast | StoredCast", content: float) -> tuple[Tube, ...]:
     """The microcatheter with its marker and what is in its lumen."""
     xray, model = load_xray(), cast.scenario.catheter_model()
     outer, inner = model.outer_diameter / 2.0, model.lumen_diameter / 2.0
@@ -198,7 +212,7 @@ def isocentre_at(anatomy: "Anatomy", height_mm: float) -> FloatArray:
 
 
 def take_cast(
-    cast: "Cast",
+    cast: "Cast | StoredCast",
     view: str = "ap",
     mode: Mode = "subtracted",
     *,
@@ -221,7 +235,7 @@ def take_cast(
     return take(scene, isocentre, view, mode, side=side, field_mm=field, pixels=pixels)
 
 
-def _aim(cast: "Cast") -> tuple[FloatArray, FloatArray]:
+def _aim(cast: "Cast | StoredCast") -> tuple[FloatArray, FloatArray]:
     """Isocentre (3,) for a cast, and what is to be seen about it, (k, 3) mm."""
     skeleton, target = cast.anatomy.skeleton, cast.scenario.target
     foramen = skeleton.foramen(target.root, target.side_code).origin
@@ -358,7 +372,9 @@ def line_integrals(scene: Scene, beam: Beam, xray: XRay) -> Paths:
     height, reach = beam.isocentre[2], beam.field_mm
     axes = minor_axes(network, skeleton, (height - reach, height + reach))
     capsules = capsules_of(network, axes)
-    added = vein_paths(scene.mesh, capsules, scene.added, beam)
+    added = vein_paths(
+        scene.mesh, capsules, scene.added, beam, total=scene.total, cubes=scene.cubes
+    )
     mapped = np.zeros_like(added)
     if scene.mapped is not None:
         mapped = vein_paths(scene.mesh, capsules, scene.mapped, beam)
@@ -371,7 +387,13 @@ def line_integrals(scene: Scene, beam: Beam, xray: XRay) -> Paths:
 
 
 def vein_paths(
-    mesh: "CentrelineMesh", capsules: "Capsules", added: FloatArray, beam: Beam
+    mesh: "CentrelineMesh",
+    capsules: "Capsules",
+    added: FloatArray,
+    beam: Beam,
+    *,
+    total: float | None = None,
+    cubes: CubesHold | None = None,
 ) -> FloatArray:
     """Attenuation along every ray of what cells hold, (rows, columns).
 
@@ -380,6 +402,7 @@ def vein_paths(
     mesh : of n cells
     capsules : of the same network
     added : (n,) what each cell's content adds to the attenuation of blood, mm^-1
+    total, cubes : as in :class:`Scene`
     """
     flow = mesh.flow
     seen = 2.0 * flow.cell_radius * added >= LEAST_SIGNAL
@@ -392,8 +415,11 @@ def vein_paths(
     dense = added * (1.0 - taken**2)
     row, share = mesh.rows_beside(points.branch, points.arc)
     before, after = dense[mesh.polyline_cell[row]], dense[mesh.polyline_cell[row + 1]]
-    held = points.volume * (before + share * (after - before))
-    whole = float(added @ flow.cell_volume)
+    held = before + share * (after - before)
+    if cubes is not None:
+        held = cubes.at(points.xyz, held)
+    held *= points.volume
+    whole = float(added @ flow.cell_volume) if total is None else total
     held *= whole / float(held.sum())
     return point_paths(points.xyz, held, points.spacing, beam)
 

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from castsim.blood_solver import sum_by
 from castsim.cast import solid_share
 from castsim.history import History
+from castsim.holding import CubesHold
 from castsim.injection import Injection
 from geometry.anatomy import Anatomy
 from geometry.coverage import RootCoverage, root_coverage
@@ -62,6 +63,11 @@ class VoxelCast:
     def saturation_at(self, volume: float) -> FloatArray:
         """Share of every cell that is agent when `volume` (mm3) has left the tip, (n,)."""
         return self._history.saturation_at(volume)
+
+    def holding_at(self, volume: float) -> CubesHold:
+        """What the cubes held when `volume` (mm3) had left the tip."""
+        grid, share = self.mesh.grid, self.saturation_at(volume)[self.mesh.n_lines :]
+        return CubesHold(np.array(grid.origin), grid.spacing, self.mesh.cube_place, share)
 
     @cached_property
     def _history(self) -> History:

@@ -83,7 +83,7 @@ def cast_polydata(cast: "Cast") -> PolyLines:
 
     To the arrays of :func:`network_polydata` come, for every point, `arrival_volume_mL`,
     `arrival_time_s`, `filled_volume_mL`, `filled_time_s` (-1: never), `saturation` and
-    `solid_fraction` (0 to 1).
+    `solid_fraction` (0 to 1), and of a cast on cubes `is_cubes`: 1 where it is among these.
     """
     cell, flow = cast.mesh.polyline_cell, cast.mesh.flow
     arrivals = {
@@ -97,6 +97,8 @@ def cast_polydata(cast: "Cast") -> PolyLines:
         point_data[name] = _single(np.where(np.isfinite(values), values, NEVER)[cell])
     point_data["saturation"] = _single(cast.saturation[cell])
     point_data["solid_fraction"] = _single(cast.solid_fraction[cell])
+    if cast.voxels is not None:
+        point_data["is_cubes"] = cast.voxels.is_cubes[cell].astype(np.uint8)
     line_data, field_data = _labels(cast.anatomy.network)
     return PolyLines(
         points=_single(flow.cell_centroid[cell]),
@@ -114,7 +116,8 @@ def voxel_boxes(voxels: "VoxelCast") -> Boxes:
     Returns
     -------
     Boxes in mm, RAS, each with `arrival_volume_mL` and `filled_volume_mL` (-1: never),
-    `saturation` (0 to 1), codes of structure, level and side, and the names of the codes.
+    `saturation` (0 to 1), `volume_uL` within the wall, codes of structure, level and side, and the
+    names of the codes.
     """
     mesh, first = voxels.mesh, voxels.mesh.n_lines
     flow, grid = mesh.flow, mesh.grid
@@ -132,6 +135,7 @@ def voxel_boxes(voxels: "VoxelCast") -> Boxes:
         reached = np.isfinite(values[first:])
         cell_data[name] = _single(np.where(reached, values[first:] / UL_PER_ML, NEVER))
     cell_data["saturation"] = _single(voxels.saturation[first:])
+    cell_data["volume_uL"] = _single(flow.cell_volume[first:])
     labels = flow.cell_structure, flow.cell_level, flow.cell_side
     for (name, _), code in zip(_codes(), labels, strict=True):
         cell_data[f"{name}_code"] = code[first:].astype(np.int32)

@@ -98,6 +98,13 @@ FLUOROSCOPY_FAULTS = (
         IMAGE_TEST + "test_the_shape_is_weighed_by_what_the_cells_hold",
     ),
     seeded(
+        "layers in cubes are spread over the section",
+        FLUOROSCOPY,
+        "held = cubes.at(points.xyz, held)",
+        "held = 1.0 * held",
+        UNIT + "test_stored_cast.py::test_agent_lies_where_its_cubes_are",
+    ),
+    seeded(
         "a catheter keeps its kinks",
         "geometry/catheter_course.py",
         "while bend_radius(smooth) < least_radius_mm",

@@ -46,6 +46,7 @@ LEAVES = {
     "castsim.scene_page": set(),
     "castsim.sheet": set(),
     "castsim.still": set(),
+    "castsim.stored_cast": {"vtkmodules"},
     "castsim.surfaces": {"pyvista"},
     "castsim.surroundings": set(),
     "castsim.views": set(),

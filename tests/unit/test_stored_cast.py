@@ -1,0 +1,136 @@
+"""A cast on cubes read from its files: what it held, and what is said when it cannot be read."""
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import castsim.fluoroscopy_orders
+from castsim.cast import Cast
+from castsim.cast_reading import read_report
+from castsim.cli import main
+from castsim.errors import ResultError
+from castsim.fluoroscopy import beam_at, cast_scene, line_integrals, take_cast
+from castsim.holding import CubesHold
+from castsim.results import write_cast
+from castsim.scenario_file import load_scenario
+from castsim.simulate import run
+from castsim.stored_cast import read_stored
+from castsim.xray import load_xray
+
+SMALL = (
+    'mesh.kind="voxel"', "mesh.spacing_mm=0.4", "mesh.voxel_levels=0", "injection.volume_mL=0.05"
+)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def cast() -> Cast:
+    return run(load_scenario("right-t9", SMALL))
+
+
+@pytest.fixture(scope="module")
+def folder(cast: Cast, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("casts") / "cubes"
+    write_cast(cast, path, render=False)
+    return path
+
+
+@pytest.mark.parametrize("share", [0.0, 0.3, 0.7, 1.0])
+def test_the_files_hold_what_the_cast_held(cast: Cast, folder: Path, share: float) -> None:
+    stored = read_stored(folder, read_report(folder))
+    assert cast.voxels is not None
+    assert stored.injected == pytest.approx(cast.injected, rel=1e-9)
+    run_of, read = (one.holding_at(share * cast.injected) for one in (cast, stored))
+    assert read.total == pytest.approx(run_of.total, rel=1e-4, abs=1e-4)
+    assert (read.total > 0.1) == (share > 0.0)
+    one, two = run_of.cubes, read.cubes
+    assert one is not None
+    assert two is not None
+    np.testing.assert_allclose(two.share, one.share, atol=1e-3)
+    np.testing.assert_allclose(
+        two.origin + two.spacing * two.place, one.origin + one.spacing * one.place, atol=1e-3
+    )
+    lines = ~cast.voxels.is_cubes
+    np.testing.assert_allclose(read.share[lines], run_of.share[lines], atol=1e-3)
+    np.testing.assert_array_equal(stored.is_cubes, cast.voxels.is_cubes)
+
+
+def test_the_image_is_that_of_the_cast(cast: Cast, folder: Path) -> None:
+    stored = read_stored(folder, read_report(folder))
+    one, two = (take_cast(each, "lateral", pixels=128) for each in (cast, stored))
+    assert one.beam.field_mm == two.beam.field_mm
+    np.testing.assert_allclose(two.beam.isocentre, one.beam.isocentre, atol=1e-3)
+    np.testing.assert_allclose(two.signal, one.signal, atol=0.01)
+    assert one.signal.max() > 0.1
+
+
+def test_agent_lies_where_its_cubes_are(cast: Cast) -> None:
+    """Its mean height and depth on the image are those of the cubes, not of the sections."""
+    assert cast.voxels is not None
+    flow, mesh = cast.voxels.mesh.flow, cast.voxels.mesh
+    agent = cast.voxels.saturation * flow.cell_volume
+    assert agent[mesh.n_lines :].sum() > 0.2 * agent.sum()
+    middle = agent @ flow.cell_centroid / agent.sum()
+    beam = beam_at(middle, "lateral", field_mm=110.0, pixels=256)
+    scene = cast_scene(cast)
+    image = line_integrals(
+        type(scene)(scene.anatomy, scene.mesh, scene.added, total=scene.total, cubes=scene.cubes),
+        beam,
+        load_xray(),
+    ).added
+    row, column = np.indices(image.shape)
+    seen = np.array([(image * row).sum(), (image * column).sum()]) / image.sum()
+    np.testing.assert_allclose(seen, beam.project(middle)[0], atol=0.1 * 1.4 / beam.pitch_mm)
+
+
+def test_fluoroscopy_of_cubes_injects_nothing(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def never(*_: object, **__: object) -> None:
+        raise AssertionError("it was injected again")
+
+    monkeypatch.setattr(castsim.fluoroscopy_orders, "read_cast", never)
+    path = tmp_path / "image.png"
+    assert main(["fluoro", str(folder), "--size", "512", "-o", str(path), "--quiet"]) == 0
+    assert path.exists()
+
+
+def test_a_cube_is_looked_up_by_place() -> None:
+    cubes = CubesHold(
+        np.array([1.0, 2.0, 3.0]), 0.5, np.array([[2, 0, 1], [0, 0, 0]]), np.array([0.7, 0.2])
+    )
+    places = np.array(
+        [[1.1, 2.1, 2.9], [2.0, 2.0, 3.5], [1.5, 2.0, 3.0], [-9.0, 2.0, 3.0], [9.0, 9, 9]]
+    )
+    elsewhere = np.array([0.9, 0.9, 0.5, 0.4, 0.3])
+    np.testing.assert_allclose(cubes.at(places, elsewhere), [0.2, 0.7, 0.5, 0.4, 0.3])
+
+
+@pytest.fixture
+def copy(folder: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(folder, tmp_path / "copy"))
+
+
+@pytest.mark.parametrize("name", ["cast.vtp", "cast.vtu"])
+def test_a_file_that_is_missing_or_damaged_is_told(copy: Path, name: str) -> None:
+    report, whole = read_report(copy), (copy / name).read_text()
+    for text in (whole[: len(whole) // 2], "nothing", whole.replace('"saturation"', '"other"')):
+        (copy / name).write_text(text)
+        with pytest.raises(ResultError, match=f"{name}: is damaged, .*: run the scenario again"):
+            read_stored(copy, report)
+    (copy / name).unlink()
+    with pytest.raises(ResultError, match=f"{name}: is missing: run the scenario again"):
+        read_stored(copy, report)
+
+
+def test_veins_of_another_patient_are_told(copy: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    report = json.loads((copy / "cast.json").read_text())
+    report["scenario"]["patient"]["seed"] = 1
+    (copy / "cast.json").write_text(json.dumps(report))
+    assert main(["fluoro", str(copy), "--quiet"]) == 2
+    told = capsys.readouterr().err
+    assert told.count("\n") == 1
+    assert "cast.vtp: written by castsim" in told
+    assert "run the scenario again" in told
