@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from castsim.errors import SolverError
 from castsim.kernels import multigrid as kernels
+from castsim.kernels.elimination import analyse
 from geometry.flowmesh import FloatArray, IntArray
 
 TOLERANCE = 1e-10
@@ -62,17 +63,12 @@ class Multigrid:
         self.place = pattern.place
         strength = _spread(pattern.place, bond)
         levels = [_Level(pattern.first, pattern.middle, pattern.beside, strength)]
-        while levels[-1].size > kernels.SMALLEST:
+        while levels[-1].size > kernels.DIRECT:
             coarser, into, goes = _coarser(levels[-1])
             if coarser.size > kernels.LEAST_GAIN * levels[-1].size:
                 break
             levels[-1].into, levels[-1].goes = into, goes
             levels.append(coarser)
-        if levels[-1].size > kernels.MOST_DIRECT:
-            raise SolverError(
-                f"multigrid: {levels[-1].size} cells cannot be grouped further, most of them "
-                "are joined to nothing"
-            )
         self.levels = _stored(levels)
 
     @property
@@ -148,7 +144,11 @@ def _stored(levels: list[_Level]) -> kernels.Levels:
     def offsets(sizes: list[int]) -> IntArray:
         return np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
 
-    cells, coarsest = sum(level.size for level in levels), levels[-1].size
+    cells, coarsest = sum(level.size for level in levels), levels[-1]
+    near = np.repeat(np.arange(coarsest.size), np.diff(coarsest.first))
+    face = np.flatnonzero(near < coarsest.beside)
+    ends = near[face], coarsest.beside[face].astype(np.int64)
+    plan = analyse(coarsest.size, *ends, np.zeros(coarsest.size, dtype=np.bool_))
     return kernels.Levels(
         cell=offsets([level.size for level in levels]),
         entry=offsets([len(level.beside) for level in levels]),
@@ -160,7 +160,12 @@ def _stored(levels: list[_Level]) -> kernels.Levels:
         strength=joined("strength"),
         hold=np.zeros(cells),
         inverse=np.zeros(cells),
-        dense=np.zeros((coarsest, coarsest)),
+        plan=plan,
+        face=face,
+        entries=np.zeros(len(plan.row)),
+        grip=np.zeros(coarsest.size),
+        pivot=np.zeros(coarsest.size),
+        passed=np.zeros(coarsest.size),
         right=np.zeros(cells),
         x=np.zeros(cells),
         step=np.zeros((2, cells)),

@@ -18,8 +18,10 @@ from geometry.flowmesh import BoolArray, FloatArray, IntArray
 NEEDED_RADII = 2.0
 """Way from agent, in radii of the veins, within which cells are awake: what is uneven over a
 section of a tube fades to 1/e in less than half a radius."""
-SPARE_RADII = 2.0
+SPARE_RADII = 0.7
 """Radii more that are woken at once, so that it happens seldom."""
+NEEDED_SECTIONS = 2
+"""Sections about one with agent that are awake, however long they are."""
 NEXT = 1e-3
 """Radii between sections whose cubes touch, but which are no neighbours on the centreline."""
 TURNED_STEPS = 5.0
@@ -166,15 +168,21 @@ class NearField:
         """Wake sections within so many radii of those `reached`, and list everything anew."""
         far = dijkstra(self._way, indices=reached, min_only=True, limit=NEEDED_RADII + SPARE_RADII)
         self._awake |= np.isfinite(far)
+        # however long the sections are, so many on, or agent would be at the edge for ever
+        rings = np.zeros(self._sections.count)
+        rings[reached] = 1.0
+        for _ in range(NEEDED_SECTIONS + 1):
+            rings += self._near @ (rings > 0)
+        self._awake |= rings > 0
         asleep = np.flatnonzero(~self._awake)
         deep = self._awake.copy()
         if len(asleep):
             edge = dijkstra(self._way, indices=asleep, min_only=True, limit=NEEDED_RADII)
             deep &= ~np.isfinite(edge)
-            # two sections on, whatever their lengths
-            beside = self._near @ (~self._awake).astype(float)
-            beside = self._near @ ((beside > 0) | ~self._awake).astype(float)
-            deep &= beside == 0
+            rings = (~self._awake).astype(float)
+            for _ in range(NEEDED_SECTIONS):
+                rings += self._near @ (rings > 0)
+            deep &= rings == 0
         self._list(deep)
 
     def _list(self, deep: BoolArray) -> None:
@@ -206,7 +214,7 @@ class NearField:
         place = self._pattern.place
         slot = np.zeros((len(faces), 2), dtype=np.int64)
         slot[: len(inner)] = place[: len(inner)]
-        counts = [len(cells) + len(beside), len(faces), len(cells), 0, 0, 0, 0, 0]
+        counts = [len(cells) + len(beside), len(faces), len(cells), 0, 0, 0, 0, 0, 0]
         self.region = Near(
             faces=faces.astype(np.int32),
             owner=owner.astype(np.int32),
@@ -228,7 +236,7 @@ class NearField:
             scratch=np.zeros((4, size)),
             hub=np.array([self._hub]),
             goal=np.array([EXACTNESS * self._rate, UNIT_EXACTNESS]) / np.sqrt(self._common),
-            turned=np.array([0.0, min(TURNED_STEPS * self._eta, MOST_TURNED)]),
+            turned=np.array([0.0, 0.0, min(TURNED_STEPS * self._eta, MOST_TURNED)]),
             size=np.array(counts),
         )
 

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from castsim.kernels.arrays import FloatArray, IntArray
+from castsim.kernels.elimination import Elimination, eliminate, pass_on
 from geometry.kernels.compiling import kernel
 
 IndexArray = NDArray[np.int32]
@@ -27,12 +28,10 @@ STRONG = 0.3
 """Cells are paired only along links of at least this part of their strongest."""
 ENOUGH = 0.25
 """Of its right side: a coarser level whose residual is below it takes no second step."""
-SMALLEST = 256
+DIRECT = 2000
 """Cells of the coarsest level at most, which is solved by elimination."""
 LEAST_GAIN = 0.8
 """A level that is no smaller than this part of the finer one ends the coarsening."""
-MOST_DIRECT = 3000
-"""Cells that an elimination takes at most, where the coarsening ended early."""
 BLOCK = 4096
 """Terms that are summed together."""
 SURELY = 1e-3
@@ -56,7 +55,12 @@ class Levels(NamedTuple):
     strength: FloatArray  # (links,) mm3 s^-1 Pa^-1
     hold: FloatArray  # (cells,)
     inverse: FloatArray  # (cells,) 1 / A_ii
-    dense: FloatArray  # (d, d) factor of the coarsest level, L below and D on the diagonal
+    plan: Elimination  # of the coarsest level
+    face: IntArray  # (faces,) its links to higher cells
+    entries: FloatArray  # its factor: shares, holds and inverse pivots, by rank
+    grip: FloatArray
+    pivot: FloatArray
+    passed: FloatArray  # its right side and solution, by rank
     right: FloatArray  # (cells,) of each level's own system
     x: FloatArray  # (cells,) its solution
     step: FloatArray  # (2, cells) corrections of the K-cycle
@@ -219,26 +223,16 @@ def refresh(levels: Levels) -> None:
 
 @kernel
 def factorise(levels: Levels) -> None:
-    """Factor L D L' of the coarsest level."""
+    """Factor the coarsest level."""
     level = len(levels.cell) - 2
-    base, links, dense = levels.cell[level], levels.entry[level], levels.dense
-    n = len(dense)
-    dense[:] = 0.0
-    for i in range(n):
-        if levels.inverse[base + i] > 0.0:
-            dense[i, i] = 1.0 / levels.inverse[base + i]
-        else:
-            dense[i, i] = 1.0
-        for e in range(levels.first[base + level + i], levels.first[base + level + i + 1]):
-            dense[i, levels.beside[links + e]] -= levels.strength[links + e]
-    for j in range(n):
-        for i in range(j + 1, n):
-            share = dense[i, j] / dense[j, j]
-            if share != 0.0:
-                for k in range(j + 1, i + 1):
-                    dense[i, k] -= share * dense[k, j]
-        for i in range(j + 1, n):
-            dense[i, j] /= dense[j, j]
+    base, links, plan = levels.cell[level], levels.entry[level], levels.plan
+    entries, grip, order, face_entry = levels.entries, levels.grip, plan.order, plan.face_entry
+    entries[:] = 0.0
+    for f in range(len(face_entry)):
+        entries[face_entry[f]] += levels.strength[links + levels.face[f]]
+    for k in range(len(order)):
+        grip[k] = levels.hold[base + order[k]]
+    eliminate(plan, entries, grip, levels.pivot)
 
 
 @kernel
@@ -269,18 +263,17 @@ def times(levels: Levels, level: int, x: FloatArray, y: FloatArray) -> None:
 @kernel
 def eliminate_coarsest(levels: Levels, right: FloatArray, x: FloatArray) -> None:
     """Solve the coarsest level by its factor."""
-    dense = levels.dense
-    n = len(dense)
-    for i in range(n):
-        total = right[i]
-        for j in range(i):
-            total -= dense[i, j] * x[j]
-        x[i] = total
-    for i in range(n):
-        x[i] /= dense[i, i]
-    for i in range(n - 1, -1, -1):
-        for j in range(i + 1, n):
-            x[i] -= dense[j, i] * x[j]
+    plan, shares, pivot, passed = levels.plan, levels.entries, levels.pivot, levels.passed
+    order, column, row = plan.order, plan.column, plan.row
+    for k in range(len(order)):
+        passed[k] = right[order[k]]
+    pass_on(plan, shares, passed)
+    for k in range(len(order) - 1, -1, -1):
+        value = passed[k] * pivot[k]
+        for a in range(column[k], column[k + 1]):
+            value += shares[a] * passed[row[a]]
+        passed[k] = value
+        x[order[k]] = value
 
 
 @kernel

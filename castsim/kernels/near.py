@@ -26,21 +26,26 @@ from castsim.kernels.seam import (
     noise,
     place_of,
     prepare,
+    sharpen,
     surrounded,
     variant,
     wider,
 )
 from geometry.kernels.compiling import kernel
 
-CELLS, FACES, AWAKE, EDGE, STALE, TURNS, FAILED, ASKED = range(8)
+CELLS, FACES, AWAKE, EDGE, STALE, TURNS, FAILED, ASKED, ROUGH = range(9)
 """Places of `Near.size`: listed cells, faces, awake cells; 1 when agent has come near the edge; 1
 when cells have filled since they were grouped; turns of multigrid so far; 1 when one did not
-converge; 1 when the answer to the hub is known in this solve."""
+converge; 1 when the answer to the hub is known in this solve; 1 while pressures may be rough."""
+TURNED, DAMMED, MOST = range(3)
+"""Places of `Near.turned`."""
 SHUT_LEAK = 1e-9
 """Share of its conductance left to a closed diode, so that nothing floats."""
 HELD_PIVOT = 1e-9
 """Of the tip's own conductance: what joins it to a closed catheter."""
 MOST_TURNS = 300
+ROUGHNESS = 10.0
+"""By which pressures may be less exact while diodes still switch."""
 NOISE = 1e-8
 """Of the largest pressure: drives below it are the solver's error."""
 LARGEST_NOISE = 1e-6
@@ -73,8 +78,11 @@ class Near(NamedTuple):
     hub: FloatArray  # (1,) Pa
     goal: FloatArray  # (2,) (mm3 s^-1 Pa)^(1/2) root of the energy that an error of the pressures
     # may have; and the same of the answer to one Pa at the hub, for a catheter of 1 mm3 s^-1 Pa^-1
-    turned: FloatArray  # (2,) share of the inflow turned aside since the last solve, and at most
-    size: IntArray  # (8,) see CELLS ... ASKED
+    turned: (
+        FloatArray  # (3,) since the last solve: share of the inflow turned aside, mm3/s of blood
+    )
+    # dammed up; and the most of the first, and of a section's flow at rest of the second
+    size: IntArray  # (9,) see CELLS ... ROUGH
 
 
 @variant(prepare, Near)
@@ -82,7 +90,18 @@ class Near(NamedTuple):
 def prepare_near(graph: Graph, plan: Levels, region: Near) -> None:
     """`seam.prepare`: all is listed."""
     region.size[ASKED] = 0
-    region.turned[0] = 0.0
+    region.size[ROUGH] = 1
+    region.turned[TURNED] = 0.0
+    region.turned[DAMMED] = 0.0
+
+
+@variant(sharpen, Near)
+@kernel
+def make_exact(region: Near) -> bool:
+    """`seam.sharpen`."""
+    rough = region.size[ROUGH] == 1
+    region.size[ROUGH] = 0
+    return not rough
 
 
 @variant(place_of, Near)
@@ -228,6 +247,8 @@ def iterate(
             pressure[i] = 0.0
             unit[i] = 0.0
     goal = region.goal[0]
+    if region.size[ROUGH] == 1:
+        goal *= ROUGHNESS
     turns, done = improve(plan, region.left[0], pressure, region.scratch, goal, MOST_TURNS)
     if region.size[ASKED] == 0 or not np.isnan(source.rate):
         goal = region.goal[1] * admittance
@@ -283,7 +304,7 @@ def pass_on(
     first, around, owner, neighbour = graph.first, graph.around, graph.owner, graph.neighbour
     flow, full, gate = state.flow, state.full, graph.gate
     broken, moved, gate_radius = state.broken, state.moved, graph.gate_radius
-    queue, rates = work.queue, work.rate
+    queue, rates, turned = work.queue, work.rate, region.turned
     n = len(full)
     queue[0] = cell
     waiting = 1
@@ -330,9 +351,13 @@ def pass_on(
                 moved[g] += gate_radius[g]
                 out += q
         aside = rate if out <= 0.0 else rate * barred / (barred + out)
-        region.turned[0] += aside
-        dam = through - rate * inflow > inflow
-        if dam or region.turned[0] > region.turned[1] or waiting + first[c + 1] - first[c] > n:
+        turned[TURNED] += aside
+        lost = through - rate * inflow
+        dam = False
+        if lost > inflow:
+            turned[DAMMED] += lost
+            dam = turned[DAMMED] > turned[MOST] * graph.rest_flow[c]
+        if dam or turned[TURNED] > turned[MOST] or waiting + first[c + 1] - first[c] > n:
             return count, True
         if out <= 0.0:
             share_out(graph, work, count, 1.0 / (1.0 - rate))

@@ -30,6 +30,7 @@ from castsim.kernels.seam import (
     noise,
     place_of,
     prepare,
+    sharpen,
     surrounded,
     variant,
 )
@@ -266,6 +267,8 @@ def solve_diodes(
     hub = source.hub_pressure
     limit = 5 * SWITCH_ALL + 4 * specials
     for turn in range(limit):
+        if turn == SWITCH_ALL:
+            sharpen(region)
         intercept, slope = linear_solve(graph, state, work, plan, region, source, tip, tip_open)
         if not np.isnan(source.rate):
             hub = (source.rate - intercept) / slope if slope > 0.0 else source.limit
@@ -301,7 +304,7 @@ def solve_diodes(
                 changed = True
             if changed and turn >= SWITCH_ALL:
                 break
-        if not changed:
+        if not changed and sharpen(region):
             if not tip_open:
                 inflow = 0.0
             return inflow, intercept, slope, hub, turn + 1, True

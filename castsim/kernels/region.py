@@ -19,7 +19,7 @@ import numpy as np
 
 from castsim.kernels.arrays import FlagArray, FloatArray, Graph, IntArray, State
 from castsim.kernels.elimination import Elimination, IndexArray, eliminate, pass_on
-from castsim.kernels.seam import noise, place_of, prepare, surrounded, variant, wider
+from castsim.kernels.seam import noise, place_of, prepare, sharpen, surrounded, variant, wider
 from geometry.kernels.compiling import kernel
 
 NEEDED_RINGS = 2
@@ -362,6 +362,13 @@ def is_ringed(region: Region, cell: int) -> bool:
 def never(region: Region) -> bool:
     """`seam.wider`: this region grows by itself."""
     return False
+
+
+@variant(sharpen, Region)
+@kernel
+def always(region: Region) -> bool:
+    """`seam.sharpen`: elimination is exact."""
+    return True
 
 
 @variant(noise, Region)

@@ -89,6 +89,12 @@ def linear_solve(
 
 
 @seam
+def sharpen(region: Solved) -> bool:
+    """Let solves be exact from the next one on; whether the last one was."""
+    raise NotImplementedError
+
+
+@seam
 def noise(region: Solved, rounds: int, largest: float) -> float:
     """Drive of a diode, Pa, below which it may be the solver's error, after `rounds` in vain."""
     raise NotImplementedError

@@ -4,12 +4,20 @@ import numpy as np
 import pytest
 
 from castsim.errors import SolverError
+from castsim.kernels import multigrid as kernels
 from castsim.kernels.multigrid import contract, link_cells, pair
 from castsim.laplacian import Laplacian
 from castsim.multigrid import Multigrid
 from geometry.flowmesh import FloatArray, IntArray
 
 Network = tuple[int, IntArray, IntArray, FloatArray, FloatArray]
+DIRECT = kernels.DIRECT
+
+
+@pytest.fixture(autouse=True)
+def levels(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Networks of a test's size have several levels, too."""
+    monkeypatch.setattr(kernels, "DIRECT", 100)
 
 
 def block(shape: tuple[int, int, int], spread: float = 1.0, seed: int = 0) -> Network:
@@ -64,6 +72,18 @@ def test_changed_conductances_keep_the_groups() -> None:
     due = exact((n, owner, neighbour, changed, held), source)
     assert np.abs(solver.solve(source)[0] - due).max() <= 1e-7 * np.abs(due).max()
     assert solver.sizes == sizes
+
+
+def test_few_cells_are_eliminated_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(kernels, "DIRECT", DIRECT)
+    network = block((12, 11, 10), 2.0)
+    source = np.random.default_rng(1).normal(size=network[0])
+    solver = Multigrid(*network)
+    assert solver.sizes == [network[0]]
+    pressure, turns = solver.solve(source)
+    assert turns == 1
+    due = exact(network, source)
+    assert np.abs(pressure - due).max() <= 1e-10 * np.abs(due).max()
 
 
 def test_turns_do_not_grow_with_the_mesh() -> None:
