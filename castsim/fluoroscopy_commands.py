@@ -121,7 +121,7 @@ def venogram(
     as_json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
-    """Show contrast medium in the resting veins of a scenario's patient; nothing is embolised."""
+    """Show contrast medium in the resting veins of a scenario's patient; no agent is injected."""
     from castsim.console import progress_bar
     from castsim.fluoroscopy_orders import Injection, Shot
     from castsim.fluoroscopy_orders import venogram as take

@@ -25,7 +25,8 @@ NEEDED_SECTIONS = 2
 NEXT = 1e-3
 """Radii between sections whose cubes touch, but which are no neighbours on the centreline."""
 TURNED_STEPS = 5.0
-"""Share of the inflow that gates may turn aside before a new solve, over eta."""
+"""Share of the inflow that gates may turn aside before a new solve, and of a vein's blood at rest
+that cubes may dam up, over eta."""
 MOST_TURNED = 0.5
 TRAPPED_BOND = 1e-30
 """By which cells that take no part in a solve are grouped."""

@@ -78,10 +78,8 @@ class Near(NamedTuple):
     hub: FloatArray  # (1,) Pa
     goal: FloatArray  # (2,) (mm3 s^-1 Pa)^(1/2) root of the energy that an error of the pressures
     # may have; and the same of the answer to one Pa at the hub, for a catheter of 1 mm3 s^-1 Pa^-1
-    turned: (
-        FloatArray  # (3,) since the last solve: share of the inflow turned aside, mm3/s of blood
-    )
-    # dammed up; and the most of the first, and of a section's flow at rest of the second
+    turned: FloatArray  # (3,) share of the inflow turned aside since the last solve, mm3/s of blood
+    # dammed up, and most of the first; and of the second over the vein's flow at rest
     size: IntArray  # (9,) see CELLS ... ROUGH
 
 
@@ -299,7 +297,8 @@ def pass_on(
     A front of cubes advances unevenly, so that this happens all the time. The flow is that of a
     potential: nothing comes back to where it was. What would go through a gate that holds is turned
     aside, to the cell's other outflows or, where it has none, to all receivers; only when that adds
-    up to `region.turned[1]` of the inflow does it take a new solve.
+    up to a share of the inflow does it take a new solve, or when as large a share of the vein's
+    blood is dammed up.
     """
     first, around, owner, neighbour = graph.first, graph.around, graph.owner, graph.neighbour
     flow, full, gate = state.flow, state.full, graph.gate
