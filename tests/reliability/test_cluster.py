@@ -250,7 +250,7 @@ def drawn_in(of: Study) -> list[Prior]:
     return [prior for arm in of.arms.values() for prior in drawn_priors(arm, of.priors).values()]
 
 
-def test_ctrl_c_tells_what_is_kept(tmp_path: Path) -> None:
+def test_ctrl_c_tells_what_is_kept_and_the_same_command_goes_on(tmp_path: Path) -> None:
     child = cli("slow_piece", *PLAN, "--draws", "4000", "-o", "x", cwd=tmp_path)
     until(lambda: list(tmp_path.glob("x/draws/*.parquet")))
     child.send_signal(signal.SIGINT)
@@ -265,6 +265,15 @@ def test_ctrl_c_tells_what_is_kept(tmp_path: Path) -> None:
     assert re.fullmatch(line, err)
     assert [path.name for path in tmp_path.iterdir()] == ["x"]
     assert not list(tmp_path.rglob("*.part"))
+
+    # the same command goes on, here to fewer draws, and ends as one that nobody stopped
+    before, enough = digest(tmp_path / "x" / "draws"), ("--draws", str(kept + 2 * CHUNK))
+    for place in ("x", "whole"):
+        other = cli("quick_piece", *PLAN, *enough, "-o", place, cwd=tmp_path)
+        assert other.communicate(timeout=PATIENCE_S) == ("started\n", "")
+        assert other.returncode == 0
+    assert before.items() < digest(tmp_path / "x" / "draws").items()
+    assert digest(tmp_path / "x") == digest(tmp_path / "whole")
 
 
 def test_workers_hear_nobody_else_and_end_with_their_driver(tmp_path: Path) -> None:
