@@ -66,7 +66,7 @@ def test_typical(benchmark: BenchmarkFixture) -> None:
 def test_route(benchmark: BenchmarkFixture, typical: Anatomy) -> None:
     """The way of a catheter from its tip to the heart."""
     scenario = load_scenario("right-t9").resolved()
-    tip = locate_tip(typical, scenario.tip, source=scenario.name)
+    tip = locate_tip(typical, scenario.tip)
     route = benchmark.pedantic(
         find_route, (typical.network, tip), {"diameter_mm": 1.0}, rounds=ROUNDS, warmup_rounds=1
     )

@@ -31,6 +31,7 @@ from geometry.voxel_mesh import voxel_mesh
 SOLVE = "pressures on a voxel mesh of T7 to T11 (0.3 mm) after agent has come into 300 cells more"
 INJECTION = "1 mL into cubes of 0.28 mm, T7 to T11 (500 000), mesh and resting flow included"
 CUBES = ("mesh.kind='voxel'", "mesh.spacing_mm=0.28")
+PYAMG = "pyamg, smoothed aggregation + CG"
 TOLERANCE = 1e-8
 AGENT = 10.0
 """Viscosity of agent over that of blood."""
@@ -101,7 +102,7 @@ def system() -> System:
     return System(n, *ends, before, conductance(FILLED + STEP), ground, source, start)
 
 
-@pytest.mark.measures(SOLVE, "castsim", bar="≥ 15 × pyamg", at_least={"pyamg": 15}, items=528_757)
+@pytest.mark.measures(SOLVE, "castsim", bar="≥ 15 × pyamg", at_least={PYAMG: 15}, items=528_757)
 def test_solve(benchmark: BenchmarkFixture, system: System) -> None:
     solver = Multigrid(system.n, system.owner, system.neighbour, system.before, system.ground)
 
@@ -113,7 +114,7 @@ def test_solve(benchmark: BenchmarkFixture, system: System) -> None:
     assert system.residual(pressure) <= 2 * TOLERANCE
 
 
-@pytest.mark.measures(SOLVE, "pyamg, smoothed aggregation + CG", package="pyamg", items=528_757)
+@pytest.mark.measures(SOLVE, PYAMG, package="pyamg", items=528_757)
 def test_solve_pyamg(benchmark: BenchmarkFixture, system: System) -> None:
     pyamg = pytest.importorskip("pyamg", reason="pyamg is not installed: `make peers`")
     matrix = system.matrix
