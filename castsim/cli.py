@@ -169,7 +169,9 @@ def show(
 def anatomy(
     export: Annotated[
         Path | None,
-        typer.Option("--export", metavar="FILE.vtp", help="Write the veins as polylines."),
+        typer.Option(
+            "--export", metavar="FILE.vtp", help="Write the veins of all levels as polylines."
+        ),
     ] = None,
     surface: Annotated[
         Path | None,

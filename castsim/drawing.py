@@ -57,7 +57,7 @@ class Order:
         volume_mL: float | None = None,
         structures: str | None = None,
         movie: Path | None = None,
-        frames: int = 60,
+        frames: int = 61,
         size: str | None = None,
         theme: str = "light",
         output: Path | None = None,

@@ -19,7 +19,7 @@ with a map of the veins laid over it in white: v = ln(mask) - ln(filled) of a ve
 m (1 - exp(-v / m)) off the signal, which is v in small veins and m in wide ones, so that agent
 shows in both.
 
-Left out: scatter, the width of the spectrum, movement, ribs, lungs and bowel gas.
+Left out: scatter, the width of the spectrum, movement, articular processes, lungs and bowel gas.
 """
 
 from collections.abc import Mapping

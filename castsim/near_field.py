@@ -82,7 +82,6 @@ class NearField:
     Attributes
     ----------
     plan, region : what the kernels take
-    widened : how often cells were woken
     turns : of multigrid so far
     """
 
@@ -99,7 +98,7 @@ class NearField:
         held = graph.owner[len(graph.owner) - len(graph.terminal_fixed) + fixed]
         self._pressure[held] = graph.terminal_pressure[fixed]
         self._hub = 0.0
-        self.widened = self.turns = 0
+        self.turns = 0
         inner = np.flatnonzero(graph.neighbour < n)
         ends = sections.of[graph.owner[inner]], sections.of[graph.neighbour[inner]]
         apart = ends[0] != ends[1]
@@ -126,16 +125,10 @@ class NearField:
         self._wake(np.array([self._sections.of[self._tip]]))
         self._group(state)
 
-    @property
-    def awake_cells(self) -> int:
-        """Cells with a pressure of their own."""
-        return int(self._awake[self._sections.of].sum())
-
     def follow(self, state: State, touched: IntArray) -> None:
         """Group the cells anew, and wake what is near those `touched` if agent is at the edge."""
         if self.region.size[EDGE]:
             self._store()
-            self.widened += 1
             self._wake(np.unique(self._sections.of[touched]))
         self._group(state)
 

@@ -41,6 +41,8 @@ RING, RING_WIDTH = 180, 26
 """Size of the ring of coverage."""
 RING_SAMPLES = 4
 BAR = 22
+LITTLE_ML = 0.1
+"""A scale that ends below it has three decimals."""
 PATCH = 20
 MEAN_SLANT = 1.6
 """Thickness of a veil's walls along the line of sight, on average, in that face on."""
@@ -320,8 +322,9 @@ class _Page:
         bottom = y + self._px(BAR)
         self._draw.line((mark, y - self._px(4), mark, bottom + self._px(4)), fill=self.theme.ink,
                         width=max(2, self._px(3)))  # fmt: skip
+        digits = 2 if reading.last_mL >= LITTLE_ML else 3
         for share, anchor in ((0.0, "la"), (0.5, "ma"), (1.0, "ra")):
-            text = f"{share * reading.last_mL:.2g}"
+            text = f"{share * reading.last_mL:.{digits}f}".rstrip("0").rstrip(".")
             place = (start + share * (end - start), bottom + self._px(8))
             self._say(place, text, anchor, SMALL)
         words = "mL injected when it came"

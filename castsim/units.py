@@ -4,12 +4,10 @@ Inside: mm, s, g, hence Pa, Pa·s and mm³ (= µL). Outside: mL, mL/min, mmHg, m
 """
 
 PA_PER_MMHG = 133.322387415
-PA_PER_CMH2O = 98.0665
 PA_PER_PSI = 6894.757293168
 UL_PER_ML = 1000.0
 S_PER_MIN = 60.0
 GRAVITY_MM_S2 = 9806.65
-MM_PER_INCH = 25.4
 MM_PER_FRENCH = 1.0 / 3.0
 BYTES_PER_MB = 1_000_000
 

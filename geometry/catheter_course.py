@@ -36,7 +36,8 @@ def catheter_course(
     """
     caval = network.branch_structure[[leg[0] for leg in route.path]] == Structure.IVC
     up = route.path[: int(caval.argmax())] if caval.any() else route.path
-    branch, _, arc = up[-1]
+    # a tip within that vein goes down from where it is
+    branch, arc = (up[-1][0], up[-1][2]) if up else route.path[0][:2]
     down = find_route(network, (branch, arc), diameter_mm=route.diameter_mm, goal=GROIN).path
     points = np.concatenate([_points(network, leg) for leg in (*up, *down)])
     return smooth_course(points, least_radius_mm)

@@ -137,11 +137,6 @@ class Skeleton:
         """Vertebrae from the top down and the world z of their centres, (25,) mm."""
         return VERTEBRAE, np.array([self.vertebrae[level].origin[2] for level in VERTEBRAE])
 
-    def nearest_level(self, xyz: ArrayLike) -> Level:
-        """Vertebra whose centre is nearest in height to a world point (3,)."""
-        levels, z = self.level_z
-        return levels[int(np.abs(z - np.asarray(xyz, dtype=float)[2]).argmin())]
-
 
 def _no_root(what: str, root: Level, side: Side) -> str:
     return f"no {what} for root {root.name} {side.name.lower()}: roots C2..L5, right or left"

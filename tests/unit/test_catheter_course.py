@@ -36,6 +36,16 @@ def test_what_is_smooth_stays_as_it_is() -> None:
     assert smooth[-1, 2] == pytest.approx(30.0)
 
 
+def test_from_a_tip_in_the_vena_cava_it_goes_down() -> None:
+    place = ["tip.structure='ivc'", "tip.level='L1'", "tip.side='midline'"]
+    scenario = load_scenario("right-l1", place).resolved()
+    anatomy = build_anatomy(scenario.patient.anatomy, scenario.patient.seed)
+    course = catheter_course(anatomy.network, catheter_route(anatomy, scenario), 3.0)
+    assert course[-1, 2] < course[0, 2] - 50.0
+    assert course[:, 2].max() < course[0, 2] + 5.0
+    assert bend_radius(course) >= 3.0
+
+
 @pytest.mark.parametrize("name", bundled_names())
 def test_every_catheter_comes_from_the_groin_without_a_kink(name: str) -> None:
     scenario = load_scenario(name).resolved()

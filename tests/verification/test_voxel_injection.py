@@ -118,8 +118,7 @@ def plain(fluid: Fluid) -> AgentModel:
 def test_sleeping_sections_change_nothing_that_counts(
     fork: Fork, push: Push, plain: AgentModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Two radii of awake cubes around agent, or all of them: the same cast to 1 % of what came."""
-    monkeypatch.setattr(castsim.near_field, "SPARE_RADII", 1.0)
+    """Awake cubes around agent, or all of them: the same cast to 1 % of what came."""
     few = go(push, fork, plain, on="cubes")
     monkeypatch.setattr(castsim.near_field, "SPARE_RADII", 1e9)
     whole = go(push, fork, plain, on="cubes")
