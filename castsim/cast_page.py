@@ -18,6 +18,7 @@ from castsim.scenario import MODEL_FIELDS
 
 if TYPE_CHECKING:
     from castsim.cast_reading import SavedCast
+    from castsim.drawn import DrawnCast
 
 CHART_IN = (4.2, 2.9)
 WIDE_IN = (8.8, 2.8)
@@ -63,7 +64,7 @@ class Photographs:
     shadow: Photograph | None = None
 
 
-def cast_page(saved: "SavedCast", pictures: Photographs) -> str:
+def cast_page(saved: "SavedCast[DrawnCast]", pictures: Photographs) -> str:
     """Text of ``report.html``."""
     scenario = saved.report["scenario"]
     return parts.page(f"Cast: {_title(scenario)}", _body(saved, pictures))
@@ -73,7 +74,7 @@ def _title(scenario: Mapping[str, Any]) -> str:
     return str(scenario["title"] or scenario["name"])
 
 
-def _body(saved: "SavedCast", pictures: Photographs) -> Iterator[str]:
+def _body(saved: "SavedCast[DrawnCast]", pictures: Photographs) -> Iterator[str]:
     report = saved.report
     scenario = report["scenario"]
     yield f"<h1>{escape(_title(scenario))}</h1>"
@@ -168,7 +169,7 @@ def _pictures(pictures: Photographs) -> Iterator[str]:
         yield f'<div class="charts small">{"".join(small)}</div>'
 
 
-def _curves(saved: "SavedCast") -> Iterator[str]:
+def _curves(saved: "SavedCast[DrawnCast]") -> Iterator[str]:
     read, targets = plots.curves(saved.cast), Targets.default()
     coverable = saved.report["coverage"]["coverable_deg"]
     yield "<h2>Dose and response</h2>"
@@ -202,9 +203,9 @@ def _curves(saved: "SavedCast") -> Iterator[str]:
     yield "</div>"
 
 
-def _pressure(saved: "SavedCast") -> Iterator[str]:
+def _pressure(saved: "SavedCast[DrawnCast]") -> Iterator[str]:
     cast = saved.cast
-    began = float(cast.injection.log["time"][0])
+    began = float(cast.log["time"][0])
     rests, broken = plots.pauses(cast), len(plots.breakthroughs(cast))
     told = f"{broken} breakthrough{'' if broken == 1 else 's'} (red marks)" if broken else ""
     rest = f"{len(rests)} pause{'' if len(rests) == 1 else 's'} (grey)" if rests else ""
@@ -242,7 +243,7 @@ def _structures(report: Mapping[str, Any]) -> Iterator[str]:
     )
 
 
-def _assumptions(saved: "SavedCast") -> Iterator[str]:
+def _assumptions(saved: "SavedCast[DrawnCast]") -> Iterator[str]:
     yield "<h2>Assumptions</h2>"
     yield (
         "<p>What this run took for true, and within what it may lie (95 %). “estimate” means that "

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from castsim.drawn import log_at
 from castsim.ensembles.figures import (
     BLUE,
     DASHES,
@@ -24,7 +25,7 @@ from geometry.structures import Compartment
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from castsim.cast import Cast, FloatArray
+    from castsim.drawn import DrawnCast, FloatArray
 
 POINTS = 60
 """Volumes at which a curve is read."""
@@ -70,25 +71,25 @@ class Curves:
     azygos_mL: "FloatArray"
 
 
-def curves(cast: "Cast") -> Curves:
+def curves(cast: "DrawnCast") -> Curves:
     """Read the curves of a cast."""
     volume = np.linspace(0.0, cast.injected, POINTS + 1)
-    cells = {one: np.flatnonzero(cast.in_compartment(one)) for one in Compartment}
-    room = cast.mesh.flow.cell_volume
+    cells, room = cast.cells, cast.cells.volume
+    parts = {one: np.flatnonzero(cells.in_compartment(one)) for one in Compartment}
     held: dict[str, list[float]] = {one.value: [] for one in Compartment}
     coverage = []
     for one in volume:
-        share = cast.saturation_at(one)
-        coverage.append(cast.coverage_at(one))
-        for compartment, own in cells.items():
+        share = cells.saturation_at(one)
+        coverage.append(cells.coverage_at(one))
+        for compartment, own in parts.items():
             held[compartment.value].append(float((share[own] * room[own]).sum()) / UL_PER_ML)
     contents = {name: np.array(values) for name, values in held.items()}
-    contents[LEFT] = cast.log_at("embolised", volume) / UL_PER_ML
+    contents[LEFT] = log_at(cast, "embolised", volume) / UL_PER_ML
     return Curves(
         volume / UL_PER_ML,
         np.array(coverage),
         {name: values for name, values in contents.items() if values[-1] >= SHOWN_ML},
-        cast.log_at("azygos", volume) / UL_PER_ML,
+        log_at(cast, "azygos", volume) / UL_PER_ML,
     )
 
 
@@ -126,9 +127,9 @@ def reflux(axes: "Axes", read: Curves, *, tolerated_mL: float) -> None:
     _by_volume(axes, read)
 
 
-def pressure(axes: "Axes", cast: "Cast") -> None:
+def pressure(axes: "Axes", cast: "DrawnCast") -> None:
     """Pressure at the tip over time; solvent hatched, pauses in grey, breakthroughs marked."""
-    log = cast.injection.log
+    log = cast.log
     time, value = log["time"], log["tip_pressure"] / PA_PER_MMHG
     axes.plot(time, value, color=BLUE, linewidth=1.3, label="tip")
     if time[0] > 0.0:
@@ -143,9 +144,9 @@ def pressure(axes: "Axes", cast: "Cast") -> None:
     axes.set(title="Pressure at the tip", xlabel="time (s)", ylabel="mmHg")
 
 
-def pauses(cast: "Cast") -> list[tuple[float, float]]:
+def pauses(cast: "DrawnCast") -> list[tuple[float, float]]:
     """Stretches of time, s, in which no agent leaves the tip."""
-    log = cast.injection.log
+    log = cast.log
     still = np.diff(log["volume"]) <= 0.0
     edge = np.flatnonzero(np.diff(np.concatenate([[False], still, [False]]).astype(int)))
     time = log["time"]
@@ -153,9 +154,9 @@ def pauses(cast: "Cast") -> list[tuple[float, float]]:
     return [(a, b) for a, b in stretches if b - a >= PAUSE_S]
 
 
-def breakthroughs(cast: "Cast") -> "np.ndarray[Any, np.dtype[np.int64]]":
+def breakthroughs(cast: "DrawnCast") -> "np.ndarray[Any, np.dtype[np.int64]]":
     """Rows of the log after which the tip's pressure falls at once."""
-    log = cast.injection.log
+    log = cast.log
     value = log["tip_pressure"] / PA_PER_MMHG
     fall = -np.diff(value)
     pushed = np.diff(log["volume"]) > 0.0  # a pause lets pressure fall as well

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from math import isclose
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from pydantic import ValidationError
 
@@ -22,6 +22,7 @@ from castsim.units import BYTES_PER_MB
 
 if TYPE_CHECKING:
     from castsim.cast import Cast
+    from castsim.drawn import DrawnCast
     from castsim.simulate import Progress
 
 SAME_SHARE = 1e-6
@@ -32,23 +33,26 @@ NOT_PREDICTED = ("timing_s", "version", "volume_balance_error", "warnings")
 """Warnings are words about numbers that are compared."""
 
 
+CastT_co = TypeVar("CastT_co", bound="DrawnCast", covariant=True)
+
+
 @dataclass(frozen=True)
-class SavedCast:
+class SavedCast(Generic[CastT_co]):
     """A result folder with the cast that it tells of.
 
     Attributes
     ----------
     folder : where it lies
-    cast : the run itself
+    cast : the run itself, or what its files say of it
     report : ``cast.json`` as written
     """
 
     folder: Path
-    cast: "Cast"
+    cast: CastT_co
     report: dict[str, Any]
 
 
-def read_cast(folder: str | Path, *, progress: "Progress | None" = None) -> SavedCast:
+def read_cast(folder: str | Path, *, progress: "Progress | None" = None) -> "SavedCast[Cast]":
     """Read a result folder that `castsim run` has written.
 
     Parameters

@@ -12,9 +12,9 @@ from castsim.results import check_file, write_file
 from castsim.units import mL_from_uL, uL_from_mL
 
 if TYPE_CHECKING:
-    from castsim.cast import Cast
     from castsim.cast_page import Photograph, Photographs
     from castsim.cast_reading import SavedCast
+    from castsim.drawn import DrawnCast
     from castsim.panels import Picture
     from castsim.simulate import Progress
     from castsim.still import Still
@@ -65,12 +65,13 @@ def write_report(
     ResultError
         If the cast cannot be read or the page not be written.
     """
-    from castsim.cast_reading import read_cast, read_report
+    from castsim.cast_reading import read_report
+    from castsim.stored_cast import read_drawn
 
     read_report(folder)  # what is wrong with it is told before anything is computed
     path = folder / REPORT_FILE if output is None else output
     check_file(path, ".html")
-    saved = read_cast(folder, progress=progress)
+    saved = read_drawn(folder, progress=progress)
     from castsim.cast_page import Photographs, cast_page
 
     notes: tuple[str, ...] = ()
@@ -113,7 +114,7 @@ def growing_volumes(injected_mL: float) -> list[float]:
             injected_mL]  # fmt: skip
 
 
-def photographs(saved: "SavedCast", progress: "Progress") -> "Photographs":
+def photographs(saved: "SavedCast[DrawnCast]", progress: "Progress") -> "Photographs":
     """Draw the pictures of a report.
 
     Raises
@@ -139,7 +140,7 @@ def photographs(saved: "SavedCast", progress: "Progress") -> "Photographs":
     return Photographs(large, list(_growing(still, progress)))
 
 
-def shadow(cast: "Cast") -> "Photograph":
+def shadow(cast: "DrawnCast") -> "Photograph":
     """The cast as a C-arm would show it from the front, subtracted; needs no OpenGL."""
     from castsim.cast_page import Photograph
     from castsim.fluoroscopy import take_cast
@@ -167,7 +168,7 @@ def _growing(still: "Still", progress: "Progress") -> Iterator["Photograph"]:
     frames = panels_at(still, [view], [SMALL_SIZE], volumes)
     for count, (volume, (_, [image])) in enumerate(zip(volumes, frames, strict=True)):
         progress("drawing", (count + 1) / (len(volumes) + 1))
-        degrees = still.cast.coverage_at(uL_from_mL(volume))
+        degrees = still.cast.cells.coverage_at(uL_from_mL(volume))
         words = f"{volume:.2f} mL: {degrees:.0f}° wrapped"
         yield Photograph(_jpeg(image), f"Cast after {words}", words)
 

@@ -9,7 +9,7 @@ from castsim.units import UL_PER_ML
 from geometry.network import FloatArray, IntArray
 
 if TYPE_CHECKING:
-    from castsim.cast import Cast
+    from castsim.drawn import DrawnCast
     from geometry.surface import LumenSurface
 
 SLACK_ML = 5e-4
@@ -18,7 +18,7 @@ HALF_WAY = 0.5
 """From a cell to the next: up to there the first is the nearer."""
 
 
-def arrival_volume_mL(cast: "Cast", surface: "LumenSurface") -> FloatArray:
+def arrival_volume_mL(cast: "DrawnCast", surface: "LumenSurface") -> FloatArray:
     """Injected volume (v,) at which agent first came to the vein at every vertex, inf: never.
 
     The cast at any volume V is the part of the surface with arrival at most V.
@@ -31,7 +31,7 @@ def arrival_volume_mL(cast: "Cast", surface: "LumenSurface") -> FloatArray:
     return np.asarray(cast.first_volume[cells_of(cast, surface)] / UL_PER_ML)
 
 
-def cells_of(cast: "Cast", surface: "LumenSurface") -> IntArray:
+def cells_of(cast: "DrawnCast", surface: "LumenSurface") -> IntArray:
     """Cell of the centreline mesh that every vertex belongs to, (v,).
 
     It is the one that is nearest along the vertex' branch, so that a section fills at once,
@@ -56,7 +56,7 @@ class Along:
     share: FloatArray
 
     @classmethod
-    def of(cls, cast: "Cast", surface: "LumenSurface") -> "Along":
+    def of(cls, cast: "DrawnCast", surface: "LumenSurface") -> "Along":
         """Look up all vertices of a surface."""
         row, share = cast.mesh.rows_beside(surface.branch, surface.arc)
         cell = cast.mesh.polyline_cell

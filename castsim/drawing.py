@@ -95,17 +95,17 @@ def carry_out(order: Order, progress: "Progress") -> tuple[Path, ...]:
         If the cast cannot be read.
     """
     from castsim import graphics
-    from castsim.cast_reading import read_cast
     from castsim.movie import Movie, check_movie, write_movie
     from castsim.rendering import render_png
     from castsim.still import Still
+    from castsim.stored_cast import read_drawn
     from castsim.themes import THEMES
 
     # what is missing is told before anything is computed
     graphics.prepare()
     if order.movie is not None:
         check_movie(order.movie)
-    cast = read_cast(order.folder, progress=progress).cast
+    cast = read_drawn(order.folder, progress=progress).cast
     written = []
     if order.output is not None:
         progress("drawing", 0.0)

@@ -45,8 +45,7 @@ from geometry.ribs import with_ribs
 from geometry.tube_pieces import tube_pieces
 
 if TYPE_CHECKING:
-    from castsim.cast import Cast
-    from castsim.stored_cast import StoredCast
+    from castsim.drawn import DrawnCast
     from geometry.anatomy import Anatomy
     from geometry.centerline_mesh import CentrelineMesh
     from geometry.kernels.lumen import Capsules
@@ -162,7 +161,7 @@ class Paths:
 
 
 def cast_scene(
-    cast: "Cast | StoredCast", volume_mL: float | None = None, *, roadmap: bool = False
+    cast: "DrawnCast", volume_mL: float | None = None, *, roadmap: bool = False
 ) -> Scene:
     """Put a cast into the beam, as it was when `volume_mL` had left the tip; None: at the end.
 
@@ -187,7 +186,7 @@ def cast_scene(
     )  # fmt: skip
 
 
-def _catheter(cast: "Cast | StoredCast", content: float) -> tuple[Tube, ...]:
+def _catheter(cast: "DrawnCast", content: float) -> tuple[Tube, ...]:
     """The microcatheter with its marker and what is in its lumen."""
     xray, model = load_xray(), cast.scenario.catheter_model()
     outer, inner = model.outer_diameter / 2.0, model.lumen_diameter / 2.0
@@ -212,7 +211,7 @@ def isocentre_at(anatomy: "Anatomy", height_mm: float) -> FloatArray:
 
 
 def take_cast(
-    cast: "Cast | StoredCast",
+    cast: "DrawnCast",
     view: str = "ap",
     mode: Mode = "subtracted",
     *,
@@ -235,7 +234,7 @@ def take_cast(
     return take(scene, isocentre, view, mode, side=side, field_mm=field, pixels=pixels)
 
 
-def _aim(cast: "Cast | StoredCast") -> tuple[FloatArray, FloatArray]:
+def _aim(cast: "DrawnCast") -> tuple[FloatArray, FloatArray]:
     """Isocentre (3,) for a cast, and what is to be seen about it, (k, 3) mm."""
     skeleton, target = cast.anatomy.skeleton, cast.scenario.target
     foramen = skeleton.foramen(target.root, target.side_code).origin

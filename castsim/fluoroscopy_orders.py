@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Self, get_args
 
 from pydantic import ValidationError
 
-from castsim.cast_reading import read_cast, read_report
+from castsim.cast_reading import read_report
 from castsim.errors import ResultError, ScenarioError
 from castsim.fluoroscopy import (
     LEAST_PIXELS,
@@ -36,9 +36,7 @@ from castsim.xray import load_xray
 from geometry.centerline_mesh import centreline_mesh
 
 if TYPE_CHECKING:
-    from castsim.cast import Cast
     from castsim.simulate import Progress
-    from castsim.stored_cast import StoredCast
 
 STATIONS: tuple[str, ...] = get_args(Tip.model_fields["station"].annotation)
 ROUNDED_ML = 0.005
@@ -126,6 +124,8 @@ def fluoro(
     ResultError
         If there is no such result, it had not so much out of the tip, or a file cannot be written.
     """
+    from castsim.stored_cast import read_drawn
+
     report = read_report(folder)
     injected = float(report["injected_mL"])
     if volume_mL is not None and not 0.0 <= volume_mL <= injected + ROUNDED_ML:
@@ -135,13 +135,7 @@ def fluoro(
     volume = "" if volume_mL is None else f"-{volume_mL:.2f}mL"
     path = shot.path or folder / f"fluoro-{shot.view}-{shot.mode}{volume}.png"
     check_file(path, *SUFFIXES)
-    cast: Cast | StoredCast
-    if report["scenario"]["mesh"]["kind"] == "voxel":
-        from castsim.stored_cast import read_stored
-
-        cast = read_stored(folder, report, progress=progress)
-    else:
-        cast = read_cast(folder, progress=progress).cast
+    cast = read_drawn(folder, progress=progress).cast
     shown_mL = injected if volume_mL is None else volume_mL
     image = take_cast(
         cast, shot.view, shot.mode, volume_mL=volume_mL, field_mm=shot.field_mm, pixels=shot.pixels

@@ -26,6 +26,11 @@ class CubesHold:
     place: IntArray
     share: FloatArray
 
+    @property
+    def words(self) -> str:
+        """On what the injection ran, in pictures."""
+        return f"cubes of {self.spacing:g} mm"
+
     def at(self, xyz: FloatArray, elsewhere: FloatArray) -> FloatArray:
         """Share (k,) at places (k, 3) mm; that of `elsewhere` (k,) where there is no cube."""
         shape = self.place.max(axis=0) + 1

@@ -2,11 +2,12 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from scipy.spatial import cKDTree
 
+from castsim.drawn import DrawnCast
 from castsim.painting import by_arrival, by_compartment
 from castsim.polylines import points_at, stretches
 from castsim.scene import Part, Scene, facts
@@ -28,9 +29,6 @@ from castsim.surroundings import (
 from castsim.themes import THEMES, Theme
 from geometry.structures import Structure
 
-if TYPE_CHECKING:
-    from castsim.cast import Cast
-
 MOST_TRIANGLES = 50_000
 """What a browser without a graphics card still turns smoothly."""
 DETAILS = (0.5, 1.0, 1.5, 2.5, 4.0, 7.0)
@@ -39,7 +37,7 @@ CAST_SWELL = 1.06
 """The cast is drawn wider than its vein, so that the two walls do not flicker."""
 
 
-def light_scene(cast: "Cast", summary: Mapping[str, Any]) -> Scene:
+def light_scene(cast: DrawnCast, summary: Mapping[str, Any]) -> Scene:
     """Collect everything about the target root that the page of this cast shows.
 
     Parameters
@@ -49,9 +47,10 @@ def light_scene(cast: "Cast", summary: Mapping[str, Any]) -> Scene:
     """
     theme, window = THEMES["light"], window_about(cast)
     (agent,) = _finest([clipped(_cast_runs(cast), window)], MOST_TRIANGLES // 4)
-    if cast.voxels is not None:
-        cubes, _ = filled_cubes(cast.voxels, cast.injected)
-        agent = Surface.joined([agent, lighter(cubes, MOST_TRIANGLES // 4)])
+    cubes = cast.holding_at(cast.injected).cubes
+    if cubes is not None:
+        filled, _ = filled_cubes(cubes, cast.cells.first_volume)
+        agent = Surface.joined([agent, lighter(filled, MOST_TRIANGLES // 4)])
     solid = (*solids(cast, window, theme), _agent_part(cast, agent, theme))
     shell = tuple(shells(cast, window, theme))
     left = MOST_TRIANGLES - sum(part.surface.n_triangles for part in (*solid, *shell))
@@ -59,18 +58,18 @@ def light_scene(cast: "Cast", summary: Mapping[str, Any]) -> Scene:
     veins = _finest([clipped(own, window) for own in runs.values()], left)
     parts = (*solid, _veins_part(dict(zip(runs, veins, strict=True)), theme), *shell)
     title = cast.scenario.title
-    line = facts(summary) if cast.voxels is None else f"{facts(summary)} · {cast.voxels.words}"
+    line = facts(summary) if cubes is None else f"{facts(summary)} · {cubes.words}"
     scene = scene_of(cast, window, window, parts, title=title, facts=line)
     return replace(scene, reading=reading_at(cast, cast.injected))
 
 
-def _agent_part(cast: "Cast", surface: Surface, theme: Theme) -> Part:
+def _agent_part(cast: DrawnCast, surface: Surface, theme: Theme) -> Part:
     """The cast, each vertex in the colour of the nearest cell (or cube) that holds agent."""
-    cells = cast.voxels or cast
+    cells = cast.cells
     held = np.flatnonzero(cells.saturation >= LEAST_SATURATION)
     if not surface.n_triangles:
         return Part("cast", theme.scale[0], 1.0, surface)
-    _, nearest = cKDTree(cells.mesh.flow.cell_centroid[held]).query(surface.points)
+    _, nearest = cKDTree(cells.centre[held]).query(surface.points)
     paint = by_arrival(cells.first_volume[held[nearest]], last_arrival(cast), theme)
     return Part("cast", theme.scale[0], 1.0, surface, paint)
 
@@ -86,7 +85,7 @@ def _veins_part(veins: Mapping[Structure, Surface], theme: Theme) -> Part:
     return Part("veins", paint.colours[0], theme.vein_opacity, surface, paint)
 
 
-def _vein_runs(cast: "Cast") -> dict[Structure, list[Run]]:
+def _vein_runs(cast: DrawnCast) -> dict[Structure, list[Run]]:
     network = cast.anatomy.network
     radius = np.sqrt(network.point_radius * network.point_radius_minor)
     runs: dict[Structure, list[Run]] = {}
@@ -98,13 +97,11 @@ def _vein_runs(cast: "Cast") -> dict[Structure, list[Run]]:
     return runs
 
 
-def _cast_runs(cast: "Cast") -> list[Run]:
+def _cast_runs(cast: DrawnCast) -> list[Run]:
     """Stretches of every branch whose cells hold agent, from face to face; no cubes."""
     mesh, network = cast.mesh, cast.anatomy.network
     radius = CAST_SWELL * np.sqrt(mesh.flow.cell_radius * mesh.flow.cell_radius_minor)
-    filled = cast.saturation >= LEAST_SATURATION
-    if cast.voxels is not None:
-        filled &= ~cast.voxels.is_cubes
+    filled = (cast.saturation >= LEAST_SATURATION) & ~cast.is_cubes
     runs: list[Run] = []
     for branch in range(network.n_branches):
         own = slice(mesh.polyline_offset[branch], mesh.polyline_offset[branch + 1])

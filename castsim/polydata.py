@@ -14,14 +14,20 @@ from html import escape
 import numpy as np
 from numpy.typing import NDArray
 
-Values = NDArray[np.float32] | NDArray[np.int32] | NDArray[np.uint8] | Sequence[str]
+Values = NDArray[np.floating] | NDArray[np.int32] | NDArray[np.uint8] | Sequence[str]
 """Numbers, or one text each."""
 
 BLOCK_BYTES = 32768
 """Bytes compressed together: what VTK itself takes."""
 FAST = 1
 """Level of zlib: files 3 % larger than at its default level, in a third of the time."""
-_TYPES = {"float32": "Float32", "int32": "Int32", "int64": "Int64", "uint8": "UInt8"}
+_TYPES = {
+    "float32": "Float32",
+    "float64": "Float64",
+    "int32": "Int32",
+    "int64": "Int64",
+    "uint8": "UInt8",
+}
 _HEAD = (
     '<?xml version="1.0"?>\n'
     '<VTKFile type="PolyData" version="0.1" byte_order="LittleEndian" header_type="UInt32"'

@@ -19,7 +19,7 @@ from castsim.themes import THEMES, Theme
 from castsim.views import View, named_view, root_view
 
 if TYPE_CHECKING:
-    from castsim.cast import Cast
+    from castsim.drawn import DrawnCast
 
 SIZE = (1600, 1000)
 """Width and height of a picture, pixels."""
@@ -27,7 +27,7 @@ OVERVIEW = "overview"
 
 
 def render_png(
-    cast: "Cast",
+    cast: "DrawnCast",
     path: Path,
     *,
     view: str = "overview",
@@ -61,7 +61,7 @@ def render_png(
     Image.fromarray(image).save(path, format="PNG")
 
 
-def export_html(cast: "Cast", path: Path, *, summary: Mapping[str, Any]) -> None:
+def export_html(cast: "DrawnCast", path: Path, *, summary: Mapping[str, Any]) -> None:
     """Write the scene of a cast as one interactive page; needs no OpenGL.
 
     Parameters

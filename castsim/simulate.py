@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from castsim import __version__
-from castsim.cast import Cast, foramen_coverage, solid_share
+from castsim.cast import Cast, foramen_coverage
 from castsim.errors import ScenarioError, UnreachableError
 from castsim.far_field import Window, window
 from castsim.injection import Injection, TipSource, Watch, inject
@@ -330,35 +330,16 @@ def _cast(
     timing: dict[str, float],
 ) -> Cast:
     """Spread the window's result over the whole spine."""
-    state, graph = injection.state, injection.graph
-    n = mesh.flow.n_cells
-
-    def whole(values: FloatArray, elsewhere: float) -> FloatArray:
-        spread = np.full(n, elsewhere)
-        spread[part.cells] = values
-        return spread
-
-    saturation = state.agent_volume / graph.volume
-    some = np.flatnonzero(saturation > 0.0)
-    solid = np.zeros(len(saturation))
-    solid[some] = solid_share(state.gel[some], graph.annular[some] == 1)
-    return Cast(
+    return Cast.spread(
+        mesh.flow.n_cells,
+        part.cells,
+        injection,
         scenario=scenario,
         seed=scenario.seed,
         version=__version__,
         anatomy=anatomy,
         mesh=mesh,
         rest=rest,
-        first_volume=whole(state.first_volume, np.inf),
-        full_volume=whole(state.full_volume, np.inf),
-        first_time=whole(state.first_time, np.inf),
-        full_time=whole(state.full_time, np.inf),
-        saturation=whole(saturation, 0.0),
-        solid_fraction=whole(solid, 0.0),
-        swept_volume=whole(state.swept + state.torn, 0.0),
-        first_swept=whole(state.first_swept, np.inf),
-        window=part.cells,
-        injection=injection,
         timing=timing,
     )
 

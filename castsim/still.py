@@ -7,13 +7,14 @@ ran on cubes, the cast is the surface about those that agent fills.
 
 from dataclasses import replace
 from functools import cached_property
-from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy.spatial import cKDTree
 
 from castsim.cast_surface import SLACK_ML, Along
+from castsim.drawn import DrawnCast, log_at
 from castsim.errors import ResultError
+from castsim.holding import CubesHold
 from castsim.painting import by_arrival, by_compartment
 from castsim.scene import Part, Scene
 from castsim.shown import EXTRAS, Shown
@@ -34,10 +35,6 @@ from geometry.lumen import minor_axes
 from geometry.network import FloatArray
 from geometry.surface import BEYOND_MM, LumenSurface, network_surface
 
-if TYPE_CHECKING:
-    from castsim.cast import Cast
-    from castsim.voxel_cast import VoxelCast
-
 SPACING_MM = 0.4
 """Of the surface of the lumen."""
 TALLER_MM = 25.0
@@ -49,12 +46,12 @@ class Still:
 
     Parameters
     ----------
-    cast : a run
+    cast : just run, or read from its files
     theme : of `THEMES`
     shown : what is drawn besides root, tip and cast
     """
 
-    def __init__(self, cast: "Cast", theme: Theme, shown: Shown | None = None) -> None:
+    def __init__(self, cast: DrawnCast, theme: Theme, shown: Shown | None = None) -> None:
         self.cast, self.theme = cast, theme
         self.shown = Shown.usual() if shown is None else shown
         self._window = window_about(cast)
@@ -78,7 +75,7 @@ class Still:
         scene = replace(
             self._surroundings,
             parts=(*self._solids, *self._agent(volume), *self._veils),
-            facts=_facts(self.cast, volume),
+            facts=_facts(self.cast, volume, self.cast.holding_at(volume).cubes),
             reading=reading_at(self.cast, volume),
         )
         return scene
@@ -96,15 +93,14 @@ class Still:
 
     def _agent(self, volume: float) -> tuple[Part, ...]:
         """What agent holds, by arrival: of veins a part of the lumen, and cubes."""
-        lumen, saturation = self._lumen, self.cast.saturation_at(volume)
-        if self.cast.voxels is not None:
-            saturation = np.where(self.cast.voxels.is_cubes, 0.0, saturation)
+        lumen, holding = self._lumen, self.cast.holding_at(volume)
+        share = np.where(self.cast.is_cubes, 0.0, holding.share)
         surface, arrival = part_above(
             Surface(lumen.points, lumen.normals, lumen.triangles),
-            self._along.at(saturation), LEAST_SATURATION, self._arrival,
+            self._along.at(share), LEAST_SATURATION, self._arrival,
         )  # fmt: skip
-        if self.cast.voxels is not None:
-            cubes, came = filled_cubes(self.cast.voxels, volume)
+        if holding.cubes is not None:
+            cubes, came = filled_cubes(holding.cubes, self.cast.cells.first_volume)
             surface = Surface.joined([surface, cubes])
             arrival = np.concatenate([arrival, came])
         if not surface.n_triangles:
@@ -149,28 +145,31 @@ class Still:
         return (Part("veins", paint.colours[0], self.theme.vein_opacity, surface, paint),)
 
 
-def filled_cubes(voxels: "VoxelCast", volume: float) -> tuple[Surface, FloatArray]:
+def filled_cubes(cubes: CubesHold, first_volume: FloatArray) -> tuple[Surface, FloatArray]:
     """Surface about the cubes that agent fills, and when it came to its vertices, (v,) mm3.
 
     Agent that lies on the floor of a vein is seen as it lies there.
+
+    Parameters
+    ----------
+    cubes : c of them
+    first_volume : (n,) mm3, of cells of which the last c are these cubes
     """
-    first, grid = voxels.mesh.n_lines, voxels.mesh.grid
-    share = voxels.saturation_at(volume)[first:]
-    held = np.flatnonzero(share >= LEAST_SATURATION)
+    held = np.flatnonzero(cubes.share >= LEAST_SATURATION)
     if not len(held):
         return Surface.joined([]), np.zeros(0)
-    place = voxels.mesh.cube_place
-    low, high = place[held].min(axis=0), place[held].max(axis=0)
+    place = cubes.place[held]
+    low, high = place.min(axis=0), place.max(axis=0)
     values = np.zeros(high - low + 1)
-    values[tuple((place[held] - low).T)] = share[held]
-    origin = np.array(grid.origin) + grid.spacing * low
-    surface = contour(values, origin, grid.spacing, LEAST_SATURATION)
-    centres = np.array(grid.origin) + grid.spacing * place[held]
-    _, nearest = cKDTree(centres).query(surface.points)
-    return surface, voxels.first_volume[first + held[nearest]]
+    values[tuple((place - low).T)] = cubes.share[held]
+    origin = cubes.origin + cubes.spacing * low
+    surface = contour(values, origin, cubes.spacing, LEAST_SATURATION)
+    _, nearest = cKDTree(cubes.origin + cubes.spacing * place).query(surface.points)
+    first = len(first_volume) - len(cubes.place)
+    return surface, first_volume[first + held[nearest]]
 
 
-def _lumen(cast: "Cast", window: Window) -> LumenSurface:
+def _lumen(cast: DrawnCast, window: Window) -> LumenSurface:
     """Surface of the lumen at the height of the window."""
     network, tall = cast.anatomy.network, window.taller(TALLER_MM)
     heights = float(tall.low[2]), float(tall.high[2])
@@ -179,10 +178,10 @@ def _lumen(cast: "Cast", window: Window) -> LumenSurface:
     return network_surface(network, axes, heights=heights, spacing_mm=SPACING_MM)
 
 
-def _facts(cast: "Cast", volume: float) -> str:
+def _facts(cast: DrawnCast, volume: float, cubes: CubesHold | None) -> str:
     """One line: agent, volume, time, reflux, and at the end why it ended."""
     at = np.array([volume])
-    time, azygos, carried = (float(cast.log_at(c, at)[0]) for c in ("time", "azygos", "embolised"))
+    time, azygos, carried = (float(log_at(cast, c, at)[0]) for c in ("time", "azygos", "embolised"))
     words = [
         cast.scenario.agent,
         f"{mL_from_uL(volume):.2f} mL injected",
@@ -190,8 +189,8 @@ def _facts(cast: "Cast", volume: float) -> str:
         f"azygos {mL_from_uL(azygos):.2f} mL",
         f"towards the lungs {mL_from_uL(carried):.2f} mL",
     ]
-    if cast.voxels is not None:
-        words.append(cast.voxels.words)
+    if cubes is not None:
+        words.append(cubes.words)
     if volume >= cast.injected:
-        words.append(str(cast.injection.stop_reason).replace("_", " "))
+        words.append(cast.stop_reason.replace("_", " "))
     return " · ".join(words)

@@ -2,10 +2,11 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
+from castsim.drawn import DrawnCast
 from castsim.polylines import simplified, stretches
 from castsim.scene import Label, Part, Reading, Scene
 from castsim.surfaces import Surface, smooth, sphere, tube
@@ -15,9 +16,6 @@ from geometry.levels import ROOTS, SIDES, VERTEBRAE, Level, Side, vertebra_above
 from geometry.network import FloatArray
 from geometry.skeleton import Skeleton
 from geometry.vertebra import Vertebra
-
-if TYPE_CHECKING:
-    from castsim.cast import Cast
 
 FINE_SIDES = ((0.45, 5), (0.9, 6), (2.0, 9))
 """Sides of a tube up to a radius in mm; wider ones have `WIDE_SIDES`."""
@@ -73,7 +71,7 @@ class Window:
         return Window(self.low - rise, self.high + rise)
 
 
-def window_about(cast: "Cast") -> Window:
+def window_about(cast: DrawnCast) -> Window:
     """Box that holds the target's foramen and, as far as it is near, all of the cast."""
     root, side = cast.scenario.target.root, cast.scenario.target.side_code
     skeleton = cast.anatomy.skeleton
@@ -93,14 +91,19 @@ def window_about(cast: "Cast") -> Window:
     )
 
 
-def cast_points(cast: "Cast") -> FloatArray:
+def cast_points(cast: DrawnCast) -> FloatArray:
     """Centres of the cells (or cubes) that agent fills at the end, (k, 3) mm."""
-    cells = cast.voxels or cast
-    return np.asarray(cells.mesh.flow.cell_centroid[cells.saturation >= LEAST_SATURATION])
+    return np.asarray(cast.cells.centre[cast.cells.saturation >= LEAST_SATURATION])
 
 
 def scene_of(
-    cast: "Cast", window: Window, drawn: Window, parts: tuple[Part, ...], *, title: str, facts: str
+    cast: DrawnCast,
+    window: Window,
+    drawn: Window,
+    parts: tuple[Part, ...],
+    *,
+    title: str,
+    facts: str,
 ) -> Scene:
     """Scene of these parts about the target of a cast: what it must show, and what it may."""
     root, side = cast.scenario.target.root, cast.scenario.target.side_code
@@ -123,40 +126,38 @@ def scene_of(
     )
 
 
-def reading_at(cast: "Cast", volume: float) -> Reading:
+def reading_at(cast: DrawnCast, volume: float) -> Reading:
     """Numbers beside a picture when `volume` (mm3) has left the tip."""
-    cells = cast.voxels or cast  # arcs are those of cubes where there are some
-    last = last_arrival(cast)
-    cover, full = cast.coverage, cells.saturation_at(volume) >= 1.0
+    cells, last = cast.cells, last_arrival(cast)
+    cover, full = cells.coverage, cells.saturation_at(volume) >= 1.0
     held = full[cover.cell]
     return Reading(
         root=root_name(cast),
         volume_mL=mL_from_uL(volume),
         last_mL=mL_from_uL(last),
         covered_deg=cover.degrees(full),
-        coverable_deg=cover.degrees(np.ones(len(full), dtype=bool)),
+        coverable_deg=cells.coverable,
         arcs=np.stack([cover.start[held], cover.stop[held]], axis=1),
         arrival=cells.first_volume[cover.cell[held]] / last,
     )
 
 
-def last_arrival(cast: "Cast") -> float:
+def last_arrival(cast: DrawnCast) -> float:
     """When agent came to the last of what it holds at the end, mm3 out of the tip.
 
     Scales of arrival end there: what is injected later flows off without widening the cast.
     """
-    cells = cast.voxels or cast
-    held = cells.first_volume[cells.saturation >= LEAST_SATURATION]
+    held = cast.cells.first_volume[cast.cells.saturation >= LEAST_SATURATION]
     return max(float(held.max(initial=0.0)), LEAST_VOLUME)
 
 
-def root_name(cast: "Cast") -> str:
+def root_name(cast: DrawnCast) -> str:
     """Name of the target, as in the legend."""
     target = cast.scenario.target
     return f"root {target.root.name} {target.side_code.name.lower()}"
 
 
-def solids(cast: "Cast", window: Window, theme: Theme) -> Iterator[Part]:
+def solids(cast: DrawnCast, window: Window, theme: Theme) -> Iterator[Part]:
     """Yield what is opaque: roots, catheter, tip."""
     target, others = _roots(cast, window)
     yield Part(root_name(cast), theme.root, 1.0, target)
@@ -164,7 +165,7 @@ def solids(cast: "Cast", window: Window, theme: Theme) -> Iterator[Part]:
     yield from _catheter(cast, window, theme)
 
 
-def shells(cast: "Cast", window: Window, theme: Theme) -> Iterator[Part]:
+def shells(cast: DrawnCast, window: Window, theme: Theme) -> Iterator[Part]:
     """Yield what veils everything: dural sac and bones."""
     skeleton = cast.anatomy.skeleton
     bones = [smooth(*skeleton.bone_mesh(level)) for level in _shown(skeleton, window)]
@@ -204,7 +205,7 @@ def _shown(skeleton: Skeleton, window: Window) -> list[Level]:
     return [level for level in VERTEBRAE if window.touches(skeleton.vertebra(level))]
 
 
-def _frame(cast: "Cast", window: Window, entry: FloatArray, end: FloatArray) -> FloatArray:
+def _frame(cast: DrawnCast, window: Window, entry: FloatArray, end: FloatArray) -> FloatArray:
     """Points that a view has to show: the cast, the root, and bone about them."""
     held = cast_points(cast)
     above = cast.anatomy.skeleton.vertebra(vertebra_above(cast.scenario.target.root))
@@ -230,7 +231,7 @@ def _sac(skeleton: Skeleton, window: Window) -> Surface:
     return smooth(points, triangles[(height >= window.low[2]) & (height <= window.high[2])])
 
 
-def _roots(cast: "Cast", window: Window) -> tuple[Surface, Surface]:
+def _roots(cast: DrawnCast, window: Window) -> tuple[Surface, Surface]:
     """Sleeve of the target root, and the other sleeves in the window."""
     wanted = (cast.scenario.target.root, cast.scenario.target.side_code)
     target: list[Run] = []
@@ -244,7 +245,7 @@ def _roots(cast: "Cast", window: Window) -> tuple[Surface, Surface]:
     return tubes(target), tubes(others)
 
 
-def _catheter(cast: "Cast", window: Window, theme: Theme) -> Iterator[Part]:
+def _catheter(cast: DrawnCast, window: Window, theme: Theme) -> Iterator[Part]:
     """Yield the catheter as far as it lies in the window, and a mark at its tip."""
     route = cast.mesh.route_cells
     if len(route) < 2:

@@ -1,14 +1,14 @@
 """What an injection left in every cube, and what that comes to on the centreline mesh."""
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
 from castsim.blood_solver import sum_by
-from castsim.cast import solid_share
-from castsim.history import History
+from castsim.drawn import Cells
+from castsim.filled import Filled
 from castsim.holding import CubesHold
 from castsim.injection import Injection
 from geometry.anatomy import Anatomy
@@ -23,46 +23,31 @@ BALL_RADIUS = (3.0 / (4.0 * np.pi)) ** (1.0 / 3.0)
 
 
 @dataclass(frozen=True)
-class VoxelCast:
+class VoxelCast(Filled):
     """Arrays over the cells of the voxel mesh of the whole spine, as those of a `Cast`.
 
     Attributes
     ----------
     mesh : lines first, then cubes
     coverage : arcs of foraminal cubes and line cells about the target root
-    window : (k,) cells that the injection ran on
-    injection : on these
     line_volume : (c,) mm3, of the cells of the centreline mesh; of their cubes, where they have any
     """
 
     mesh: VoxelMesh
-    first_volume: FloatArray
-    full_volume: FloatArray
-    first_time: FloatArray
-    full_time: FloatArray
-    saturation: FloatArray
-    solid_fraction: FloatArray
-    swept_volume: FloatArray
-    first_swept: FloatArray
     coverage: RootCoverage
-    window: IntArray
-    injection: Injection
     line_volume: FloatArray
 
-    def __post_init__(self) -> None:
-        for field in fields(self):
-            value = getattr(self, field.name)
-            if isinstance(value, np.ndarray):
-                value.setflags(write=False)
-
-    @property
-    def words(self) -> str:
-        """On what the injection ran, in pictures."""
-        return f"cubes of {self.mesh.grid.spacing:g} mm"
+    @cached_property
+    def cells(self) -> Cells:
+        """Lines and cubes, as they filled."""
+        flow = self.mesh.flow
+        return Cells(
+            flow.cell_centroid, flow.cell_volume, flow.cell_structure, self.history, self.coverage
+        )
 
     def saturation_at(self, volume: float) -> FloatArray:
         """Share of every cell that is agent when `volume` (mm3) has left the tip, (n,)."""
-        return self._history.saturation_at(volume)
+        return self.history.saturation_at(volume)
 
     def holding_at(self, volume: float) -> CubesHold:
         """What the cubes held when `volume` (mm3) had left the tip."""
@@ -70,21 +55,10 @@ class VoxelCast:
         return CubesHold(np.array(grid.origin), grid.spacing, self.mesh.cube_place, share)
 
     @cached_property
-    def _history(self) -> History:
-        return History(
-            self.first_volume,
-            self.full_volume,
-            self.saturation,
-            self.injection.tears,
-            self.window,
-            self.injection.injected,
-        )
-
-    @cached_property
     def is_cubes(self) -> NDArray[np.bool_]:
-        """Cells of the centreline mesh that are cubes here, (c,)."""
-        found = np.zeros(len(self.line_volume), dtype=bool)
-        found[self.mesh.line_cell[self.mesh.n_lines :]] = True
+        """Cells of the centreline mesh that are cubes here, or too short for any, (c,)."""
+        found = np.ones(len(self.line_volume), dtype=bool)
+        found[self.mesh.line_cell[: self.mesh.n_lines]] = False
         return found
 
     def on_lines(self, share: FloatArray) -> FloatArray:
@@ -126,32 +100,14 @@ def voxel_cast(
     ----------
     line_volume : (c,) mm3, of the cells of the centreline mesh
     """
-    state, graph, flow = injection.state, injection.graph, mesh.flow
-    n = flow.n_cells
-
-    def whole(values: FloatArray, elsewhere: float) -> FloatArray:
-        spread = np.full(n, elsewhere)
-        spread[window] = values
-        return spread
-
-    saturation = state.agent_volume / graph.volume
-    some = np.flatnonzero(saturation > 0.0)
-    solid = np.zeros(len(saturation))
-    solid[some] = solid_share(state.gel[some], graph.annular[some] == 1)
+    flow = mesh.flow
     of = np.bincount(mesh.line_cell, flow.cell_volume, len(line_volume))
-    return VoxelCast(
+    return VoxelCast.spread(
+        flow.n_cells,
+        window,
+        injection,
         mesh=mesh,
-        first_volume=whole(state.first_volume, np.inf),
-        full_volume=whole(state.full_volume, np.inf),
-        first_time=whole(state.first_time, np.inf),
-        full_time=whole(state.full_time, np.inf),
-        saturation=whole(saturation, 0.0),
-        solid_fraction=whole(solid, 0.0),
-        swept_volume=whole(state.swept + state.torn, 0.0),
-        first_swept=whole(state.first_swept, np.inf),
         coverage=coverage,
-        window=window,
-        injection=injection,
         line_volume=np.where(of > 0.0, of, line_volume),
     )
 

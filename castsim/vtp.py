@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from castsim.polydata import Boxes, PolyLines, PolyTriangles, Values
-from castsim.units import UL_PER_ML
+from castsim.units import PA_PER_MMHG, UL_PER_ML
 from geometry.levels import Level, Side
 from geometry.network import FloatArray, VesselNetwork
 from geometry.structures import Structure
@@ -26,6 +26,15 @@ if TYPE_CHECKING:
 
 NEVER = -1.0
 """Value of every arrival array where agent never came: NaN breaks colour maps and thresholds."""
+
+LOG = {
+    "time": ("log_time_s", 1.0),
+    "volume": ("log_volume_mL", UL_PER_ML),
+    "tip_pressure": ("log_tip_pressure_mmHg", PA_PER_MMHG),
+    "azygos": ("log_azygos_mL", UL_PER_ML),
+    "embolised": ("log_embolised_mL", UL_PER_ML),
+}
+"""Column of the log → its name in the file, and its unit there."""
 
 _NOTES = (
     ("SPACE", "RAS"),
@@ -111,13 +120,13 @@ def cast_polydata(cast: "Cast") -> PolyLines:
 
 
 def voxel_boxes(voxels: "VoxelCast") -> Boxes:
-    """Cubes of a cast.
+    """Cubes of a cast, and the log of its injection.
 
     Returns
     -------
     Boxes in mm, RAS, each with `arrival_volume_mL` and `filled_volume_mL` (-1: never),
     `saturation` (0 to 1), `volume_uL` within the wall, codes of structure, level and side, and the
-    names of the codes.
+    names of the codes. Field data has `log_*`, one value a step, for what is drawn from the files.
     """
     mesh, first = voxels.mesh, voxels.mesh.n_lines
     flow, grid = mesh.flow, mesh.grid
@@ -141,6 +150,9 @@ def voxel_boxes(voxels: "VoxelCast") -> Boxes:
         cell_data[f"{name}_code"] = code[first:].astype(np.int32)
     field_data = _tables() | _notes((*_VOXEL_NOTES, *_CAST_NOTES))
     field_data["spacing_mm"] = np.array([grid.spacing], dtype=np.float32)
+    for column, (name, unit) in LOG.items():
+        # a pause is a volume that stays the same: single precision would find more of them
+        field_data[name] = voxels.injection.log[column] / unit
     return Boxes(
         points=_single(np.array(grid.origin) + grid.spacing * xyz),
         corners=corners.reshape(place.shape).astype(np.int32),

@@ -10,6 +10,9 @@ import pytest
 
 from castsim import graphics
 from castsim.cast import foramen_coverage
+from castsim.drawn import Cells
+from castsim.history import History
+from castsim.holding import Holding
 from castsim.polylines import arc_length, points_at
 from geometry.centerline_mesh import CentrelineMesh
 from geometry.levels import Level, Side
@@ -112,14 +115,22 @@ def make_cast(title: str = "Right T9, tip in the foramen") -> SimpleNamespace:
     first = np.where(reached, 10.0 * away, np.inf)
     target = SimpleNamespace(root=ROOT, side_code=SIDE)
     anatomy = SimpleNamespace(skeleton=skeleton, network=network)
+    injected, none = float(first[reached].max()), np.zeros(len(first))
+    # a cell is full as soon as agent comes
+    history = History(first, first, reached.astype(float), (), np.zeros(0, dtype=int), injected)
+    cells = Cells(
+        mesh.flow.cell_centroid, none, mesh.flow.cell_structure, history,
+        foramen_coverage(anatomy, mesh, ROOT, SIDE),
+    )  # fmt: skip
+    ends = np.array([0.0, injected])
     return SimpleNamespace(
         voxels=None,
-        injected=float(first[reached].max()),
-        injection=SimpleNamespace(stop_reason="protocol complete"),
-        coverage=foramen_coverage(anatomy, mesh, ROOT, SIDE),
-        saturation_at=lambda volume: (first <= volume).astype(float),
-        full_at=lambda volume: first <= volume,
-        log_at=lambda column, volume: np.asarray(volume) * (6.0 if column == "time" else 0.0),
+        injected=injected,
+        stop_reason="protocol complete",
+        cells=cells,
+        is_cubes=np.zeros(len(first), dtype=bool),
+        holding_at=lambda volume: Holding(history.saturation_at(volume), 0.0),
+        log={"volume": ends, "time": 6.0 * ends, "azygos": 0.0 * ends, "embolised": 0.0 * ends},
         scenario=SimpleNamespace(
             name="made-by-hand",
             agent="Onyx 18",

@@ -149,7 +149,7 @@ def test_a_pause_and_a_breakthrough_are_found_and_nothing_else() -> None:
     volume = np.array([0.0, 1.0, 2.0, 3.0, 3.0, 3.0, 4.0, 5.0])
     time = np.array([0.0, 1.0, 2.0, 3.0, 10.0, 30.0, 31.0, 32.0])
     log = {"tip_pressure": 133.322387415 * mmHg, "volume": volume, "time": time}
-    cast = SimpleNamespace(injection=SimpleNamespace(log=log))
+    cast = SimpleNamespace(log=log)
     assert plots.pauses(cast) == [(3.0, 30.0)]
     # the fall within the pause is none, and that by 0.5 mmHg is too small
     assert plots.breakthroughs(cast).tolist() == [2]
@@ -199,7 +199,7 @@ def test_with_opengl_it_shows_the_cast_from_two_sides_and_how_it_grows(
 def test_a_page_that_cannot_be_written_is_told_before_anything_is_run(
     saved: SavedCast, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("castsim.cast_reading.read_cast", lambda *_, **__: pytest.fail("ran"))
+    monkeypatch.setattr("castsim.stored_cast.read_drawn", lambda *_, **__: pytest.fail("ran"))
     for name, line in (("r.pdf", "must end in .html"), ("no/r.html", "there is no folder")):
         with pytest.raises(ResultError, match=line):
             write_report(saved.folder, tmp_path / name, lambda stage, done: None)

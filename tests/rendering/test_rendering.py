@@ -14,6 +14,7 @@ from castsim import sheet as sheets
 from castsim.body_letters import edge_letters
 from castsim.cast_surface import cells_of
 from castsim.errors import MissingError, ResultError, ScenarioError
+from castsim.holding import Holding
 from castsim.panels import Layer, Studio, Veils
 from castsim.rendering import picture, render_png, views_of
 from castsim.scene import Label, Paint, Part, Reading, Scene
@@ -425,7 +426,8 @@ def test_the_scale_ends_where_agent_came_last_however_much_is_injected(still, ca
     last = cast.first_volume[cast.saturation > 0.5].max()
     assert longer.reading.last_mL == pytest.approx(last / 1000.0)
     np.testing.assert_array_equal(longer.reading.arrival, scene.reading.arrival)
-    ringed = cast.first_volume[cast.coverage.cell[cast.full_at(last)[cast.coverage.cell]]]
+    around = cast.cells.coverage.cell
+    ringed = cast.first_volume[around[cast.first_volume[around] <= last]]
     np.testing.assert_allclose(longer.reading.arrival, ringed / last)
 
 
@@ -459,13 +461,14 @@ def test_only_the_structures_asked_for_are_shown(cast):
 
 def test_a_cast_without_agent_has_no_cast_to_show(cast):
     nothing = np.zeros_like(cast.saturation)
-    empty = SimpleNamespace(
-        **{
-            **vars(cast),
-            "saturation": nothing,
-            "saturation_at": lambda volume: nothing,
-            "injected": 0.0,
-        }
-    )
+    never = replace(cast.cells.history, first=nothing + np.inf, full=nothing + np.inf)
+    cells = replace(cast.cells, history=replace(never, saturation=nothing))
+    changed = {
+        "cells": cells,
+        "saturation": nothing,
+        "holding_at": lambda volume: Holding(cells.saturation_at(volume), 0.0),
+        "injected": 0.0,
+    }
+    empty = SimpleNamespace(**{**vars(cast), **changed})
     scene = Still(empty, LIGHT).scene()
     assert "cast" not in [one.name for one in scene.parts]

@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 import pyvista as pv
 
+from castsim.holding import CubesHold
 from castsim.still import filled_cubes
-from castsim.vtp import NEVER, voxel_boxes, write_vtp
+from castsim.vtp import LOG, NEVER, voxel_boxes, write_vtp
 from geometry.centerline_mesh import centreline_mesh
 from geometry.levels import Level, Side
 from geometry.lumen import capsules_of
@@ -33,7 +34,11 @@ def test_cubes_are_read_back(mesh: VoxelMesh, tmp_path: Path) -> None:
     n, first = mesh.flow.n_cells, mesh.n_lines
     arrival = np.where(np.arange(n) % 3 == 0, np.inf, np.arange(n, dtype=float))
     voxels = SimpleNamespace(
-        mesh=mesh, first_volume=arrival, full_volume=arrival + 1.0, saturation=np.full(n, 0.5)
+        mesh=mesh,
+        first_volume=arrival,
+        full_volume=arrival + 1.0,
+        saturation=np.full(n, 0.5),
+        injection=SimpleNamespace(log={name: np.arange(3.0) for name in LOG}),
     )
     path = tmp_path / "cast.vtu"
     write_vtp(voxel_boxes(voxels), path)  # type: ignore[arg-type]
@@ -48,6 +53,7 @@ def test_cubes_are_read_back(mesh: VoxelMesh, tmp_path: Path) -> None:
     np.testing.assert_allclose(read.cell_data["arrival_volume_mL"], expected, rtol=1e-6)
     assert set(read.cell_data["structure_code"]) == {Structure.AZYGOS}
     assert set(read.cell_data["level_code"]) == {Level.T9}
+    np.testing.assert_array_equal(read.field_data["log_volume_mL"], [0.0, 1e-3, 2e-3])
     # cubes share their corners
     assert read.n_points < 4 * read.n_cells
 
@@ -57,14 +63,16 @@ def test_agent_on_the_floor_is_drawn_there_and_nowhere_else(mesh: VoxelMesh) -> 
     # the vein rises by 1 mm in 10: its floor is all that lies below its middle
     low = centre[:, 2] < 0.1 * centre[:, 0] - 0.3
     arrival = np.where(low, centre[:, 0] + 1.0, np.inf)
-    voxels = SimpleNamespace(
-        mesh=mesh, first_volume=arrival, saturation_at=lambda volume: (arrival <= volume) * 1.0
-    )
-    surface, came = filled_cubes(voxels, 8.0)  # type: ignore[arg-type]
+
+    def held_by(volume: float) -> CubesHold:
+        share = (arrival[first:] <= volume) * 1.0
+        return CubesHold(np.array(mesh.grid.origin), mesh.grid.spacing, mesh.cube_place, share)
+
+    surface, came = filled_cubes(held_by(8.0), arrival)
     held = centre[first:][low[first:] & (centre[first:, 0] <= 7.0)]
     reach = 0.5 * mesh.grid.spacing
     np.testing.assert_allclose(surface.points.max(axis=0), held.max(axis=0) + reach, atol=1e-5)
     np.testing.assert_allclose(surface.points.min(axis=0), held.min(axis=0) - reach, atol=1e-5)
     assert np.abs(came - 1.0 - surface.points[:, 0]).max() <= reach + 1e-5
-    nothing, none = filled_cubes(voxels, 0.0)  # type: ignore[arg-type]
+    nothing, none = filled_cubes(held_by(0.0), arrival)
     assert (nothing.n_triangles, len(none)) == (0, 0)

@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-import castsim.fluoroscopy_orders
+import castsim.stored_cast
+from castsim import cast_plots as plots
 from castsim.cast import Cast
 from castsim.cast_reading import read_report
 from castsim.cli import main
@@ -17,7 +18,10 @@ from castsim.holding import CubesHold
 from castsim.results import write_cast
 from castsim.scenario_file import load_scenario
 from castsim.simulate import run
+from castsim.still import filled_cubes
 from castsim.stored_cast import read_stored
+from castsim.surroundings import reading_at, window_about
+from castsim.vtp import LOG
 from castsim.xray import load_xray
 
 SMALL = (
@@ -85,15 +89,63 @@ def test_agent_lies_where_its_cubes_are(cast: Cast) -> None:
     np.testing.assert_allclose(seen, beam.project(middle)[0], atol=0.1 * 1.4 / beam.pitch_mm)
 
 
-def test_fluoroscopy_of_cubes_injects_nothing(
-    folder: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+@pytest.mark.parametrize("share", [0.2, 0.6, 1.0])
+def test_numbers_beside_pictures_are_those_of_the_cast(
+    cast: Cast, folder: Path, share: float
+) -> None:
+    stored = read_stored(folder, read_report(folder))
+    one, two = (reading_at(each, share * cast.injected) for each in (cast, stored))
+    assert two.root == one.root
+    assert two.covered_deg == pytest.approx(one.covered_deg, abs=0.1)
+    assert two.coverable_deg == pytest.approx(one.coverable_deg, abs=0.1)
+    assert two.last_mL == pytest.approx(one.last_mL, rel=1e-6)
+    assert stored.stop_reason == cast.stop_reason
+    window, other = window_about(cast), window_about(stored)
+    np.testing.assert_allclose(other.low, window.low, atol=1e-3)
+    np.testing.assert_allclose(other.high, window.high, atol=1e-3)
+
+
+def test_curves_of_the_report_are_those_of_the_cast(cast: Cast, folder: Path) -> None:
+    stored = read_stored(folder, read_report(folder))
+    one, two = plots.curves(cast), plots.curves(stored)
+    assert one.coverage_deg.max() > 0.0
+    np.testing.assert_allclose(two.coverage_deg, one.coverage_deg, atol=0.1)
+    assert two.contents_mL.keys() == one.contents_mL.keys()
+    for name, values in one.contents_mL.items():
+        np.testing.assert_allclose(two.contents_mL[name], values, atol=1e-6)
+    for column in LOG:
+        np.testing.assert_allclose(stored.log[column], cast.log[column], rtol=1e-12)
+    assert plots.pauses(stored) == pytest.approx(plots.pauses(cast))
+    np.testing.assert_array_equal(plots.breakthroughs(stored), plots.breakthroughs(cast))
+
+
+def test_the_cast_is_drawn_in_the_same_place(cast: Cast, folder: Path) -> None:
+    stored = read_stored(folder, read_report(folder))
+    (one, came), (two, other) = (
+        filled_cubes(held, each.cells.first_volume)
+        for each in (cast, stored)
+        if (held := each.holding_at(0.6 * cast.injected).cubes) is not None
+    )
+    assert one.n_triangles == two.n_triangles > 100
+    np.testing.assert_allclose(two.points, one.points, atol=1e-3)
+    np.testing.assert_allclose(other, came, atol=1e-3)
+
+
+@pytest.mark.parametrize(
+    "command", [["fluoro", "--size", "512"], ["report", "--no-render"], ["render"]]
+)
+def test_what_is_drawn_of_cubes_injects_nothing(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, command: list[str]
 ) -> None:
     def never(*_: object, **__: object) -> None:
         raise AssertionError("it was injected again")
 
-    monkeypatch.setattr(castsim.fluoroscopy_orders, "read_cast", never)
-    path = tmp_path / "image.png"
-    assert main(["fluoro", str(folder), "--size", "512", "-o", str(path), "--quiet"]) == 0
+    monkeypatch.setattr(castsim.stored_cast, "read_cast", never)
+    monkeypatch.setattr("castsim.graphics.prepare", lambda: None)
+    monkeypatch.setattr("castsim.rendering.render_png", lambda cast, path, **_: path.touch())
+    name, *options = command
+    path = tmp_path / ("page.html" if name == "report" else "image.png")
+    assert main([name, str(folder), *options, "-o", str(path), "--quiet"]) == 0
     assert path.exists()
 
 
