@@ -15,7 +15,10 @@ from numpy.typing import NDArray
 from castsim.drawn import Cells, log_at
 from castsim.filled import Filled
 from castsim.holding import Holding
+from castsim.xray import load_xray
 from geometry.anatomy import Anatomy
+from geometry.catheter_course import catheter_course
+from geometry.catheter_route import CatheterRoute
 from geometry.centerline_mesh import CentrelineMesh
 from geometry.coverage import RootCoverage, root_coverage
 from geometry.levels import Level, Side
@@ -42,6 +45,7 @@ class Cast(Filled):
     seed : of the gates' disorder
     version : of castsim
     anatomy, mesh, rest : the patient, the flow mesh with catheter, the resting flow
+    route : of the catheter
     timing : s of wall clock for geometry, mesh, flow and injection
     voxels : the same of every cube, where the injection ran on some; a cell of which they are part
         then has their volume in `mesh`, is reached when the first of them is, and full when all are
@@ -53,6 +57,7 @@ class Cast(Filled):
     anatomy: Anatomy
     mesh: CentrelineMesh
     rest: "VenousFlow"
+    route: CatheterRoute
     timing: Mapping[str, float]
     voxels: "VoxelCast | None" = None
 
@@ -69,6 +74,11 @@ class Cast(Filled):
     def coverage(self) -> RootCoverage:
         """Arcs of the foraminal cells (or cubes) about the target root."""
         return self.cells.coverage
+
+    @cached_property
+    def catheter(self) -> FloatArray:
+        """Points (m, 3) mm of the catheter as it is drawn, from its tip to the groin."""
+        return catheter_course(self.anatomy.network, self.route, load_xray().bend_radius_mm)
 
     @property
     def log(self) -> Mapping[str, FloatArray]:

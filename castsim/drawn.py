@@ -91,6 +91,10 @@ class DrawnCast(Protocol):
         """Resting flow."""
 
     @property
+    def catheter(self) -> FloatArray:
+        """Points (m, 3) mm of the catheter as it is drawn, from its tip to the groin."""
+
+    @property
     def injected(self) -> float:
         """Agent out of the tip, mm3."""
 

@@ -31,11 +31,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from castsim.holding import CubesHold
-from castsim.simulate import catheter_route
 from castsim.units import uL_from_mL
 from castsim.venography import inject_contrast
 from castsim.xray import XRay, agent_attenuation, load_xray
-from geometry.catheter_course import catheter_course
 from geometry.kernels.solids import BODY, LAMINA, PEDICLE, PROCESS
 from geometry.levels import VERTEBRAE, Side
 from geometry.lumen import capsules_of, minor_axes
@@ -191,8 +189,7 @@ def _catheter(cast: "DrawnCast", content: float) -> tuple[Tube, ...]:
     xray, model = load_xray(), cast.scenario.catheter_model()
     outer, inner = model.outer_diameter / 2.0, model.lumen_diameter / 2.0
     inner = min(inner, outer - xray.marker_wall_mm)
-    route = catheter_route(cast.anatomy, cast.scenario)
-    points = catheter_course(cast.anatomy.network, route, xray.bend_radius_mm)
+    points = cast.catheter
     arc = np.concatenate([[0.0], np.cumsum(np.linalg.norm(np.diff(points, axis=0), axis=1))])
     band = np.linspace(0.0, min(xray.marker_length_mm, arc[-1]), MARKER_POINTS)
     marker = np.stack([np.interp(band, arc, column) for column in points.T], axis=1)

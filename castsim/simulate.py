@@ -85,15 +85,16 @@ def run(
         mesh = replace(mesh, flow=with_balloon(mesh, planned))
     with clock.stage("flow"):
         rest = resting_flow(mesh.flow, planned.physiology())
-    tip_level = Level(anatomy.network.branch_level[route.path[0][0]])
     if planned.mesh.kind == "voxel":
-        return _run_on_voxels(planned, anatomy, mesh, rest, tip_level, clock)
+        return _run_on_voxels(planned, anatomy, mesh, rest, route, clock)
     with clock.stage("flow"):
         tip = np.arange(mesh.flow.n_cells) == mesh.tip_cell
-        part = window(rest.mesh, rest, levels_near(planned, tip_level), keep_cells=tip)
+        part = window(
+            rest.mesh, rest, levels_near(planned, _tip_level(anatomy, route)), keep_cells=tip
+        )
     with clock.stage("injection"):
         injection = _inject(planned, anatomy, mesh, rest, part, clock)
-    return _cast(planned, anatomy, mesh, rest, part, injection, clock.seconds)
+    return _cast(planned, anatomy, mesh, rest, route, part, injection, clock.seconds)
 
 
 def _run_on_voxels(
@@ -101,7 +102,7 @@ def _run_on_voxels(
     anatomy: Anatomy,
     lines: CentrelineMesh,
     rest: VenousFlow,
-    tip_level: Level,
+    route: CatheterRoute,
     clock: "_Clock",
 ) -> Cast:
     """Cut the wide veins near target and tip into cubes, and inject there."""
@@ -110,6 +111,7 @@ def _run_on_voxels(
             f'{scenario.name}: injection.mode = "{scenario.injection.mode}": runs on the '
             'centreline mesh only; leave mesh.kind out, or take the mode "dynamic"'
         )
+    tip_level = _tip_level(anatomy, route)
     levels = levels_near(scenario, tip_level, reach=scenario.mesh.voxel_levels)
     lines = replace(lines, flow=rest.mesh)
     with clock.stage("mesh"):
@@ -125,7 +127,7 @@ def _run_on_voxels(
     target = scenario.target
     cover = voxel_coverage(anatomy, mesh, target.root, target.side_code)
     voxels = voxel_cast(mesh, lines.flow.cell_volume, part.cells, injection, cover)
-    return _cast_of_voxels(scenario, anatomy, lines, rest, voxels, clock.seconds)
+    return _cast_of_voxels(scenario, anatomy, lines, rest, route, voxels, clock.seconds)
 
 
 @lru_cache(maxsize=KEPT_PATIENTS)
@@ -234,6 +236,11 @@ def levels_near(scenario: Scenario, *tips: Level, reach: int | None = None) -> t
     return tuple(Level(code) for code in range(first, last + 1))
 
 
+def _tip_level(anatomy: Anatomy, route: CatheterRoute) -> Level:
+    """Level of the vein in which the tip lies."""
+    return Level(anatomy.network.branch_level[route.path[0][0]])
+
+
 def _inject(
     scenario: Scenario,
     anatomy: Anatomy,
@@ -325,6 +332,7 @@ def _cast(
     anatomy: Anatomy,
     mesh: CentrelineMesh,
     rest: VenousFlow,
+    route: CatheterRoute,
     part: Window,
     injection: Injection,
     timing: dict[str, float],
@@ -340,6 +348,7 @@ def _cast(
         anatomy=anatomy,
         mesh=mesh,
         rest=rest,
+        route=route,
         timing=timing,
     )
 
@@ -349,6 +358,7 @@ def _cast_of_voxels(
     anatomy: Anatomy,
     lines: CentrelineMesh,
     rest: VenousFlow,
+    route: CatheterRoute,
     voxels: VoxelCast,
     timing: dict[str, float],
 ) -> Cast:
@@ -364,6 +374,7 @@ def _cast_of_voxels(
         anatomy=anatomy,
         mesh=replace(lines, flow=flow),
         rest=rest,
+        route=route,
         first_volume=voxels.least(voxels.first_volume),
         full_volume=voxels.most(voxels.full_volume),
         first_time=voxels.least(voxels.first_time),

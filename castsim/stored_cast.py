@@ -26,7 +26,10 @@ from castsim.units import uL_from_mL
 from castsim.venous_flow import VenousFlow, resting_flow
 from castsim.voxel_cast import BALL_RADIUS
 from castsim.vtp import LOG
+from castsim.xray import load_xray
 from geometry.anatomy import Anatomy
+from geometry.catheter_course import catheter_course
+from geometry.catheter_route import CatheterRoute
 from geometry.centerline_mesh import CentrelineMesh, centreline_mesh
 from geometry.coverage import root_coverage
 from geometry.flowmesh import FlowMesh
@@ -55,6 +58,7 @@ class StoredCast:
     Attributes
     ----------
     scenario, anatomy, mesh : the patient, and the centreline mesh with the catheter
+    route : of the catheter
     injected : mm3, agent out of the tip
     lines : history of the cells of the mesh (n,)
     is_cubes : (n,) cells that are cubes
@@ -67,6 +71,7 @@ class StoredCast:
     scenario: Scenario
     anatomy: Anatomy
     mesh: CentrelineMesh
+    route: CatheterRoute
     injected: float
     lines: History
     is_cubes: NDArray[np.bool_]
@@ -90,6 +95,11 @@ class StoredCast:
         """Resting flow."""
         flow = with_balloon(self.mesh, self.scenario)
         return resting_flow(flow, self.scenario.physiology())
+
+    @cached_property
+    def catheter(self) -> FloatArray:
+        """Points (m, 3) mm of the catheter as it is drawn, from its tip to the groin."""
+        return catheter_course(self.anatomy.network, self.route, load_xray().bend_radius_mm)
 
     def holding_at(self, volume: float) -> Holding:
         """What it held when `volume` (mm3) had left the tip."""
@@ -163,6 +173,7 @@ def read_stored(
         scenario=scenario,
         anatomy=anatomy,
         mesh=mesh,
+        route=route,
         injected=injected,
         lines=_history(lines, injected),
         is_cubes=is_cubes,

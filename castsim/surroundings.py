@@ -247,12 +247,8 @@ def _roots(cast: DrawnCast, window: Window) -> tuple[Surface, Surface]:
 
 def _catheter(cast: DrawnCast, window: Window, theme: Theme) -> Iterator[Part]:
     """Yield the catheter as far as it lies in the window, and a mark at its tip."""
-    route = cast.mesh.route_cells
-    if len(route) < 2:
-        return
-    points = cast.mesh.flow.cell_centroid[route]
-    radius = cast.scenario.catheter_model().outer_diameter / 2.0
-    vein = max(cast.mesh.flow.cell_radius[route[0]], radius)
+    points, radius = cast.catheter, cast.scenario.catheter_model().outer_diameter / 2.0
+    vein = max(cast.mesh.flow.cell_radius[cast.mesh.tip_cell], radius)
     # beyond the first stretch it comes back only in great veins, which are not drawn
     near = clipped([(points, np.full(len(points), radius))], window)[:1]
     yield Part("catheter", theme.catheter, 1.0, tubes(near))

@@ -140,6 +140,7 @@ def make_cast(title: str = "Right T9, tip in the foramen") -> SimpleNamespace:
         ),
         anatomy=anatomy,
         mesh=mesh,
+        catheter=mesh.flow.cell_centroid[mesh.route_cells],
         first_volume=first,
         full_volume=first + 1.0,
         first_time=first * 6.0,

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy.spatial import cKDTree
 
 import castsim.stored_cast
 from castsim import cast_plots as plots
@@ -20,7 +21,8 @@ from castsim.scenario_file import load_scenario
 from castsim.simulate import run
 from castsim.still import filled_cubes
 from castsim.stored_cast import read_stored
-from castsim.surroundings import reading_at, window_about
+from castsim.surroundings import reading_at, solids, window_about
+from castsim.themes import THEMES
 from castsim.vtp import LOG
 from castsim.xray import load_xray
 
@@ -117,6 +119,17 @@ def test_curves_of_the_report_are_those_of_the_cast(cast: Cast, folder: Path) ->
         np.testing.assert_allclose(stored.log[column], cast.log[column], rtol=1e-12)
     assert plots.pauses(stored) == pytest.approx(plots.pauses(cast))
     np.testing.assert_array_equal(plots.breakthroughs(stored), plots.breakthroughs(cast))
+
+
+def test_pictures_and_fluoroscopy_have_one_catheter(cast: Cast, folder: Path) -> None:
+    stored = read_stored(folder, read_report(folder))
+    np.testing.assert_array_equal(stored.catheter, cast.catheter)
+    np.testing.assert_array_equal(cast_scene(cast).tubes[0].points, cast.catheter)
+    parts = {part.name: part for part in solids(cast, window_about(cast), THEMES["light"])}
+    away, _ = cKDTree(cast.catheter).query(parts["catheter"].surface.points)
+    outer = cast.scenario.catheter_model().outer_diameter / 2.0
+    assert away.max() == pytest.approx(outer)
+    np.testing.assert_allclose(parts["tip"].surface.points.mean(axis=0), cast.catheter[0], atol=0.1)
 
 
 def test_the_cast_is_drawn_in_the_same_place(cast: Cast, folder: Path) -> None:
