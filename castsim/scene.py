@@ -106,6 +106,7 @@ class Scene:
     side : of the target root, from which an oblique view looks
     title, facts : heading, and one line of measured results
     frame : (k, 3) mm, points that every view of the whole has to show
+    foramen : (j, 3) mm, points that a view along the spine has to show
     reading : numbers beside the picture; None: the facts say enough
     """
 
@@ -121,6 +122,7 @@ class Scene:
     title: str
     facts: str
     frame: FloatArray
+    foramen: FloatArray
     reading: Reading | None = None
 
     @property

@@ -25,6 +25,8 @@ CAPPED_MM = 0.6
 SAC_SIDES = 40
 TOLERANCE_MM = 0.08
 """Straightening that a picture does not show."""
+CATHETER_COARSENESS = 0.25
+"""A catheter bends smoothly, and is seen so from near."""
 TIP_SWELL = 1.15
 """The mark at the tip stands out of vein and cast."""
 LEAST_VOLUME = 1e-9
@@ -42,6 +44,8 @@ BEYOND = 0.2
 """The same beyond the ends of the cast."""
 MOST_MM = 65.0
 """Above and below the target; what lies farther off is left out, so that the rest can be seen."""
+LAMINA_MM, BEYOND_ROOT_MM = 6.0, 6.0
+"""Behind the canal, and beyond the root's end in its foramen, that a view along the spine shows."""
 CONTEXT_MM = 26.0
 """Half width about the midline that every view shows."""
 
@@ -123,6 +127,7 @@ def scene_of(
         title=title,
         facts=facts,
         frame=_frame(cast, window, entry, end),
+        foramen=_foramen(cast, entry, end),
     )
 
 
@@ -219,6 +224,16 @@ def _frame(cast: DrawnCast, window: Window, entry: FloatArray, end: FloatArray) 
     return np.vstack([held[window.inside(held)], entry, end, corner])
 
 
+def _foramen(cast: DrawnCast, entry: FloatArray, end: FloatArray) -> FloatArray:
+    """What a view along the spine has to show: canal, half of the body, root and a little more."""
+    body = cast.anatomy.skeleton.vertebra(vertebra_above(cast.scenario.target.root))
+    back = body.canal_centre_y - body.canal_depth / 2.0 - LAMINA_MM
+    half = body.canal_width / 2.0
+    corners = [body.world([x, y, 0.0]) for x in (-half, half) for y in (0.0, back)]
+    beyond = end + BEYOND_ROOT_MM * (end - entry) / np.linalg.norm(end - entry)
+    return np.vstack([corners, entry, beyond])
+
+
 def _name(vertebra: Vertebra, side: Side) -> Label:
     """Name of a vertebra, on the front of its body away from the target and the azygos."""
     place = [-0.32 * side * vertebra.body_width, 0.45 * vertebra.body_depth, 0.0]
@@ -251,5 +266,5 @@ def _catheter(cast: DrawnCast, window: Window, theme: Theme) -> Iterator[Part]:
     vein = max(cast.mesh.flow.cell_radius[cast.mesh.tip_cell], radius)
     # beyond the first stretch it comes back only in great veins, which are not drawn
     near = clipped([(points, np.full(len(points), radius))], window)[:1]
-    yield Part("catheter", theme.catheter, 1.0, tubes(near))
+    yield Part("catheter", theme.catheter, 1.0, tubes(near, CATHETER_COARSENESS))
     yield Part("tip", theme.tip, 1.0, sphere(points[0], TIP_SWELL * vein, WIDE_SIDES))

@@ -67,7 +67,9 @@ def direction(turn_deg: float, rise_deg: float = 0.0) -> FloatArray:
 
 
 def named_view(scene: Scene, name: str, aspect: float) -> View:
-    """One of `NAMES`, as near as it may be while it shows the whole cast.
+    """One of `NAMES`, as near as it may be while it shows all that it must.
+
+    That is the whole cast, and along the spine the foramen and the canal.
 
     Parameters
     ----------
@@ -78,7 +80,7 @@ def named_view(scene: Scene, name: str, aspect: float) -> View:
     if name == "axial":
         words = f"axial, from below, {BELOW_MM + ABOVE_MM:g} mm about the root"
         slab = View(words, scene.target, -UPWARDS, 1.0, BELOW_MM, ABOVE_MM, FORWARDS, ROOT_OPACITY)
-        return _framed(slab, scene.frame, aspect)
+        return _framed(slab, scene.foramen, aspect)
     side = scene.side.name.lower()
     turn, rise, words = {
         "ap": (0.0, 0.0, "AP, from the front"),

@@ -66,6 +66,7 @@ def hand_made_scene() -> Scene:
         title="A scene made by hand",
         facts="0.60 mL injected",
         frame=np.array([[-16.0, -5.0, -18.0], [16.0, 5.0, 18.0]]),
+        foramen=np.array([[-8.0, -12.0, 0.0], [18.0, 9.0, -12.0]]),
         reading=Reading(
             "root T9 right", 0.6, 1.0, 120.0, 350.0, np.radians([[-60.0, 60.0]]), np.array([1 / 3])
         ),
@@ -227,7 +228,8 @@ def test_every_view_shows_all_that_it_must(name):
     scene = hand_made_scene()
     for aspect in (0.5, 1.5):
         view = named_view(scene, name, aspect)
-        place = (scene.frame - view.focus) @ np.stack([view.right, view.up]).T
+        wanted = scene.foramen if name == "axial" else scene.frame
+        place = (wanted - view.focus) @ np.stack([view.right, view.up]).T
         reach = np.abs(place).max(axis=0) / view.half_height
         assert reach[1] <= 1.0
         assert reach[0] <= aspect
