@@ -157,7 +157,7 @@ class Injection:
 
     @property
     def balance_error(self) -> float:
-        """|injected - cast - embolised - out by terminals| over injected."""
+        """|injected - cast - left towards the lungs - out by terminals| over injected."""
         if self.injected == 0.0:
             return 0.0
         missing = self.injected - self.cast - self.embolised - self.terminal

@@ -45,7 +45,7 @@ def test_everything_that_was_injected_is_somewhere(everything, verdict):
     assert min(swept, gone) > 0.5
     told = state.agent_volume.sum() + swept + gone
     what = "injected, mm3"
-    source = "cast + embolised + out by terminals, cell by cell"
+    source = "cast + left towards the lungs + out by terminals, cell by cell"
     verdict(SUBJECT, what, everything.injected, told, source=source, rtol=1e-9)
     verdict(
         SUBJECT,

@@ -278,7 +278,7 @@ def test_whole_casts(name, verdict):
         )
         for change, one in found.items()
     )
-    header = ("mesh and step", "coverage, °", "embolised, mL", "shift of arrivals")
+    header = ("mesh and step", "coverage, °", "left towards the lungs, mL", "shift of arrivals")
     table = Table(
         f"`{name}`, {PLANNED_ML} mL, {len(PATIENTS)} patients: what cells and steps change, "
         "against the default (mean and its standard error; medians; shifts in parts of the volume)",
@@ -305,7 +305,8 @@ def test_whole_casts(name, verdict):
         "c6",
     ],
 )
-def test_embolised_volume(name, verdict):
+def test_volume_towards_the_lungs(name, verdict):
     means = [changes_of(name)[change].embolised.mean() for change in FINER]
-    what = f"{name}: embolised with finer cells or steps less that with the default, mL, mean"
+    more = "with finer cells or steps less that with the default, mL, mean"
+    what = f"{name}: left towards the lungs {more}"
     verdict(SUBJECT, what, means, [0.0] * 3, source=BY_DEFAULT, atol=EMBOLISED_ML)

@@ -35,7 +35,7 @@ def test_sweep_criterion(fluid, tube, push, ratio, swept, verdict):
     if swept:
         assert (run.state.full == 1).sum() == 5
         found = [run.embolised, run.state.swept[5], run.state.first_swept[5]]
-        what = "301 times the agent's flow: embolised, by its cell, and since, mm3"
+        what = "301 times the agent's flow: left towards the lungs, by its cell, and since, mm3"
         source = "sweeping ratio 300"
         verdict(SUBJECT, what, found, 5 * cell, source=source, rtol=1e-9)
         assert run.log["embolised"][-1] == pytest.approx(5 * cell)
@@ -44,7 +44,7 @@ def test_sweep_criterion(fluid, tube, push, ratio, swept, verdict):
         verdict(SUBJECT, what, passed, 1.25 * cell, source="share 0.25 of the cell", rtol=1e-9)
     else:
         assert (run.state.full == 1).sum() == 10
-        what = "299 times the agent's flow: embolised, mm3"
+        what = "299 times the agent's flow: left towards the lungs, mm3"
         verdict(SUBJECT, what, run.embolised, 0.0, source="sweeping ratio 300", atol=0.0)
     assert run.balance_error <= 1e-9
 
