@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 from castsim import cast_plots as plots
 from castsim.agents import agent_prior, agent_source
-from castsim.ensembles import page_parts as parts
 from castsim.ensembles.plan_report import NOT_MODELLED, meaning
 from castsim.ensembles.priors import Prior, bundled_priors
 from castsim.ensembles.summary import VALIDATION
 from castsim.ensembles.targets import Targets
-from castsim.ensembles.wording import number
+from castsim.pages import parts
+from castsim.pages.parts import number
 from castsim.scenario import MODEL_FIELDS
 
 if TYPE_CHECKING:

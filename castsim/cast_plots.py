@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from castsim.drawn import log_at
-from castsim.ensembles.figures import (
+from castsim.pages.figures import (
     BLUE,
     DASHES,
     GREEN,

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from functools import partial
 from html import escape
 
-from castsim.ensembles import page_parts as parts
+from castsim.ensembles import page_sections as sections
 from castsim.ensembles.compare_plots import (
     MEANS,
     PANELS,
@@ -15,9 +15,10 @@ from castsim.ensembles.compare_plots import (
     look,
 )
 from castsim.ensembles.compare_report import change_text, value_text
-from castsim.ensembles.page_parts import Report
+from castsim.ensembles.page_sections import Report
 from castsim.ensembles.plan_plots import scale_text
 from castsim.ensembles.wording import EVENT_NAMES, millilitres
+from castsim.pages import parts
 
 CHART_IN = (4.4, 3.0)
 
@@ -39,7 +40,7 @@ def _body(report: Report) -> Iterator[str]:
     yield parts.paragraphs(report["first"], "warn")
     for arm in arms:
         if arm["draws"]["told_first"]:
-            yield parts.failed(arm["draws"], escape(arm["name"]))
+            yield sections.failed(arm["draws"], escape(arm["name"]))
     yield parts.paragraphs(report["summary"], "first")
     yield _arms_table(arms)
     yield parts.paragraphs(report["limits"], "soft")
@@ -71,10 +72,10 @@ def _body(report: Report) -> Iterator[str]:
     for pairing in report["pairings"]:
         yield from _pairing(pairing)
     for arm in arms:
-        yield parts.unreachable(arm["draws"], escape(arm["name"]))
+        yield sections.unreachable(arm["draws"], escape(arm["name"]))
         if not arm["draws"]["told_first"]:
-            yield parts.failed(arm["draws"], escape(arm["name"]))
-    yield from parts.assumptions(arms[0])
+            yield sections.failed(arm["draws"], escape(arm["name"]))
+    yield from sections.assumptions(arms[0])
     for arm in arms[1:]:
         yield from _other_assumptions(arm, arms[0])
 
@@ -90,7 +91,7 @@ def _arms_table(arms: list[Report]) -> str:
             (
                 escape(arm["name"]),
                 volume + window,
-                *(parts.share_cell(place["chances"][event]) for event in PANELS),
+                *(sections.share_cell(place["chances"][event]) for event in PANELS),
             )
         )
     head = ("Arm", "volume [window]", *(EVENT_NAMES[event] for event in PANELS))
@@ -157,4 +158,4 @@ def _other_assumptions(arm: Report, first: Report) -> Iterator[str]:
     other = [one for one in arm["assumptions"] if one != before[one["field"]]]
     if other:
         yield f"<h3>Drawn otherwise in {escape(arm['name'])}</h3>"
-        yield parts.assumptions_table(other)
+        yield sections.assumptions_table(other)

@@ -2,7 +2,6 @@
 
 from typing import TYPE_CHECKING, Any
 
-from castsim.ensembles.figures import ARMS, DASHES, INK, disclaim
 from castsim.ensembles.plan_plots import (
     SHARE_LABEL,
     TITLES,
@@ -11,6 +10,7 @@ from castsim.ensembles.plan_plots import (
 )
 from castsim.ensembles.volume_axis import focus_of, set_volume_axis
 from castsim.ensembles.wording import EVENT_NAMES
+from castsim.pages.figures import ARMS, DASHES, INK, disclaim
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -95,15 +95,15 @@ def _page(report: Mapping[str, Any]) -> bytes:
 
 
 def _png(report: Mapping[str, Any]) -> bytes:
-    from castsim.ensembles.figures import png
     from castsim.ensembles.plan_plots import dose_response
+    from castsim.pages.figures import png
 
     return png(partial(dose_response, report=report), *DOSE_RESPONSE_IN)
 
 
 def _svg(report: Mapping[str, Any]) -> bytes:
-    from castsim.ensembles.figures import svg
     from castsim.ensembles.plan_plots import dose_response
+    from castsim.pages.figures import svg
 
     return svg(partial(dose_response, report=report), *DOSE_RESPONSE_IN)
 
@@ -116,14 +116,14 @@ def _compare_page(report: Mapping[str, Any]) -> bytes:
 
 def _compare_png(report: Mapping[str, Any]) -> bytes:
     from castsim.ensembles.compare_plots import side_by_side
-    from castsim.ensembles.figures import png
+    from castsim.pages.figures import png
 
     return png(partial(side_by_side, report=report), *COMPARISON_IN)
 
 
 def _compare_svg(report: Mapping[str, Any]) -> bytes:
     from castsim.ensembles.compare_plots import side_by_side
-    from castsim.ensembles.figures import svg
+    from castsim.pages.figures import svg
 
     return svg(partial(side_by_side, report=report), *COMPARISON_IN)
 

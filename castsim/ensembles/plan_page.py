@@ -4,9 +4,9 @@ from collections.abc import Iterator
 from functools import partial
 from html import escape
 
-from castsim.ensembles import page_parts as parts
+from castsim.ensembles import page_sections as sections
 from castsim.ensembles.indices import HELD
-from castsim.ensembles.page_parts import Report
+from castsim.ensembles.page_sections import Report
 from castsim.ensembles.plan_plots import (
     FEARED,
     TITLES,
@@ -17,7 +17,9 @@ from castsim.ensembles.plan_plots import (
     focus,
     scale_text,
 )
-from castsim.ensembles.wording import EVENT_NAMES, millilitres, number, patients
+from castsim.ensembles.wording import EVENT_NAMES, millilitres, patients
+from castsim.pages import parts
+from castsim.pages.parts import number
 
 CHART_IN = (4.6, 3.1)
 SMALL_IN = (3.9, 2.6)
@@ -40,17 +42,17 @@ def _body(report: Report) -> Iterator[str]:
     )
     yield parts.paragraphs(summary["first"], "warn")
     if draws["told_first"]:
-        yield parts.failed(draws)
+        yield sections.failed(draws)
     yield parts.paragraphs([summary["headline"], *summary["marks"]], "first")
     yield _chances_table(report)
     yield parts.paragraphs(summary["limits"], "soft")
     yield from _chances(report)
     yield from _dose_and_response(report)
     yield from _drivers(report)
-    yield parts.unreachable(draws)
+    yield sections.unreachable(draws)
     if not draws["told_first"]:
-        yield parts.failed(draws)
-    yield from parts.assumptions(report)
+        yield sections.failed(draws)
+    yield from sections.assumptions(report)
 
 
 def _chances(report: Report) -> Iterator[str]:
@@ -136,7 +138,7 @@ def _indices(one: Report) -> Iterator[str]:
 def _index(index: Report, one: Report | None) -> str:
     if one is None:
         return f"not supported; about {index['rows_needed']} rows may"
-    return parts.share_cell(one)
+    return sections.share_cell(one)
 
 
 def _explained(report: Report, name: str) -> str:
@@ -150,7 +152,7 @@ def _explained(report: Report, name: str) -> str:
 def _chances_table(report: Report) -> str:
     head = [f"{at['what']}<br>{at['volume_mL']:.2f} mL" for at in report["at"]]
     rows = (
-        (escape(name), *(parts.share_cell(at["chances"][event]) for at in report["at"]))
+        (escape(name), *(sections.share_cell(at["chances"][event]) for at in report["at"]))
         for event, name in EVENT_NAMES.items()
     )
     return parts.table(("By this volume", *head), rows, kind="chances")

@@ -4,7 +4,9 @@ from collections.abc import Mapping
 from textwrap import fill
 from typing import TYPE_CHECKING, Any
 
-from castsim.ensembles.figures import (
+from castsim.ensembles.volume_axis import focus_of, set_volume_axis
+from castsim.ensembles.wording import EVENT_NAMES, patients
+from castsim.pages.figures import (
     BLUE,
     DASHES,
     GREEN,
@@ -18,8 +20,6 @@ from castsim.ensembles.figures import (
     label_ends,
     shade,
 )
-from castsim.ensembles.volume_axis import focus_of, set_volume_axis
-from castsim.ensembles.wording import EVENT_NAMES, patients
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

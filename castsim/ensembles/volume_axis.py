@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from castsim.ensembles.figures import INK, SHADE
+from castsim.pages.figures import INK, SHADE
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -67,13 +67,3 @@ def millilitres(low: float, high: float) -> str:
     '0.14–0.30 mL'
     """
     return f"{low:.2f}–{high:.2f} mL"
-
-
-def number(value: float) -> str:
-    """Write a number with as many digits as it has, three at most.
-
-    >>> number(0.0), number(1.0), number(0.745), number(38000.0), number(0.00030001)
-    ('0', '1', '0.745', '38000', '0.0003')
-    """
-    text = f"{value:.3g}"
-    return f"{float(text):.0f}" if "e+" in text else text

@@ -29,7 +29,6 @@ from castsim.ensembles.comparing import (
     paired_means,
     paired_shares,
 )
-from castsim.ensembles.figures import figure_of
 from castsim.ensembles.plan_files import write_comparison
 from castsim.ensembles.plan_schema import schema_text
 from castsim.ensembles.planning import Plan, make_plan
@@ -38,6 +37,7 @@ from castsim.ensembles.store import Store
 from castsim.ensembles.study import load_arm, name_arms
 from castsim.ensembles.targets import Targets
 from castsim.errors import ResultError, ScenarioError
+from castsim.pages.figures import figure_of
 from castsim.schema import DISCLAIMER
 from tests.ensembles import made_up_store
 

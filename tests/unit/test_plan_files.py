@@ -17,8 +17,7 @@ from castsim.console import print_plan
 from castsim.ensembles import plan_plots
 from castsim.ensembles.curves import EVENTS
 from castsim.ensembles.drivers import OUTCOMES
-from castsim.ensembles.figures import DASHES, figure_of, spread
-from castsim.ensembles.page_parts import range_of
+from castsim.ensembles.page_sections import range_of
 from castsim.ensembles.plan_files import write_plan
 from castsim.ensembles.plan_page import plan_page
 from castsim.ensembles.plan_report import plan_report
@@ -30,6 +29,7 @@ from castsim.ensembles.summary import summarise
 from castsim.ensembles.targets import Targets
 from castsim.ensembles.wording import EVENT_NAMES
 from castsim.errors import ResultError, SolverError
+from castsim.pages.figures import DASHES, figure_of, spread
 from castsim.schema import DISCLAIMER
 from tests.ensembles import made_up_store
 

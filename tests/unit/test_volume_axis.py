@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from castsim.ensembles.figures import figure_of
 from castsim.ensembles.plan_plots import scale_text
 from castsim.ensembles.volume_axis import APART, NEAR, focus_of, set_volume_axis
+from castsim.pages.figures import figure_of
 
 LARGEST_ML = 2.0
 
