@@ -13,13 +13,30 @@ from geometry.flowmesh import FloatArray, IntArray
 TOLERANCE = 1e-10
 """Residual over the sources, at which a solve ends."""
 MOST_TURNS = 500
+PAIRINGS = 2
+"""Pairings from one level to the next."""
 
 
 class Pattern:
-    """Which cells are linked, whatever the conductances; see `kernels.link_cells`."""
+    """Which cells are linked, whatever the conductances; see `kernels.link_cells`.
+
+    Cells are swept in the order of their numbers, best that of :func:`sweeping_order`.
+
+    Attributes
+    ----------
+    place : (m, 2) where each face is a link of its owner and of its neighbour
+    face : (2m,) of which each link is an end
+    """
 
     def __init__(self, n: int, owner: IntArray, neighbour: IntArray) -> None:
         self.first, self.middle, self.beside, self.place = kernels.link_cells(n, owner, neighbour)
+        self.face = np.empty(len(self.beside), dtype=np.int32)
+        self.face[self.place[:, 0]] = self.face[self.place[:, 1]] = np.arange(len(owner))
+
+
+def sweeping_order(links: IntArray) -> IntArray:
+    """Cells by how many links they have (n,); see :mod:`castsim.kernels.multigrid`."""
+    return np.argsort(links, kind="stable")
 
 
 class Multigrid:
@@ -37,7 +54,6 @@ class Multigrid:
     Attributes
     ----------
     levels : arrays of the kernels
-    place : (m, 2) where each face is a link of its owner and of its neighbour, on the finest level
     """
 
     def __init__(
@@ -48,21 +64,24 @@ class Multigrid:
         conductance: FloatArray,
         ground: FloatArray,
     ) -> None:
-        self._begin(Pattern(n, owner, neighbour), conductance)
+        links = np.bincount(owner, minlength=n) + np.bincount(neighbour, minlength=n)
+        order = sweeping_order(links)
+        number = np.empty(n, dtype=np.int64)
+        number[order] = np.arange(n)
+        self._begin(Pattern(n, number[owner], number[neighbour]), conductance, order)
         self.set(conductance, ground)
 
     @classmethod
     def of(cls, pattern: "Pattern", bond: FloatArray) -> Self:
         """Only group the cells of a pattern, by bonds (m,); `set` must follow."""
         made = cls.__new__(cls)
-        made._begin(pattern, bond)
+        made._begin(pattern, bond, np.arange(len(pattern.middle)))
         return made
 
-    def _begin(self, pattern: "Pattern", bond: FloatArray) -> None:
-        """Group the cells, level by level."""
-        self.place = pattern.place
-        strength = _spread(pattern.place, bond)
-        levels = [_Level(pattern.first, pattern.middle, pattern.beside, strength)]
+    def _begin(self, pattern: "Pattern", bond: FloatArray, order: IntArray) -> None:
+        """Group the cells, level by level; the pattern's are those of the network in this order."""
+        self._face, self._order = pattern.face, order
+        levels = [_Level(pattern.first, pattern.middle, pattern.beside, bond[pattern.face])]
         while levels[-1].size > kernels.DIRECT:
             coarser, into, goes = _coarser(levels[-1])
             if coarser.size > kernels.LEAST_GAIN * levels[-1].size:
@@ -79,8 +98,8 @@ class Multigrid:
     def set(self, conductance: FloatArray, ground: FloatArray) -> None:
         """Change conductances (m,) and grounds (n,); who is grouped with whom stays."""
         levels = self.levels
-        levels.strength[: levels.entry[1]] = _spread(self.place, conductance)
-        levels.hold[: levels.cell[1]] = ground
+        levels.strength[: levels.entry[1]] = conductance[self._face]
+        levels.hold[: levels.cell[1]] = ground[self._order]
         kernels.refresh(levels)
 
     def solve(
@@ -93,10 +112,12 @@ class Multigrid:
         SolverError
             When the residual stays above `tolerance` times the sources.
         """
-        pressure = np.zeros(len(source)) if start is None else start.astype(np.float64)
-        turns, left = kernels.solve(self.levels, source, pressure, tolerance, MOST_TURNS)
+        found = np.zeros(len(source)) if start is None else start[self._order].astype(np.float64)
+        turns, left = kernels.solve(self.levels, source[self._order], found, tolerance, MOST_TURNS)
         if not left <= tolerance:
             raise SolverError(f"multigrid: a residual of {left:.1e} is left after {turns} turns")
+        pressure = np.empty(len(source))
+        pressure[self._order] = found
         return pressure, turns
 
 
@@ -105,13 +126,13 @@ class _Level:
 
     def __init__(
         self,
-        first: IntArray,
-        middle: IntArray,
-        beside: kernels.IndexArray,
+        first: kernels.NumberArray,
+        middle: kernels.NumberArray,
+        beside: kernels.NumberArray,
         strength: FloatArray,
     ) -> None:
         self.first, self.middle, self.beside, self.strength = first, middle, beside, strength
-        self.into = np.zeros(self.size, dtype=np.int32)
+        self.into = np.zeros(self.size, dtype=np.uint32)
         self.goes = np.full(len(beside), -1, dtype=np.int32)
 
     @property
@@ -119,20 +140,15 @@ class _Level:
         return len(self.first) - 1
 
 
-def _coarser(fine: _Level) -> tuple[_Level, kernels.IndexArray, kernels.IndexArray]:
+def _coarser(fine: _Level) -> tuple[_Level, kernels.NumberArray, kernels.IndexArray]:
     """Next level, and where cells (n,) and links of this one go."""
-    level = fine
-    into, goes = np.arange(fine.size, dtype=np.int32), np.arange(len(fine.beside), dtype=np.int32)
-    for _ in range(kernels.PAIRINGS):
-        pairs, count = kernels.pair(level.first, level.beside, level.strength)
-        first, middle, beside, strength, moved = kernels.contract(
-            level.first, level.beside, level.strength, pairs, count
-        )
-        level = _Level(first, middle, beside, strength)
+    links = fine.first, fine.beside, fine.strength
+    into, groups = np.arange(fine.size, dtype=np.uint32), fine.size
+    for _ in range(PAIRINGS):
+        pairs, groups = kernels.pair(*links, into, groups)
         into = pairs[into]
-        # links within a group go nowhere, and nor does what went nowhere before
-        goes = np.append(moved, np.int32(-1))[goes]
-    return level, into, goes
+    into, first, middle, beside, strength, goes = kernels.contract(*links, into, groups)
+    return _Level(first, middle, beside, strength), into, goes
 
 
 def _stored(levels: list[_Level]) -> kernels.Levels:
@@ -174,10 +190,3 @@ def _stored(levels: list[_Level]) -> kernels.Levels:
         turn=np.zeros(len(levels), dtype=np.int64),
         stored=np.zeros((2, len(levels))),
     )
-
-
-def _spread(place: IntArray, conductance: FloatArray) -> FloatArray:
-    """Strength of each link from that of its face."""
-    strength = np.empty(2 * len(conductance))
-    strength[place[:, 0]] = strength[place[:, 1]] = conductance
-    return strength

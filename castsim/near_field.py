@@ -11,7 +11,7 @@ from castsim.errors import SolverError
 from castsim.kernels.arrays import Graph, State
 from castsim.kernels.multigrid import Levels
 from castsim.kernels.near import AWAKE, EDGE, FAILED, STALE, TURNS, Near
-from castsim.multigrid import Multigrid, Pattern
+from castsim.multigrid import Multigrid, Pattern, sweeping_order
 from castsim.reduction import Reduction
 from geometry.flowmesh import BoolArray, FloatArray, IntArray
 
@@ -187,6 +187,7 @@ class NearField:
         cells = np.flatnonzero(awake)
         inner = np.flatnonzero(awake[graph.owner[:m]] | awake[graph.neighbour[:m]])
         both = np.concatenate([graph.owner[inner], graph.neighbour[inner]])
+        cells = cells[sweeping_order(np.bincount(both, minlength=len(awake))[cells])]
         beside = np.unique(both[~awake[both]])
         ports = np.unique(sections.of[beside])
         number_of_section = np.full(sections.count, -1)
@@ -227,7 +228,7 @@ class NearField:
             pressure=self._pressure[self._cell],
             unit=self._unit[self._cell],
             left=np.zeros((2, size)),
-            scratch=np.zeros((4, size)),
+            scratch=np.zeros((3, size)),
             hub=np.array([self._hub]),
             goal=np.array([EXACTNESS * self._rate, UNIT_EXACTNESS]) / np.sqrt(self._common),
             turned=np.array([0.0, 0.0, min(TURNED_STEPS * self._eta, MOST_TURNED)]),

@@ -74,7 +74,7 @@ class Near(NamedTuple):
     pressure: FloatArray  # (numbers,) Pa at the hub pressure `hub`
     unit: FloatArray  # (numbers,) for one Pa at the hub
     left: FloatArray  # (2, numbers) what is left over of both
-    scratch: FloatArray  # (4, numbers)
+    scratch: FloatArray  # (3, numbers)
     hub: FloatArray  # (1,) Pa
     goal: FloatArray  # (2,) (mm3 s^-1 Pa)^(1/2) root of the energy that an error of the pressures
     # may have; and the same of the answer to one Pa at the hub, for a catheter of 1 mm3 s^-1 Pa^-1

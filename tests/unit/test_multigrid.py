@@ -112,20 +112,28 @@ def test_groups_are_joined_and_links_add_up() -> None:
     strength[place[:, 0]] = strength[place[:, 1]] = conductance
     assert (beside[place[:, 0]] == neighbour).all()
     assert (beside[place[:, 1]] == owner).all()
-    into, groups = pair(first, beside, strength)
+    each = np.arange(n, dtype=np.uint32)
+    into, groups = pair(first, beside, strength, each, n)
+    into, new_first, middle, new_beside, new_strength, goes = contract(
+        first, beside, strength, into, groups
+    )
     matrix = np.zeros((groups, groups))
     np.add.at(matrix, (into[owner], into[neighbour]), conductance)
     matrix += matrix.T
     np.fill_diagonal(matrix, 0.0)
-    new_first, middle, new_beside, new_strength, _ = contract(first, beside, strength, into, groups)
     found = np.zeros_like(matrix)
     for group in range(groups):
         row = slice(new_first[group], new_first[group + 1])
-        assert (np.diff(new_beside[row]) > 0).all()
+        assert len(np.unique(new_beside[row])) == len(new_beside[row])
         assert (new_beside[new_first[group] : middle[group]] < group).all()
         assert (new_beside[middle[group] : new_first[group + 1]] > group).all()
         found[group, new_beside[row]] = new_strength[row]
     assert np.allclose(found, matrix, rtol=1e-14)
+    assert (np.diff(np.diff(new_first.astype(int))) >= 0).all()
+    near = np.repeat(np.arange(n), np.diff(first))
+    within = into[near] == into[beside]
+    assert (goes[within] == -1).all()
+    assert (new_beside[goes[~within]] == into[beside][~within]).all()
     assert groups <= 0.6 * n
 
 
