@@ -209,7 +209,7 @@ class NearField:
         place = self._pattern.place
         slot = np.zeros((len(faces), 2), dtype=np.int64)
         slot[: len(inner)] = place[: len(inner)]
-        counts = [len(cells) + len(beside), len(faces), len(cells), 0, 0, 0, 0, 0, 0]
+        counts = [len(cells) + len(beside), len(faces), len(cells), 0, 0, 0, 0, 0, 0, 0]
         self.region = Near(
             faces=faces.astype(np.int32),
             owner=owner.astype(np.int32),
@@ -232,6 +232,7 @@ class NearField:
             hub=np.array([self._hub]),
             goal=np.array([EXACTNESS * self._rate, UNIT_EXACTNESS]) / np.sqrt(self._common),
             turned=np.array([0.0, 0.0, min(TURNED_STEPS * self._eta, MOST_TURNED)]),
+            front=np.zeros(len(faces), dtype=np.int32),
             size=np.array(counts),
         )
 

@@ -298,6 +298,41 @@ def factorise(levels: Levels) -> None:
 
 
 @kernel
+def change_link(levels: Levels, i: int, j: int, one: int, two: int, strength: float) -> None:
+    """Give the link between cells i and j of the finest level another strength, on all levels.
+
+    `one` and `two` are where it is stored for either end. The coarsest factor is left as it is.
+    """
+    cell, entry, first, goes, into = (
+        levels.cell,
+        levels.entry,
+        levels.first,
+        levels.goes,
+        levels.into,
+    )
+    strengths, hold, inverse = levels.strength, levels.hold, levels.inverse
+    change = strength - strengths[one]
+    for level in range(len(cell) - 1):
+        base, links = cell[level], entry[level]
+        if level == 0:
+            strengths[one] = strength
+            strengths[two] = strength
+        else:
+            strengths[links + one] += change
+            strengths[links + two] += change
+        for k in (i, j):
+            # summed anew: the digits of what is left would be lost in a difference
+            total = hold[base + k]
+            for e in range(first[base + level + k], first[base + level + k + 1]):
+                total += strengths[links + e]
+            inverse[base + k] = 1.0 / total if total > 0.0 else 0.0
+        i, j = into[base + i], into[base + j]
+        one, two = goes[links + one], goes[links + two]
+        if one < 0:
+            return
+
+
+@kernel
 def dot(a: FloatArray, b: FloatArray) -> float:
     """Scalar product."""
     total = np.zeros(LANES)

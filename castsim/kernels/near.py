@@ -17,26 +17,38 @@ import numpy as np
 
 from castsim.kernels.arrays import Agent, FlagArray, FloatArray, Graph, IntArray, Source, State
 from castsim.kernels.filling import NO_FLOW, gives_way, receive
-from castsim.kernels.multigrid import IndexArray, Levels, improve, refresh
-from castsim.kernels.pressure import HELD, TOUCHED, Work
+from castsim.kernels.multigrid import (
+    IndexArray,
+    Levels,
+    advance,
+    change_link,
+    cycle,
+    factorise,
+    improve,
+    refresh,
+)
+from castsim.kernels.pressure import FILLED, HELD, TOUCHED, Work
 from castsim.kernels.seam import (
     enclose,
+    foresee,
     hand_over,
     linear_solve,
     noise,
     place_of,
     prepare,
-    sharpen,
     surrounded,
     variant,
     wider,
 )
 from geometry.kernels.compiling import kernel
 
-CELLS, FACES, AWAKE, EDGE, STALE, TURNS, FAILED, ASKED, ROUGH = range(9)
+CELLS, FACES, AWAKE, EDGE, STALE, TURNS, FAILED, ASKED, KNOWN, FRONTS = range(10)
 """Places of `Near.size`: listed cells, faces, awake cells; 1 when agent has come near the edge; 1
 when cells have filled since they were grouped; turns of multigrid so far; 1 when one did not
-converge; 1 when the answer to the hub is known in this solve; 1 while pressures may be rough."""
+converge; 1 when the answer to the hub is known in this solve; NOTHING, LOADED or SOLVED; how many
+fronts and valves are listed."""
+NOTHING, LOADED, SOLVED = range(3)
+"""What is known of the next linear solve: its equations, or its pressures too."""
 TURNED, DAMMED, MOST = range(3)
 """Places of `Near.turned`."""
 SHUT_LEAK = 1e-9
@@ -44,8 +56,14 @@ SHUT_LEAK = 1e-9
 HELD_PIVOT = 1e-9
 """Of the tip's own conductance: what joins it to a closed catheter."""
 MOST_TURNS = 300
-ROUGHNESS = 10.0
-"""By which pressures may be less exact while diodes still switch."""
+MOST_FORESEEN = 30
+"""Turns in which diodes may switch as pressures come near."""
+SLOPE_EXACTNESS = 1e-3
+"""Error of what the tip's pressure gains, by one Pa at the hub, at most."""
+MOST_PASSES = 100
+"""Times that agent is passed on, for each cell filled in a step: it may go round and round."""
+NEGLIGIBLE = 1e-12
+"""Of the inflow: less is not passed on further but shared out."""
 NOISE = 1e-8
 """Of the largest pressure: drives below it are the solver's error."""
 LARGEST_NOISE = 1e-6
@@ -80,7 +98,8 @@ class Near(NamedTuple):
     # may have; and the same of the answer to one Pa at the hub, for a catheter of 1 mm3 s^-1 Pa^-1
     turned: FloatArray  # (3,) share of the inflow turned aside since the last solve, mm3/s of blood
     # dammed up, and most of the first; and of the second over the vein's flow at rest
-    size: IntArray  # (9,) see CELLS ... ROUGH
+    front: IndexArray  # (f,) list of the diodes, by their place in `faces`
+    size: IntArray  # (10,) see CELLS ... FRONTS
 
 
 @variant(prepare, Near)
@@ -88,18 +107,9 @@ class Near(NamedTuple):
 def prepare_near(graph: Graph, plan: Levels, region: Near) -> None:
     """`seam.prepare`: all is listed."""
     region.size[ASKED] = 0
-    region.size[ROUGH] = 1
+    region.size[KNOWN] = NOTHING
     region.turned[TURNED] = 0.0
     region.turned[DAMMED] = 0.0
-
-
-@variant(sharpen, Near)
-@kernel
-def make_exact(region: Near) -> bool:
-    """`seam.sharpen`."""
-    rough = region.size[ROUGH] == 1
-    region.size[ROUGH] = 0
-    return not rough
 
 
 @variant(place_of, Near)
@@ -151,7 +161,9 @@ def load_faces(
     strength, hold, pressure, unit = levels.strength, levels.hold, region.pressure, region.unit
     left, other = region.left[0], region.left[1]
     far, terminal_pressure, leak = graph.neighbour, graph.terminal_pressure, graph.leak
+    front = region.front
     n = len(graph.volume)
+    fronts = 0
     left[:] = 0.0
     other[:] = 0.0
     hold[: len(pressure)] = 0.0
@@ -159,8 +171,12 @@ def load_faces(
     for k in range(region.size[FACES]):
         f = faces[k]
         g = conductance[f]
-        if g > 0.0 and role[f] != 0 and (role[f] == HELD or diode[f] == 0):
-            g = min(g * SHUT_LEAK, leak[f])
+        if g > 0.0 and role[f] != 0:
+            if role[f] != HELD:
+                front[fronts] = k
+                fronts += 1
+            if role[f] == HELD or diode[f] == 0:
+                g = min(g * SHUT_LEAK, leak[f])
         i = owner[k]
         j = neighbour[k]
         if j >= 0:
@@ -178,6 +194,7 @@ def load_faces(
             other[i] -= g * unit[i]
         if i == tip or j == tip:
             around_tip += g
+    region.size[FRONTS] = fronts
     return around_tip
 
 
@@ -210,9 +227,8 @@ def load_links(state: State, levels: Levels, region: Near) -> None:
         other[j] += flow
 
 
-@variant(linear_solve, Near)
 @kernel
-def iterate(
+def load(
     graph: Graph,
     state: State,
     work: Work,
@@ -221,13 +237,12 @@ def iterate(
     source: Source,
     tip: int,
     tip_open: bool,
-) -> tuple[float, float]:
-    """`seam.linear_solve` from the pressures of the last one.
+) -> float:
+    """Equations of the present diodes, and what the last pressures leave over of them.
 
-    What is solved is the pressure at the present hub pressure; that for one Pa more only says how
-    it will change.
+    Returns the conductance of the catheter.
     """
-    pressure, unit, base = region.pressure, region.unit, work.base
+    pressure, unit = region.pressure, region.unit
     for i in range(len(pressure)):
         pressure[i] += (source.hub_pressure - region.hub[0]) * unit[i]
     region.hub[0] = source.hub_pressure
@@ -244,12 +259,119 @@ def iterate(
         if plan.inverse[i] == 0.0:
             pressure[i] = 0.0
             unit[i] = 0.0
+    return admittance
+
+
+@kernel
+def switch(
+    graph: Graph, state: State, work: Work, plan: Levels, region: Near, tolerance: float
+) -> int:
+    """Switch the diodes that the present pressures find wrong; return how many."""
+    front, faces, owner, neighbour = region.front, region.faces, region.owner, region.neighbour
+    conductance, drive, direction = work.conductance, work.drive, work.direction
+    pressure, unit, left, slot = region.pressure, region.unit, region.left, region.slot
+    diode, leak = state.diode, graph.leak
+    switched = 0
+    for e in range(region.size[FRONTS]):
+        k = front[e]
+        f = faces[k]
+        i = owner[k]
+        j = neighbour[k]
+        if j < 0:
+            continue
+        push = pressure[i] - pressure[j] + drive[f]
+        if diode[f] == 1 and direction[f] * push < -tolerance:
+            diode[f] = 0
+            g = min(conductance[f] * SHUT_LEAK, leak[f])
+        elif diode[f] == 0 and direction[f] * push > tolerance:
+            diode[f] = 1
+            g = conductance[f]
+        else:
+            continue
+        switched += 1
+        more = g - plan.strength[slot[k, 0]]
+        left[0, i] -= more * push
+        left[0, j] += more * push
+        left[1, i] -= more * (unit[i] - unit[j])
+        left[1, j] += more * (unit[i] - unit[j])
+        change_link(plan, i, j, slot[k, 0], slot[k, 1], g)
+    return switched
+
+
+@variant(foresee, Near)
+@kernel
+def settle(
+    graph: Graph,
+    state: State,
+    work: Work,
+    plan: Levels,
+    region: Near,
+    source: Source,
+    tip: int,
+) -> None:
+    """`seam.foresee`: switch diodes after every turn, while pressures come near.
+
+    Were all solved for before diodes switch, most would switch in vain: agent that has advanced by
+    a cell has a little more pressure, until the first fronts give way.
+    """
+    pressure, left, scratch = region.pressure, region.left[0], region.scratch
+    load(graph, state, work, plan, region, source, tip, True)
+    region.size[KNOWN] = LOADED
+    largest = 0.0
+    for p in pressure:
+        largest = max(largest, abs(p))
+    tolerance = NOISE * largest
     goal = region.goal[0]
-    if region.size[ROUGH] == 1:
-        goal *= ROUGHNESS
-    turns, done = improve(plan, region.left[0], pressure, region.scratch, goal, MOST_TURNS)
+    strength = 1.0
+    for _ in range(MOST_FORESEEN):
+        cycle(plan, left, scratch[0])
+        strength = advance(plan, left, pressure, scratch, strength)
+        region.size[TURNS] += 1
+        switched = switch(graph, state, work, plan, region, tolerance)
+        if source.hub_pressure < pressure[tip]:
+            return  # the catheter may have to close
+        if switched > 0:
+            factorise(plan)
+            scratch[1] = 0.0
+            scratch[3] = 0.0
+        elif strength <= goal * goal:
+            region.size[KNOWN] = SOLVED
+            return
+
+
+@variant(linear_solve, Near)
+@kernel
+def iterate(
+    graph: Graph,
+    state: State,
+    work: Work,
+    plan: Levels,
+    region: Near,
+    source: Source,
+    tip: int,
+    tip_open: bool,
+) -> tuple[float, float]:
+    """`seam.linear_solve` from the pressures of the last one.
+
+    What is solved is the pressure at the present hub pressure; that for one Pa more only says how
+    it will change, unless the rate is given. The tip's share u of it is off by at most
+    sqrt(u / admittance) times the error's energy norm.
+    """
+    pressure, unit, base = region.pressure, region.unit, work.base
+    admittance = 1.0 / source.resistance
+    known = region.size[KNOWN] if tip_open else NOTHING
+    region.size[KNOWN] = NOTHING
+    if known == NOTHING:
+        admittance = load(graph, state, work, plan, region, source, tip, tip_open)
+    turns, done = 0, True
+    if known != SOLVED:
+        goal = region.goal[0]
+        turns, done = improve(plan, region.left[0], pressure, region.scratch, goal, MOST_TURNS)
     if region.size[ASKED] == 0 or not np.isnan(source.rate):
-        goal = region.goal[1] * admittance
+        if np.isnan(source.rate):
+            goal = SLOPE_EXACTNESS * np.sqrt(admittance)
+        else:
+            goal = region.goal[1] * admittance
         more, well = improve(plan, region.left[1], unit, region.scratch, goal, MOST_TURNS)
         turns += more
         done = done and well
@@ -295,7 +417,8 @@ def pass_on(
     """`seam.hand_over`; what flows into a cell that filled earlier in this step passes through it.
 
     A front of cubes advances unevenly, so that this happens all the time. The flow is that of a
-    potential: nothing comes back to where it was. What would go through a gate that holds is turned
+    potential but for weight: between cells that are partly filled, it may go round, and comes back
+    weaker by what left on the way. What would go through a gate that holds is turned
     aside, to the cell's other outflows or, where it has none, to all receivers; only when that adds
     up to a share of the inflow does it take a new solve, or when as large a share of the vein's
     blood is dammed up.
@@ -307,7 +430,9 @@ def pass_on(
     n = len(full)
     queue[0] = cell
     waiting = 1
+    most = min(n, MOST_PASSES * work.size[FILLED])
     place = 0
+    scattered = 0.0
     region.size[STALE] = 1
     while place < waiting:
         c = queue[place]
@@ -315,6 +440,9 @@ def pass_on(
         rate = rates[c]
         rates[c] = 0.0
         work.thread[graph.stream[c]] -= rate
+        if rate <= NEGLIGIBLE:
+            scattered += rate
+            continue
         if region.deep[graph.section[c]] == 0:
             region.size[EDGE] = 1
             return count, True
@@ -328,7 +456,11 @@ def pass_on(
             q = flow[f] if owner[f] == c else -flow[f]
             far = owner[f] + neighbour[f] - c
             g = gate[f]
-            if q > least and g >= 0 and broken[g] == 0 and (far >= n or full[far] == 0):
+            if far < n and full[far] == 1:
+                continue
+            # agent will go where blood went
+            state.diode[f] = q > least
+            if q > least and g >= 0 and broken[g] == 0:
                 gives_way(graph, agent, state, c, f, far)
         # only now: one face may break the gate of another
         out = 0.0
@@ -356,7 +488,7 @@ def pass_on(
         if lost > inflow:
             turned[DAMMED] += lost
             dam = turned[DAMMED] > turned[MOST] * graph.rest_flow[c]
-        if dam or turned[TURNED] > turned[MOST] or waiting + first[c + 1] - first[c] > n:
+        if dam or turned[TURNED] > turned[MOST] or waiting + first[c + 1] - first[c] > most:
             return count, True
         if out <= 0.0:
             share_out(graph, work, count, 1.0 / (1.0 - rate))
@@ -380,4 +512,6 @@ def pass_on(
                 work.thread[graph.stream[far]] += share
             else:
                 count = receive(graph, state, work, far, share, count)
+    if scattered > 0.0:
+        share_out(graph, work, count, 1.0 / (1.0 - scattered))
     return count, False

@@ -26,11 +26,11 @@ from castsim.kernels.region import (
 from castsim.kernels.seam import (
     Plan,
     Solved,
+    foresee,
     linear_solve,
     noise,
     place_of,
     prepare,
-    sharpen,
     surrounded,
     variant,
 )
@@ -265,10 +265,9 @@ def solve_diodes(
     intercept = 0.0
     slope = 0.0
     hub = source.hub_pressure
+    foresee(graph, state, work, plan, region, source, tip)
     limit = 5 * SWITCH_ALL + 4 * specials
     for turn in range(limit):
-        if turn == SWITCH_ALL:
-            sharpen(region)
         intercept, slope = linear_solve(graph, state, work, plan, region, source, tip, tip_open)
         if not np.isnan(source.rate):
             hub = (source.rate - intercept) / slope if slope > 0.0 else source.limit
@@ -304,7 +303,7 @@ def solve_diodes(
                 changed = True
             if changed and turn >= SWITCH_ALL:
                 break
-        if not changed and sharpen(region):
+        if not changed:
             if not tip_open:
                 inflow = 0.0
             return inflow, intercept, slope, hub, turn + 1, True

@@ -13,13 +13,13 @@ The answer is that of the whole network, to round-off. The idea is that of parti
 refactorisation in circuit simulation (Chan and Brandwajn 1986, IEEE Trans. Power Systems 1:193).
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from castsim.kernels.arrays import FlagArray, FloatArray, Graph, IntArray, State
+from castsim.kernels.arrays import FlagArray, FloatArray, Graph, IntArray, Source, State
 from castsim.kernels.elimination import Elimination, IndexArray, eliminate, pass_on
-from castsim.kernels.seam import noise, place_of, prepare, sharpen, surrounded, variant, wider
+from castsim.kernels.seam import foresee, noise, place_of, prepare, surrounded, variant, wider
 from geometry.kernels.compiling import kernel
 
 NEEDED_RINGS = 2
@@ -364,11 +364,18 @@ def never(region: Region) -> bool:
     return False
 
 
-@variant(sharpen, Region)
+@variant(foresee, Region)
 @kernel
-def always(region: Region) -> bool:
-    """`seam.sharpen`: elimination is exact."""
-    return True
+def solve_at_once(
+    graph: Graph,
+    state: State,
+    work: Any,
+    plan: Elimination,
+    region: Region,
+    source: Source,
+    tip: int,
+) -> None:
+    """`seam.foresee`: solves are cheap."""
 
 
 @variant(noise, Region)

@@ -142,3 +142,20 @@ def test_what_cannot_be_solved_is_said() -> None:
     nowhere = Multigrid(n, owner, neighbour, conductance, np.zeros(n))
     with pytest.raises(SolverError, match="is left after"):
         nowhere.solve(np.ones(n))
+
+
+@pytest.mark.parametrize("strength", [0.0, 1e-9, 3.0, 1e4])
+def test_one_link_changed_is_all_levels_changed(strength: float) -> None:
+    """Links of cells far apart and of cells of one group, as if all had been set anew."""
+    n, owner, neighbour, conductance, ground = block((10, 9, 12), 2.0)
+    solver = Multigrid(n, owner, neighbour, conductance, ground)
+    levels, changed = solver.levels, conductance.copy()
+    for f in range(0, len(owner), 50):
+        changed[f] = strength
+        one, two = solver.place[f]
+        kernels.change_link(levels, owner[f], neighbour[f], one, two, strength)
+    got = [levels.strength.copy(), levels.inverse.copy()]
+    solver.set(changed, ground)
+    scale = [levels.strength.max(), levels.inverse.max()]
+    for now, due, most in zip(got, [levels.strength, levels.inverse], scale, strict=True):
+        assert np.abs(now - due).max() <= 1e-12 * most
