@@ -303,33 +303,30 @@ def change_link(levels: Levels, i: int, j: int, one: int, two: int, strength: fl
 
     `one` and `two` are where it is stored for either end. The coarsest factor is left as it is.
     """
-    cell, entry, first, goes, into = (
-        levels.cell,
-        levels.entry,
-        levels.first,
-        levels.goes,
-        levels.into,
-    )
-    strengths, hold, inverse = levels.strength, levels.hold, levels.inverse
-    change = strength - strengths[one]
-    for level in range(len(cell) - 1):
-        base, links = cell[level], entry[level]
-        if level == 0:
+    change = strength - levels.strength[one]
+    for level in range(len(levels.cell) - 1):
+        base, links = levels.cell[level], levels.entry[level]
+        first, into, goes = levels.first[base + level :], levels.into[base:], levels.goes[links:]
+        strengths, hold, inverse = (
+            levels.strength[links:],
+            levels.hold[base:],
+            levels.inverse[base:],
+        )
+        strengths[one] += change
+        strengths[two] += change
+        if level == 0:  # to the last digit
             strengths[one] = strength
             strengths[two] = strength
-        else:
-            strengths[links + one] += change
-            strengths[links + two] += change
         for k in (i, j):
             # summed anew: the digits of what is left would be lost in a difference
-            total = hold[base + k]
-            for e in range(first[base + level + k], first[base + level + k + 1]):
-                total += strengths[links + e]
-            inverse[base + k] = 1.0 / total if total > 0.0 else 0.0
-        i, j = into[base + i], into[base + j]
-        one, two = goes[links + one], goes[links + two]
-        if one < 0:
+            total = hold[k]
+            for e in range(first[k], first[k + 1]):
+                total += strengths[e]
+            inverse[k] = 1.0 / total if total > 0.0 else 0.0
+        if goes[one] < 0:
             return
+        i, j = np.int64(into[i]), np.int64(into[j])
+        one, two = np.int64(goes[one]), np.int64(goes[two])
 
 
 @kernel

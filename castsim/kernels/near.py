@@ -23,6 +23,7 @@ from castsim.kernels.multigrid import (
     advance,
     change_link,
     cycle,
+    dot,
     factorise,
     improve,
     refresh,
@@ -322,19 +323,21 @@ def settle(
         largest = max(largest, abs(p))
     tolerance = NOISE * largest
     goal = region.goal[0]
+    scratch[:] = 0.0
     strength = 1.0
     for _ in range(MOST_FORESEEN):
         cycle(plan, left, scratch[0])
-        strength = advance(plan, left, pressure, scratch, strength)
+        energy = dot(scratch[0], left)
+        if energy > 0.0:
+            strength = advance(plan, left, pressure, scratch, strength)
         region.size[TURNS] += 1
         switched = switch(graph, state, work, plan, region, tolerance)
         if source.hub_pressure < pressure[tip]:
             return  # the catheter may have to close
         if switched > 0:
             factorise(plan)
-            scratch[1] = 0.0
-            scratch[3] = 0.0
-        elif strength <= goal * goal:
+            scratch[1:] = 0.0
+        elif energy <= goal * goal:
             region.size[KNOWN] = SOLVED
             return
 

@@ -7,7 +7,7 @@ from castsim.errors import SolverError
 from castsim.kernels import multigrid as kernels
 from castsim.kernels.multigrid import contract, link_cells, pair
 from castsim.laplacian import Laplacian
-from castsim.multigrid import Multigrid
+from castsim.multigrid import Multigrid, Pattern
 from geometry.flowmesh import FloatArray, IntArray
 
 Network = tuple[int, IntArray, IntArray, FloatArray, FloatArray]
@@ -148,14 +148,18 @@ def test_what_cannot_be_solved_is_said() -> None:
 def test_one_link_changed_is_all_levels_changed(strength: float) -> None:
     """Links of cells far apart and of cells of one group, as if all had been set anew."""
     n, owner, neighbour, conductance, ground = block((10, 9, 12), 2.0)
-    solver = Multigrid(n, owner, neighbour, conductance, ground)
-    levels, changed = solver.levels, conductance.copy()
+    pattern = Pattern(n, owner, neighbour)
+    levels = Multigrid.of(pattern, conductance).levels
+    finest = levels.cell[1], levels.entry[1]
+    levels.hold[: finest[0]] = ground
+    levels.strength[: finest[1]] = conductance[pattern.face]
+    kernels.refresh(levels)
+    changed = conductance.copy()
     for f in range(0, len(owner), 50):
         changed[f] = strength
-        one, two = solver.place[f]
-        kernels.change_link(levels, owner[f], neighbour[f], one, two, strength)
-    got = [levels.strength.copy(), levels.inverse.copy()]
-    solver.set(changed, ground)
-    scale = [levels.strength.max(), levels.inverse.max()]
-    for now, due, most in zip(got, [levels.strength, levels.inverse], scale, strict=True):
-        assert np.abs(now - due).max() <= 1e-12 * most
+        kernels.change_link(levels, owner[f], neighbour[f], *pattern.place[f], strength)
+    got = levels.strength.copy(), levels.inverse.copy()
+    levels.strength[: finest[1]] = changed[pattern.face]
+    kernels.refresh(levels)
+    for now, due in zip(got, (levels.strength, levels.inverse), strict=True):
+        assert np.abs(now - due).max() <= 1e-12 * due.max()
