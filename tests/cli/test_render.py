@@ -26,10 +26,12 @@ def saved(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def drawable() -> None:
+def drawable(monkeypatch: pytest.MonkeyPatch) -> None:
     found = graphics.probe()
     if not found.available:
         pytest.skip(found.message)
+    # coarser walls: these pictures are not looked at
+    monkeypatch.setattr("castsim.still.SPACING_MM", 0.8)
 
 
 @pytest.mark.usefixtures("drawable")

@@ -308,13 +308,13 @@ def test_workers_hear_nobody_else_and_end_with_their_driver(tmp_path: Path) -> N
 
 def test_a_disk_that_is_full(tmp_path: Path) -> None:
     """Chunks that are there stay, and the one that cannot be written leaves nothing."""
-    command = (*PLAN, "-o", "x", "--draws")
-    child = cli("quick_piece", *command, str(CHUNK), cwd=tmp_path)
-    child.communicate(timeout=PATIENCE_S)
-    assert child.returncode == 0
+    store = Store(tmp_path / "x", study())
+    with store.writing():
+        store.add(ensembles.quick_piece(study().to_json(), state(), store.matrix, 0, CHUNK))
     before = digest(tmp_path / "x")
     size = (tmp_path / "x" / "draws" / "00000000.parquet").stat().st_size
-    child = cli("quick_piece", *command, str(2 * CHUNK), cwd=tmp_path, limit=size // 2)
+    command = (*PLAN, "-o", "x", "--draws", str(2 * CHUNK))
+    child = cli("quick_piece", *command, cwd=tmp_path, limit=size // 2)
     out, err = child.communicate(timeout=PATIENCE_S)
     chunk = f"x/draws/{CHUNK:08d}.parquet"
     assert (child.returncode, out) == (2, "started\n")
