@@ -2,6 +2,7 @@
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy.sparse import coo_array
 
 from castsim.agents import AgentModel
 from castsim.disorder import gate_disorder
@@ -115,9 +116,12 @@ def _junctions(mesh: FlowMesh, section: IntArray) -> NDArray[np.uint8]:
     n = mesh.n_cells
     near = np.concatenate([mesh.face_owner, mesh.face_neighbour])
     far = section[np.concatenate([mesh.face_neighbour, mesh.face_owner])]
-    if len(np.unique(section)) < n:
-        near, far = np.unique(np.stack([near, far]), axis=1)
-    ways = np.bincount(near, minlength=n) + np.bincount(mesh.terminal_cell, minlength=n)
+    ways = np.bincount(near, minlength=n)
+    count = int(section.max()) + 1
+    if count < n:
+        met = coo_array((np.ones(len(near)), (near, far)), shape=(n, count)).tocsr()
+        ways = np.diff(met.indptr)  # each section once
+    ways = ways + np.bincount(mesh.terminal_cell, minlength=n)
     whole = np.bincount(section, minlength=n)[section] == 1
     return np.asarray((ways > MOST_WAYS) & whole, dtype=np.uint8)
 

@@ -102,10 +102,10 @@ class NearField:
         inner = np.flatnonzero(graph.neighbour < n)
         ends = sections.of[graph.owner[inner]], sections.of[graph.neighbour[inner]]
         apart = ends[0] != ends[1]
-        touch = np.unique(np.sort(np.stack([ends[0][apart], ends[1][apart]]), axis=0), axis=1)
-        self._near = _graph(count, touch[0], touch[1], np.ones(touch.shape[1]))
+        self._near = _graph(count, ends[0][apart], ends[1][apart], np.ones(apart.sum()))
+        self._near.data[:] = 1.0  # however many faces join two sections
         known = _graph(count, sections.beside[0], sections.beside[1], sections.radii)
-        extra = _graph(count, touch[0], touch[1], np.full(touch.shape[1], NEXT))
+        extra = NEXT * self._near
         # the longer of two where both are given: touching cubes of neighbours are as far as these
         self._way = known.maximum(extra)
         member = np.full(count, -1)

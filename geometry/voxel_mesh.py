@@ -45,6 +45,8 @@ from geometry.lumen import Grid, Lumen, lumen
 from geometry.network import VesselNetwork
 from geometry.structures import Structure
 
+AS_LINES = (Structure.IVC,)
+"""Veins that stay lines, however wide: twice as many cubes as all others together, far from agent."""
 LEAST_CUBES = 2.0
 """Cubes a mean minor semi-axis, below which a vein stays a line."""
 BAND = 2.0
@@ -164,7 +166,7 @@ def voxel_mesh(
     spacing_mm: float,
     levels: Collection[int],
     *,
-    as_lines: Collection[Structure] = (Structure.IVC,),
+    as_lines: Collection[Structure] = AS_LINES,
     least_cubes: float = LEAST_CUBES,
     threads: int = 1,
 ) -> VoxelMesh:

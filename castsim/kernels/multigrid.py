@@ -325,8 +325,8 @@ def change_link(levels: Levels, i: int, j: int, one: int, two: int, strength: fl
             inverse[k] = 1.0 / total if total > 0.0 else 0.0
         if goes[one] < 0:
             return
-        i, j = np.int64(into[i]), np.int64(into[j])
-        one, two = np.int64(goes[one]), np.int64(goes[two])
+        i, j = int(into[i]), int(into[j])
+        one, two = int(goes[one]), int(goes[two])
 
 
 @kernel
