@@ -46,7 +46,7 @@ from geometry.network import VesselNetwork
 from geometry.structures import Structure
 
 AS_LINES = (Structure.IVC,)
-"""Veins that stay lines, however wide: twice as many cubes as all others together, far from agent."""
+"""Veins that stay lines, however wide: twice as many cubes as all others have, far from agent."""
 LEAST_CUBES = 2.0
 """Cubes a mean minor semi-axis, below which a vein stays a line."""
 BAND = 2.0
