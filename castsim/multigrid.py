@@ -13,6 +13,8 @@ from geometry.flowmesh import FloatArray, IntArray
 TOLERANCE = 1e-10
 """Residual over the sources, at which a solve ends."""
 MOST_TURNS = 500
+FEW = 0.02
+"""Share of the faces up to which those that have changed are changed one by one."""
 PAIRINGS = 2
 """Pairings from one level to the next."""
 
@@ -69,18 +71,19 @@ class Multigrid:
         number = np.empty(n, dtype=np.int64)
         number[order] = np.arange(n)
         self._begin(Pattern(n, number[owner], number[neighbour]), conductance, order)
-        self.set(conductance, ground)
+        self._ends = np.stack([number[owner], number[neighbour]], axis=1)
+        self._set_all(conductance, ground)
 
     @classmethod
     def of(cls, pattern: "Pattern", bond: FloatArray) -> Self:
-        """Only group the cells of a pattern, by bonds (m,); `set` must follow."""
+        """Only group the cells of a pattern, by bonds (m,); arrays are set by kernels, not by `set`."""
         made = cls.__new__(cls)
         made._begin(pattern, bond, np.arange(len(pattern.middle)))
         return made
 
     def _begin(self, pattern: "Pattern", bond: FloatArray, order: IntArray) -> None:
         """Group the cells, level by level; the pattern's are those of the network in this order."""
-        self._face, self._order = pattern.face, order
+        self._face, self._place, self._order = pattern.face, pattern.place, order
         levels = [_Level(pattern.first, pattern.middle, pattern.beside, bond[pattern.face])]
         while levels[-1].size > kernels.DIRECT:
             coarser, into, goes = _coarser(levels[-1])
@@ -97,7 +100,17 @@ class Multigrid:
 
     def set(self, conductance: FloatArray, ground: FloatArray) -> None:
         """Change conductances (m,) and grounds (n,); who is grouped with whom stays."""
+        changed = np.flatnonzero(conductance != self._conductance)
+        if len(changed) > FEW * len(conductance) or not np.array_equal(ground, self._ground):
+            self._set_all(conductance, ground)
+            return
+        ends, place = self._ends[changed], self._place[changed]
+        kernels.change_links(self.levels, ends, place, conductance[changed])
+        self._conductance[changed] = conductance[changed]
+
+    def _set_all(self, conductance: FloatArray, ground: FloatArray) -> None:
         levels = self.levels
+        self._conductance, self._ground = conductance.copy(), ground.copy()
         levels.strength[: levels.entry[1]] = conductance[self._face]
         levels.hold[: levels.cell[1]] = ground[self._order]
         kernels.refresh(levels)

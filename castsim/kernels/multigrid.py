@@ -330,6 +330,14 @@ def change_link(levels: Levels, i: int, j: int, one: int, two: int, strength: fl
 
 
 @kernel
+def change_links(levels: Levels, ends: IntArray, place: IntArray, strength: FloatArray) -> None:
+    """Give links (m,) other strengths; `ends` and `place` (m, 2) as in :func:`change_link`."""
+    for f in range(len(strength)):
+        change_link(levels, ends[f, 0], ends[f, 1], place[f, 0], place[f, 1], strength[f])
+    factorise(levels)
+
+
+@kernel
 def dot(a: FloatArray, b: FloatArray) -> float:
     """Scalar product."""
     total = np.zeros(LANES)

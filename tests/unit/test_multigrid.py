@@ -7,7 +7,7 @@ from castsim.errors import SolverError
 from castsim.kernels import multigrid as kernels
 from castsim.kernels.multigrid import contract, link_cells, pair
 from castsim.laplacian import Laplacian
-from castsim.multigrid import Multigrid, Pattern
+from castsim.multigrid import FEW, Multigrid
 from geometry.flowmesh import FloatArray, IntArray
 
 Network = tuple[int, IntArray, IntArray, FloatArray, FloatArray]
@@ -145,21 +145,15 @@ def test_what_cannot_be_solved_is_said() -> None:
 
 
 @pytest.mark.parametrize("strength", [0.0, 1e-9, 3.0, 1e4])
-def test_one_link_changed_is_all_levels_changed(strength: float) -> None:
-    """Links of cells far apart and of cells of one group, as if all had been set anew."""
+def test_few_conductances_changed_are_all_levels_changed(strength: float) -> None:
+    """Of cells far apart and of cells of one group, as if all had been set anew."""
     n, owner, neighbour, conductance, ground = block((10, 9, 12), 2.0)
-    pattern = Pattern(n, owner, neighbour)
-    levels = Multigrid.of(pattern, conductance).levels
-    finest = levels.cell[1], levels.entry[1]
-    levels.hold[: finest[0]] = ground
-    levels.strength[: finest[1]] = conductance[pattern.face]
-    kernels.refresh(levels)
+    solver = Multigrid(n, owner, neighbour, conductance, ground)
     changed = conductance.copy()
-    for f in range(0, len(owner), 50):
-        changed[f] = strength
-        kernels.change_link(levels, owner[f], neighbour[f], *pattern.place[f], strength)
-    got = levels.strength.copy(), levels.inverse.copy()
-    levels.strength[: finest[1]] = changed[pattern.face]
-    kernels.refresh(levels)
-    for now, due in zip(got, (levels.strength, levels.inverse), strict=True):
+    changed[:: int(1.5 / FEW)] = strength
+    solver.set(changed, ground)
+    got = solver.levels.strength.copy(), solver.levels.inverse.copy()
+    solver.set(conductance, 2.0 * ground)
+    solver.set(changed, ground)
+    for now, due in zip(got, (solver.levels.strength, solver.levels.inverse), strict=True):
         assert np.abs(now - due).max() <= 1e-12 * due.max()
