@@ -4,6 +4,7 @@ A solve is what an injection needs after a step: conductances have changed (here
 into the cells about one point), and the pressures of the step before are the start for both.
 """
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -37,6 +38,11 @@ AGENT = 10.0
 """Viscosity of agent over that of blood."""
 FILLED, STEP = 20_000, 300
 """Cells with agent before the step, and those that come with it."""
+SPACINGS_MM = 0.45, 0.3, 0.2, 0.16
+"""0.1 to 4 million cells, about."""
+MILLION = 1e6
+GROWTH_OF_SOLVE = "growth of such a solve's time with the cells, 0.1 to 4 million"
+GROWTH_OF_INJECTION = "growth of the time of 0.1 mL into cubes with the cells, 0.1 to 4 million"
 LEVELS = range(Level.T7, Level.T11 + 1)
 
 
@@ -69,13 +75,19 @@ class System(NamedTuple):
 
 @pytest.fixture(scope="module")
 def system() -> System:
+    """Of 500 000 cells and more."""
+    made = after_a_step(0.3)
+    assert made.n >= 500_000
+    return made
+
+
+def after_a_step(spacing_mm: float) -> System:
     """The typical spine, at rest but for agent about the middle of its cubes."""
     network = Anatomy.typical().network
     rest = resting_flow(centreline_mesh(network).flow, Physiology.default())
     lines = centreline_mesh(network)
     lines = replace(lines, flow=rest.mesh)
-    mesh = voxel_mesh(network, lines, capsules_of(network), 0.3, LEVELS)
-    assert len(mesh.cube_place) >= 500_000
+    mesh = voxel_mesh(network, lines, capsules_of(network), spacing_mm, LEVELS)
     kept = replace(
         rest,
         mesh=mesh.flow,
@@ -128,6 +140,73 @@ def test_solve_pyamg(benchmark: BenchmarkFixture, system: System) -> None:
 
     pressure = benchmark.pedantic(solve, rounds=ROUNDS, warmup_rounds=1)
     assert system.residual(pressure) <= 2 * TOLERANCE
+
+
+@pytest.fixture(scope="module")
+def medians() -> dict[tuple[str, float], tuple[int, float]]:
+    """Cells and median time of each work at each spacing."""
+    return {}
+
+
+@pytest.mark.parametrize("spacing", SPACINGS_MM)
+def test_growth_of_a_solve(
+    spacing: float,
+    benchmark: BenchmarkFixture,
+    medians: dict[tuple[str, float], tuple[int, float]],
+    record_value: Callable[..., None],
+) -> None:
+    made = after_a_step(spacing)
+    solver = Multigrid(made.n, made.owner, made.neighbour, made.before, made.ground)
+
+    def begin() -> None:
+        solver.set(made.before, made.ground)
+
+    def solve() -> FloatArray:
+        solver.set(made.after, made.ground)
+        return solver.solve(made.source, made.start, tolerance=TOLERANCE)[0]
+
+    who = f"castsim, {made.n / MILLION:.2f} million cells"
+    benchmark.extra_info.update({"work": GROWTH_OF_SOLVE, "who": who})
+    pressure = benchmark.pedantic(solve, setup=begin, rounds=ROUNDS, warmup_rounds=1)
+    assert made.residual(pressure) <= 2 * TOLERANCE
+    note_growth(GROWTH_OF_SOLVE, spacing, made.n, benchmark, medians, record_value)
+
+
+@pytest.mark.parametrize("spacing", SPACINGS_MM)
+def test_growth_of_an_injection(
+    spacing: float,
+    benchmark: BenchmarkFixture,
+    medians: dict[tuple[str, float], tuple[int, float]],
+    record_value: Callable[..., None],
+) -> None:
+    """Finer cubes resolve more veins, too; so cells grow faster than the spacing's third power."""
+    mesh = "mesh.kind='voxel'", f"mesh.spacing_mm={spacing}"
+    if spacing == SPACINGS_MM[0]:
+        castsim.run(load_scenario("right-t9", [*mesh, "injection.volume_mL=0.01"]))  # compiles
+    scenario = load_scenario("right-t9", [*mesh, "injection.volume_mL=0.1"])
+    cast = benchmark.pedantic(castsim.run, args=(scenario,), rounds=1)
+    assert cast.injection.balance_error <= BALANCE_BOUND
+    cells = len(cast.injection.graph.volume)
+    who = f"castsim, {cells / MILLION:.2f} million cells"
+    benchmark.extra_info.update({"work": GROWTH_OF_INJECTION, "who": who})
+    note_growth(GROWTH_OF_INJECTION, spacing, cells, benchmark, medians, record_value)
+
+
+def note_growth(
+    work: str,
+    spacing: float,
+    cells: int,
+    benchmark: BenchmarkFixture,
+    medians: dict[tuple[str, float], tuple[int, float]],
+    record_value: Callable[..., None],
+) -> None:
+    """The last spacing gives the exponent: the slope of log time over log cells."""
+    medians[work, spacing] = cells, benchmark.stats.stats.median
+    known = [medians[work, one] for one in SPACINGS_MM if (work, one) in medians]
+    if len(known) == len(SPACINGS_MM):
+        size, median = np.log(np.array(known)).T
+        exponent = float(np.polyfit(size, median, 1)[0])
+        record_value(work, "exponent", exponent, at_most=1.15)
 
 
 @pytest.mark.measures(INJECTION, "castsim", bar="≤ 60 s", at_most_s=60.0)

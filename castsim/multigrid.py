@@ -76,7 +76,7 @@ class Multigrid:
 
     @classmethod
     def of(cls, pattern: "Pattern", bond: FloatArray) -> Self:
-        """Only group the cells of a pattern, by bonds (m,); arrays are set by kernels, not by `set`."""
+        """Only group the cells of a pattern, by bonds (m,); kernels set the rest, not `set`."""
         made = cls.__new__(cls)
         made._begin(pattern, bond, np.arange(len(pattern.middle)))
         return made
