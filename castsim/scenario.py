@@ -96,7 +96,7 @@ class Mesh(Section):
     kind: Literal["centreline", "voxel"] = Field(
         "centreline",
         description="centreline: a vein fills as a whole; voxel: wide veins near the target are "
-        "cubes, in which agent can lie on the floor (minutes, not seconds)",
+        "cubes, in which agent can lie on the floor (10 to 60 s instead of one)",
     )
     spacing_mm: float = Field(
         0.3, ge=0.05, le=2.0, description="side of the cubes; veins under four sides stay lines"
