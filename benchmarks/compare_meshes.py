@@ -1,10 +1,9 @@
 """The same injections on lines and on cubes: how far apart the casts lie, and how far they may.
 
 `python -m benchmarks.compare_meshes right-t9 left-t7` writes a Markdown table a scenario, which
-`docs/voxel_injection.md` quotes. Each is injected into three times. Without weight and with hardly
-any blood that flows, nothing is left that only cubes can show: there both meshes have to agree.
-What blood does that flows past agent, and what weight does, is by how much the others lie farther
-apart.
+`docs/voxel_injection.md` quotes. Each is injected into three times. Without weight, and much faster
+than blood flows, all that only cubes show is the shape of a front; as slowly as planned blood flows
+past agent; and with its weight agent sinks.
 
 **Band.** Cubes conduct and hold a little more or less than the veins they stand for, and a step
 is 1 to 3 % of what came. The centreline mesh is injected into anew with just these errors, drawn
@@ -159,12 +158,6 @@ def off_casts(name: str, given: list[str], cubes: BoolArray, spacing: float) -> 
             yield castsim.run(load_scenario(name, [*given, f"mesh.eta={eta}"]))
 
 
-def band(plain: Cast, others: list[Cast], volume: float, cubes: VoxelCast) -> Apart:
-    """How far `SHARE` of the casts with errors lie at most from the one without."""
-    rows = [astuple(apart(plain, other, volume, cubes)) for other in others]
-    return Apart(*np.quantile(rows, SHARE, axis=0, method="higher").tolist())
-
-
 def compare(name: str, spacing: float) -> Iterator[str]:
     """Lines of the part of the page about one scenario."""
     yield f"**{name}**"
@@ -183,21 +176,24 @@ def compare(name: str, spacing: float) -> Iterator[str]:
         cubes = castsim.run(load_scenario(name, [*given, *voxel]))
         lines = castsim.run(load_scenario(name, given))
         assert cubes.voxels is not None
-        others = list(off_casts(name, given, cubes.voxels.is_cubes, spacing))
-        for volume in VOLUMES_ML:
-            v = volume * UL_PER_ML
-            yield row(words, lines, cubes, v, band(lines, others, v, cubes.voxels))
+        volumes = [volume * UL_PER_ML for volume in VOLUMES_ML]
+        rows = [
+            [astuple(apart(lines, other, volume, cubes.voxels)) for volume in volumes]
+            for other in off_casts(name, given, cubes.voxels.is_cubes, spacing)
+        ]
+        bands = np.quantile(rows, SHARE, axis=0, method="higher")
+        for volume, band in zip(volumes, bands, strict=True):
+            found = apart(lines, cubes, volume, cubes.voxels)
+            yield row(words, lines, cubes, volume, found, Apart(*band.tolist()))
     yield ""
 
 
-def row(words: str, lines: Cast, cubes: Cast, volume: float, allowed: Apart) -> str:
+def row(words: str, lines: Cast, cubes: Cast, volume: float, found: Apart, band: Apart) -> str:
     """One line of the table; what lies outside its band is bold."""
-    voxels = cubes.voxels
-    assert voxels is not None
     cells = [words, f"{volume / UL_PER_ML:g}", f"{filled(cubes, volume):.0%}"]
     cells.append(f"{lines.coverage_at(volume):.0f}° / {cubes.coverage_at(volume):.0f}°")
-    found, bounds = astuple(apart(lines, cubes, volume, voxels)), astuple(allowed)
-    for value, bound, unit in zip(found, bounds, ("°", " %", " %", " %"), strict=True):
+    units = "°", " %", " %", " %"
+    for value, bound, unit in zip(astuple(found), astuple(band), units, strict=True):
         factor, digits = (1.0, 0) if unit == "°" else (100.0, 1)
         shown, most = round(factor * value, digits), round(factor * bound, digits)
         words = f"{shown:.{digits}f}{unit}"
