@@ -32,8 +32,9 @@ TRAPPED_BOND = 1e-30
 """By which cells that take no part in a solve are grouped."""
 EXACTNESS = 1e-4
 """Largest error of the flow through a common face of a cube, over the injected flow."""
-UNIT_EXACTNESS = 1e-2
-"""The same of the answer to a pressure at the hub, which only says how the inflow relaxes."""
+UNIT_EXACTNESS = 1e-6
+"""The same of the answer to a pressure at the hub, over the flow that it drives, where the rate is
+given: after a pause the pressures that are solved for are those of another hub pressure."""
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""A cast on cubes read from its files, without injecting again, which takes minutes.
+"""A cast on cubes read from its files, without injecting again.
 
 ``cast.vtp`` and ``cast.vtu`` say when agent came to every cell and cube, when it was full and what
 it held at the end, and keep the log; the veins are built anew, and their places held against those

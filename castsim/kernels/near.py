@@ -7,8 +7,8 @@ over the section of any tube in which flow is developed; these *sleeping* sectio
 the conductances of the centreline. So they are a network of lines, of which elimination leaves
 the *ports*, sections that touch awake cells.
 
-A solve improves the pressures of the one before, until what is left over is a small part of the
-injected flow. The residual is summed from flows, so that stiff ends cost no digits.
+A solve improves the pressures of the one before, until the energy of the error is small beside that
+of the injected flow. The residual is summed from flows, so that stiff ends cost no digits.
 """
 
 from typing import NamedTuple
@@ -332,12 +332,12 @@ def settle(
             strength = advance(plan, left, pressure, scratch, strength)
         region.size[TURNS] += 1
         switched = switch(graph, state, work, plan, region, tolerance)
-        if source.hub_pressure < pressure[tip]:
-            return  # the catheter may have to close
         if switched > 0:
             factorise(plan)
             scratch[1:] = 0.0
-        elif energy <= goal * goal:
+        if np.isnan(source.rate) and source.hub_pressure < pressure[tip]:
+            return  # the catheter may have to close
+        if switched == 0 and energy <= goal * goal:
             region.size[KNOWN] = SOLVED
             return
 
@@ -387,7 +387,10 @@ def iterate(
         i = k if k < awake else region.beside[k - awake]
         base[k] = pressure[i] - source.hub_pressure * unit[i]
         work.unit[k] = unit[i]
-    return -base[tip] * admittance, max(0.0, admittance * (1.0 - unit[tip]))
+    slope = max(0.0, admittance * (1.0 - unit[tip]))
+    # so that the inflow is that of the pressures, whatever the error of the slope
+    inflow = admittance * (source.hub_pressure - pressure[tip])
+    return inflow - slope * source.hub_pressure, slope
 
 
 @kernel
@@ -433,7 +436,7 @@ def pass_on(
     n = len(full)
     queue[0] = cell
     waiting = 1
-    most = min(n, MOST_PASSES * work.size[FILLED])
+    most = MOST_PASSES * work.size[FILLED]
     place = 0
     scattered = 0.0
     region.size[STALE] = 1
@@ -491,7 +494,8 @@ def pass_on(
         if lost > inflow:
             turned[DAMMED] += lost
             dam = turned[DAMMED] > turned[MOST] * graph.rest_flow[c]
-        if dam or turned[TURNED] > turned[MOST] or waiting + first[c + 1] - first[c] > most:
+        no_room = place > most or waiting + first[c + 1] - first[c] > n
+        if dam or no_room or turned[TURNED] > turned[MOST]:
             return count, True
         if out <= 0.0:
             share_out(graph, work, count, 1.0 / (1.0 - rate))
