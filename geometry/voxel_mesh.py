@@ -541,6 +541,6 @@ def _nearest(
             among = np.flatnonzero(mine.branch == flow.cell_branch[goal[row]])
         if not len(among):
             where = np.round(point[row], 1).tolist()
-            raise GeometryError(f"no cube lies in the vein at {where} mm: take a finer spacing")
+            raise GeometryError(f"no cube lies in the vein at {where} mm")
         found[row] = among[KDTree(xyz[among]).query(point[row])[1]]
     return found
