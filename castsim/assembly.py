@@ -116,12 +116,13 @@ def _junctions(mesh: FlowMesh, section: IntArray) -> NDArray[np.uint8]:
     n = mesh.n_cells
     near = np.concatenate([mesh.face_owner, mesh.face_neighbour])
     far = section[np.concatenate([mesh.face_neighbour, mesh.face_owner])]
-    ways = np.bincount(near, minlength=n)
     count = int(section.max()) + 1
     if count < n:
         met = coo_array((np.ones(len(near)), (near, far)), shape=(n, count)).tocsr()
-        ways = np.diff(met.indptr)  # each section once
-    ways = ways + np.bincount(mesh.terminal_cell, minlength=n)
+        sections = np.diff(met.indptr)  # each once, however many faces lead there
+    else:
+        sections = np.bincount(near, minlength=n)
+    ways = sections + np.bincount(mesh.terminal_cell, minlength=n)
     whole = np.bincount(section, minlength=n)[section] == 1
     return np.asarray((ways > MOST_WAYS) & whole, dtype=np.uint8)
 
