@@ -39,8 +39,6 @@ LEAST_GAIN = 0.8
 """A level that is no smaller than this part of the finer one ends the coarsening."""
 LANES = 8
 """Sums that a scalar product is made of, so that none waits for another."""
-SURELY = 1e-3
-"""Of the energy that is allowed: if every cell by itself has less in all, no cycle is needed."""
 
 
 class Levels(NamedTuple):
@@ -562,20 +560,13 @@ def improve(
     -------
     turns, and whether the goal was reached
     """
-    n = len(x)
-    turned, way, image, inverse = scratch[0], scratch[1], scratch[2], levels.inverse
-    rough = 0.0
-    for i in range(n):
-        rough += left[i] * left[i] * inverse[i]
-        way[i] = 0.0
-        image[i] = 0.0
-    if rough <= SURELY * goal * goal:
-        return 0, True
+    turned = scratch[0]
+    scratch[1:] = 0.0
     strength = 1.0
     for turn in range(most):
         cycle(levels, left, turned)
         if dot(turned, left) <= goal * goal:
-            for i in range(n):
+            for i in range(len(x)):
                 x[i] += turned[i]
             return turn + 1, True
         strength = advance(levels, left, x, scratch, strength)

@@ -34,7 +34,7 @@ from castsim.kernels.seam import (
     surrounded,
     variant,
 )
-from geometry.kernels.compiling import kernel
+from geometry.kernels.compiling import kernel, law
 
 CLOSED_LEAK = 1e-11
 """Share of its conductance left to a closed diode in the matrix, so that nothing floats; its flow
@@ -367,6 +367,18 @@ def weakest_gate(
     return best, needed, next_needed
 
 
+@law
+def can_follow(source: Source, needed: float) -> bool:
+    """Whether the catheter gives agent when the tip is at `needed` Pa.
+
+    If not, nothing that opens can flow: agent fills the cast and does not yield. What its pressure
+    is then, no balance tells, since it hangs on what closed diodes are left with.
+    """
+    if np.isnan(source.rate):
+        return source.hub_pressure > needed
+    return source.rate > 0.0
+
+
 @kernel
 def flows(graph: Graph, state: State, work: Work, region: Solved) -> None:
     """Flow of the region's faces from the pressures; nothing through held gates and shut diodes."""
@@ -453,7 +465,7 @@ def solve(
         if not converged:
             break
         gate, needed, next_needed = weakest_gate(graph, agent, state, work, source, specials)
-        if gate < 0:
+        if gate < 0 or not can_follow(source, needed):
             break
         flowing = False
         for e in range(specials):

@@ -372,6 +372,13 @@ FAULTS = (
         GATES,
     ),
     fault(
+        "agent at rest breaks its gates",
+        PRESSURE,
+        "if gate < 0 or not can_follow(source, needed):",
+        "if gate < 0:",
+        GATES,
+    ),
+    fault(
         "pressure limit of the hub ignored",
         PRESSURE,
         "hub = min(hub, source.limit)",

@@ -290,6 +290,27 @@ def test_front_heals_in_a_pause(fluid, push, pause):
         assert low * 0.999 < needed < high * 1.001
 
 
+@pytest.mark.parametrize("compliance", [0.0, 1e-5])
+def test_a_cast_at_rest_opens_nothing(fluid, push, compliance, verdict):
+    """In a pause agent cannot yield, whatever the pressure of the blood at its fronts.
+
+    Two fronts, at 0 and at 80 Pa; any pressure between that of the cast drives one of them by more
+    than the 2.5 Pa that a fresh skin bears. But nothing could flow through it: it grows old.
+    """
+    healing, r, pause = 2.0, 0.8, 40.0
+    agent = fluid(**SKINNY, viscosity=1e-4, healing_time=healing)
+    steps = (Step(0.5 + 0.5 + 0.25, 10.0), Pause(pause), Step(0.5, 10.0))
+    mesh = fan([r, r], cells=3, terminal_pressure=[0.0, 80.0])
+    log = push(mesh, agent, steps=steps, source={"compliance": compliance}).log
+    found = log["tip_pressure"][log["time"] > pause].max()
+    exact = [burst_pressure(r, pause - k * healing, **SKINNY) for k in (2, 0)]
+    assert exact[0] * 0.999 < found < exact[1] * 1.001
+    what = "tip pressure that opens a front after a pause, Pa"
+    source = CAP + "; the age counts from its healing, within 2 to 4 s"
+    middle = burst_pressure(r, pause - healing, **SKINNY)
+    verdict(SUBJECT, what, found, middle, source=source, rtol=0.04)
+
+
 def test_fronts_that_move_do_not_heal(fluid, push, verdict):
     """A front heals that moves less than 0.05 r in 2 s, and must burst again: bisected speed."""
     r, tension, healing, travel = 0.8, 1.0, 2.0, 0.05
