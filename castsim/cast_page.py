@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from castsim import cast_plots as plots
 from castsim.agents import agent_prior, agent_source
-from castsim.ensembles.plan_report import NOT_MODELLED, meaning
+from castsim.ensembles.plan_report import LAYERING, NOT_MODELLED, meaning
 from castsim.ensembles.priors import Prior, bundled_priors
 from castsim.ensembles.summary import VALIDATION
 from castsim.ensembles.targets import Targets
@@ -258,7 +258,8 @@ def _assumptions(saved: "SavedCast[DrawnCast]") -> Iterator[str]:
         yield f"<h3>{escape(group.capitalize())}</h3>"
         yield parts.table(("Quantity", "Here", "Range", "Source"), rows, kind="cards values")
     yield "<h2>What is not modelled</h2>"
-    left_out = (text for text in NOT_MODELLED if not text.startswith(NOT_OF_A_RUN))
+    everywhere = (text for text in NOT_MODELLED if not text.startswith(NOT_OF_A_RUN))
+    left_out = (LAYERING[saved.report["scenario"]["mesh"]["kind"]], *everywhere)
     yield f"<ul>{''.join(f'<li>{escape(text)}</li>' for text in left_out)}</ul>"
 
 

@@ -36,9 +36,14 @@ BANDS = {
     "embolised_mL": ("agent that left towards the lungs", "mL"),
 }
 """Curve → what it measures and its unit."""
+LAYERING = {
+    "centreline": "Layering: in wide veins agent is heavier than blood and runs along the floor; a "
+    "vein is filled here as a whole, from wall to wall.",
+    "voxel": "Layering in narrow or distant veins: agent runs along the floor of veins that are "
+    "cubes, the wide ones near target and tip; any other is filled as a whole, from wall to wall.",
+}
+"""What is left out of it on either kind of mesh."""
 NOT_MODELLED = (
-    "Layering: in wide veins agent is heavier than blood and runs along the floor; a vein is "
-    "filled here as a whole, from wall to wall.",
     "Moving veins: they are rigid but for the catheter in them; breathing and pulse are left out, "
     "and pressures are means over minutes.",
     "The operator's eyes: every injection goes on to the largest volume. A real one ends when "
@@ -48,7 +53,7 @@ NOT_MODELLED = (
     "covered is a shape, not a cure.",
     "Punctures, spasm, rupture, DMSO's harm to the wall, and agent dissolving an earlier cast.",
 )
-"""What no interval of a plan contains (docs/theory.md, section 13)."""
+"""What no interval of a plan contains on any mesh (docs/theory.md, section 13)."""
 MARKS = ("covered", "azygos_reflux")
 """Events of which is told by which volume they become likely."""
 _DECIMALS = 6
@@ -101,7 +106,7 @@ def plan_report(plan: Plan) -> dict[str, Any]:
         "indices": {outcome: _indices(plan, outcome) for outcome in plan.indices},
         "criteria": list(_criteria(plan)),
         "assumptions": list(_assumptions(plan)),
-        "not_modelled": list(NOT_MODELLED),
+        "not_modelled": [LAYERING[arm.mesh.kind], *NOT_MODELLED],
     }
     return checked(PlanReport, values)
 

@@ -48,6 +48,7 @@ def test_the_page_says_first_what_matters_and_what_it_is_not(saved: SavedCast, t
     ]  # fmt: skip
     assert places == sorted(places)
     assert text.count(DISCLAIMER) == 2
+    assert "a vein is filled here as a whole" in text
     assert not re.search(r"@\w+@", text)
 
 
@@ -92,6 +93,8 @@ def test_a_cast_on_cubes_says_so_and_not_that_layering_is_not_resolved(saved: Sa
     assert "layering not resolved" not in rows
     text = cast_page(replace(saved, report=cubes), Photographs())
     assert "wide veins near the target as cubes of 0.4 mm" in text
+    assert "agent runs along the floor of veins that are cubes" in text
+    assert "a vein is filled here as a whole" not in text
 
 
 def slow_to_sink(saved: SavedCast) -> Cast:
