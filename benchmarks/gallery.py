@@ -66,7 +66,7 @@ def shadow(cast: Cast) -> np.ndarray:
     """Subtracted fluoroscopy of a cast from the front."""
     image = take_cast(cast, pixels=FLUORO_PIXELS)
     injected = cast.injected / 1000.0
-    caption = Caption(cast.scenario.title, f"{cast.scenario.agent}\n{injected:.2f} mL", "")
+    caption = Caption(cast.scenario.title, f"{cast.scenario.agent}\n{injected:.2f} mL injected", "")
     shown = Image.fromarray(fluorogram(image, caption))
     return np.asarray(shown.resize((FLUORO_SHOWN, FLUORO_SHOWN), Image.Resampling.LANCZOS))
 

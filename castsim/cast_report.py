@@ -149,7 +149,7 @@ def shadow(cast: "DrawnCast") -> "Photograph":
 
     words = f"{mL_from_uL(cast.injected):.2f} mL"
     image = take_cast(cast, pixels=FLUOROSCOPY_PIXELS)
-    caption = Caption(cast.scenario.title, f"{cast.scenario.agent}\n{words}")
+    caption = Caption(cast.scenario.title, f"{cast.scenario.agent}\n{words} injected")
     below = (
         f"After {words}, from the front, bones subtracted; simulated X-rays, at the size and "
         "noise of a C-arm. Other views: castsim fluoro."

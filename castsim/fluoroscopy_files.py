@@ -38,8 +38,10 @@ LEAST_RANGE = 0.35
 SCALE_BARS_MM = (50.0, 20.0, 10.0, 5.0)
 SCALE_BAR_SHARE = 0.3
 """Most of an image's side that the scale bar takes."""
-TEXT_SHARE, MARGIN_SHARE = 1 / 48, 1 / 50
+TEXT_SHARE, MARGIN_SHARE = 1 / 44, 1 / 50
 """Height of the letters and margin, as shares of the image's side."""
+RIM_SHARE = 1 / 12
+"""Width of the letters' dark rim, as a share of an M; a wider one fills them."""
 WARNING = f"Simulated. {DISCLAIMER}"
 LEAST_LETTERS = 10.0
 """Pixels of their height."""
@@ -144,9 +146,11 @@ def _write(
 ) -> None:
     """White letters with a dark rim, so that they are read on any grey."""
     align = "right" if anchor[0] == "r" else "left"
+    rim = max(1, round(RIM_SHARE * font.getlength("M")))
     draw.multiline_text(
-        place, text, fill=255, font=font, anchor=anchor, align=align, stroke_width=2, stroke_fill=0
-    )
+        place, text, fill=255, font=font, anchor=anchor, align=align, stroke_width=rim,
+        stroke_fill=0,
+    )  # fmt: skip
 
 
 def _scale_bar(

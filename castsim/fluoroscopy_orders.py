@@ -142,7 +142,7 @@ def fluoro(
     )
     scenario = cast.scenario
     medium = _medium() if shot.mode == "roadmap" else ""
-    caption = Caption(scenario.title, f"{scenario.agent}\n{shown_mL:.2f} mL", medium)
+    caption = Caption(scenario.title, f"{scenario.agent}\n{shown_mL:.2f} mL injected", medium)
     write_file(path, lambda part: image_bytes(image, caption, part))
     return {**facts(image, path), "agent": scenario.agent, "volume_mL": shown_mL}
 
@@ -254,6 +254,8 @@ def venogram(
         side=planned.target.side_code, field_mm=shot.field_mm, pixels=shot.pixels,
     )  # fmt: skip
     vein = str(tip).replace("_", " ")
+    if tip.station != Tip.model_fields["station"].default:
+        vein += f", {tip.station} third"
     caption = Caption(
         f"Contrast medium into {vein}",
         f"{_medium()}\n{volume:g} mL at {rate:g} mL/s",

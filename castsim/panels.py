@@ -2,7 +2,7 @@
 
 Opaque parts are drawn at once; of each veil, by itself, only the nearest wall, and it is laid over
 what lies behind it. So no pixel depends on the order of triangles, and a movie draws its veils
-once.
+once. Before cast and tip veils are thin: what stands for a volume must keep its colour.
 """
 
 from collections.abc import Sequence
@@ -19,6 +19,7 @@ from castsim.views import View
 
 Picture = NDArray[np.uint8]
 Frame = NDArray[np.float32]
+Mask = NDArray[np.bool_]
 
 SAMPLES = 2
 """Drawn pixels along either side of one in the picture."""
@@ -27,14 +28,33 @@ FILL_PLACE = (-0.6, 0.9, 0.8)
 EYE_DISTANCE_MM = 500.0
 ON_WALL_MM = 0.03
 """A veil so near before something opaque is its own wall, and does not veil it."""
+MARKED = ("cast", "tip")
+BEFORE_MARK = 0.35
+"""Share of a veil's density that it keeps before these."""
 
 
 class Layer(NamedTuple):
-    """What one drawing left: colours (h, w, 3), densities and depths (h, w), 0 near to 1 far."""
+    """What drawing a veil left: colours (h, w, 3), densities and depths (h, w), 0 near to 1 far.
+
+    Of some pixels only, the first two axes are one.
+    """
 
     colour: Picture
     density: Frame
     depth: Frame
+
+    def thinner(self, where: Mask, share: float) -> "Layer":
+        """Pixels of a mask, with this share of the density."""
+        density = np.float32(share) * self.density[where]
+        return Layer(self.colour[where], density, self.depth[where])
+
+
+class Solid(NamedTuple):
+    """What is opaque: colours (h, w, 3), depths (h, w), and where cast or tip are seen (h, w)."""
+
+    colour: Picture
+    depth: Frame
+    marked: Mask
 
 
 @dataclass(frozen=True)
@@ -62,16 +82,24 @@ class Veils:
             shares.append(share)
         return cls(tuple(layers), tuple(shares))
 
-    def over(self, solid: Layer) -> Picture:
+    def over(self, solid: Solid) -> Picture:
         """Picture (h, w, 3) of opaque things behind and among the veils."""
-        through = np.ones_like(solid.density)
-        image = np.zeros(solid.colour.shape, dtype=np.float32)
+        image = self._before(solid.colour, solid.depth)
+        seen = solid.marked
+        thin = Veils.of([layer.thinner(seen, BEFORE_MARK) for layer in self.layers])
+        image[seen] = thin._before(solid.colour[seen], solid.depth[seen])
+        return _averaged(image)
+
+    def _before(self, colour: Picture, depth: Frame) -> Frame:
+        """Colours (…, 3) of what lies at a depth (…) behind the veils."""
+        through = np.ones_like(depth)
+        image = np.zeros(colour.shape, dtype=np.float32)
         for layer, share in zip(self.layers, self.shares, strict=True):
-            before = layer.depth < solid.depth
+            before = layer.depth < depth
             through *= np.where(before, 1.0 - layer.density, 1.0)
             image += np.where(before, share, 0.0)[..., None] * layer.colour
-        image += through[..., None] * solid.colour
-        return _averaged(image)
+        image += through[..., None] * colour
+        return image
 
 
 class Studio:
@@ -106,14 +134,24 @@ class Studio:
         """Image (height, width, 3) of a scene."""
         return self.veils(scene, view).over(self.solid(scene, view))
 
-    def solid(self, scene: Scene, view: View) -> Layer:
+    def solid(self, scene: Scene, view: View) -> Solid:
         """Draw all that is opaque, and the paper behind it."""
         self._aim(view)
-        actors = [self._add(part) for part in _seen(scene, view) if part.opacity == 1.0]
-        colour, depth = self._frame()
-        self._plotter.renderer.remove_actor(actors, reset_camera=False, render=False)
+        opaque = [part for part in _seen(scene, view) if part.opacity == 1.0]
+        colour, depth = self._drawn([part for part in opaque if part.name not in MARKED])
+        own, near = self._drawn([part for part in opaque if part.name in MARKED])
+        marked = near < depth
+        colour = np.where(marked[..., None], own, colour)
+        depth = np.minimum(depth, near)
         ahead = np.float32(ON_WALL_MM / (view.cut + view.far))
-        return Layer(colour, np.ones_like(depth), np.where(depth < 1.0, depth - ahead, depth))
+        return Solid(colour, np.where(depth < 1.0, depth - ahead, depth), marked)
+
+    def _drawn(self, parts: Sequence[Part]) -> tuple[Picture, Frame]:
+        """Colours (h, w, 3) and depths (h, w) of these parts alone."""
+        actors = [self._add(part) for part in parts]
+        frame = self._frame()
+        self._plotter.renderer.remove_actor(actors, reset_camera=False, render=False)
+        return frame
 
     def veils(self, scene: Scene, view: View) -> Veils:
         """Draw every veil by itself."""

@@ -232,7 +232,7 @@ class _Page:
         pad = self._px(3)
         x0, y0, x1, y1 = self._draw.textbbox(place, text, font=font, anchor=anchor)
         area = (x0 - pad, y0 - pad, x1 + pad, y1 + pad)
-        inside = box[0] <= x0 and box[1] <= y0 and x1 <= box[2] and y1 <= box[3]
+        inside = box[0] <= area[0] < area[2] <= box[2] and box[1] <= area[1] < area[3] <= box[3]
         if not inside or any(_overlap(area, other) for other in self._taken):
             return
         self._taken.append(area)
@@ -257,7 +257,8 @@ class _Page:
         centre = (left + right) // 2
         name = reading.root[0].upper() + reading.root[1:]
         self._say((centre, y), name, "ma", BODY, bold=True)
-        y += self._px(46)
+        letter = self._letters(SMALL, bold=True)
+        y += round(self._letters(BODY).size + letter.size) + self._px(11)
         size = self._px(RING)
         self.image.paste(self._ring(reading, scene, size), (centre - size // 2, y))
         middle = y + size // 2
@@ -266,14 +267,13 @@ class _Page:
             font=self._letters(32, bold=True), anchor="mm",
         )  # fmt: skip
         front, behind = ("A", "P") if scene.side > 0 else ("P", "A")
-        gap = size // 2 + self._px(12)
-        letter = self._letters(SMALL, bold=True)
+        gap = round(size + letter.size) // 2 + self._px(4)
         for text, x, at in (
             (behind, centre - gap, middle), (front, centre + gap, middle),
             ("S", centre, middle - gap), ("I", centre, middle + gap),
         ):  # fmt: skip
             self._draw.text((x, at), text, fill=self.theme.soft, font=letter, anchor="mm")
-        y += size + self._px(26)
+        y += size + round(letter.size) + self._px(10)
         words = f"wrapped, of {reading.coverable_deg:.0f}° at best"
         self._say((centre, y), words, "ma", SMALL, soft=True)
         return y + self._px(44)

@@ -97,8 +97,8 @@ THEMES: Mapping[str, Theme] = {
     "dark": Theme(
         paper="#101318", card="#1a1f27", ink="#eef1f6", soft="#a3adbd", rule="#39414d",
         root="#fff04a", other_roots="#8f8440", catheter="#45d483", tip="#c8ffe0",
-        sac="#a8709a", bone="#7d7d80", veins=_DARK_VEINS,
-        vein_opacity=0.36, sac_opacity=0.16, bone_opacity=0.20,
+        sac="#a8709a", bone="#b8b8bc", veins=_DARK_VEINS,
+        vein_opacity=0.36, sac_opacity=0.20, bone_opacity=0.22,
         scale_map="inferno", scale_from=0.50, scale_to=0.80,
     ),
     "print": Theme(

@@ -15,7 +15,7 @@ from castsim.body_letters import edge_letters
 from castsim.cast_surface import cells_of
 from castsim.errors import MissingError, ResultError, ScenarioError
 from castsim.holding import Holding
-from castsim.panels import Layer, Studio, Veils
+from castsim.panels import BEFORE_MARK, Layer, Solid, Studio, Veils
 from castsim.rendering import picture, render_png, views_of
 from castsim.scene import Label, Paint, Part, Reading, Scene
 from castsim.sheet import Plan, sheet
@@ -199,12 +199,38 @@ def layer(colour: int, density: float, depth: float) -> Layer:
     return Layer(np.full((2, 2, 3), colour, np.uint8), density * whole, depth * whole)
 
 
+def solid(colour: int, depth: float, marked: bool = False) -> Solid:
+    return Solid(*layer(colour, 1.0, depth)[::2], np.full((2, 2), marked))
+
+
 def test_veils_lie_over_what_is_behind_them_in_any_order():
-    solid, near, far = layer(200, 1.0, 0.5), layer(100, 0.5, 0.2), layer(0, 0.25, 0.4)
-    behind = layer(0, 0.9, 0.7)
+    near, far, behind = layer(100, 0.5, 0.2), layer(0, 0.25, 0.4), layer(0, 0.9, 0.7)
     expected = 0.5 * 100 + 0.5 * (0.25 * 0 + 0.75 * 200)
     for veils in ([near, far, behind], [behind, far, near]):
-        np.testing.assert_allclose(Veils.of(veils).over(solid), expected, atol=0.51)
+        np.testing.assert_allclose(Veils.of(veils).over(solid(200, 0.5)), expected, atol=0.51)
+
+
+def test_veils_are_thin_before_what_must_keep_its_colour():
+    near, far = layer(100, 0.5, 0.2), layer(0, 0.25, 0.4)
+    first, second = BEFORE_MARK * 0.5, BEFORE_MARK * 0.25
+    expected = first * 100 + (1.0 - first) * (1.0 - second) * 200
+    for veils in ([near, far], [far, near]):
+        drawn = Veils.of(veils).over(solid(200, 0.5, marked=True))
+        np.testing.assert_allclose(drawn, expected, atol=0.51)
+
+
+def test_a_cast_behind_a_vein_has_nearly_its_own_colour_and_a_root_there_has_not(opengl):
+    thing, vein = rod((-10, 0, 0), (10, 0, 0), 2.0), rod((0, 9, -10), (0, 9, 10), 6.0)
+    veil = Part("veins", "#3f7fd0", 0.4, vein)
+    shift = {}
+    for name in ("cast", "other roots"):
+        part = Part(name, "#c03020", 1.0, thing)
+        plain, veiled = (
+            Front(replace(hand_made_scene(), parts=(ROOT, part, *more))).at(0.0, 0.0)
+            for more in ((), (veil,))
+        )
+        shift[name] = np.abs(plain - veiled).max()
+    assert 0.0 < shift["cast"] < 0.5 * shift["other roots"]
 
 
 def test_a_veil_does_not_veil_its_own_wall(opengl):
