@@ -58,7 +58,8 @@ def light_scene(cast: DrawnCast, summary: Mapping[str, Any]) -> Scene:
     veins = _finest([clipped(own, window) for own in runs.values()], left)
     parts = (*solid, _veins_part(dict(zip(runs, veins, strict=True)), theme), *shell)
     title = cast.scenario.title
-    line = facts(summary) if cubes is None else f"{facts(summary)} · {cubes.words}"
+    words = [cast.scenario.agent, facts(summary)] + ([] if cubes is None else [cubes.words])
+    line = " · ".join(words)
     scene = scene_of(cast, window, window, parts, title=title, facts=line)
     return replace(scene, reading=reading_at(cast, cast.injected))
 

@@ -13,7 +13,7 @@ import numpy as np
 import pyvista as pv
 from numpy.typing import NDArray
 
-from castsim.scene import LEAST_FACING, Part, Scene
+from castsim.scene import BEFORE_MARK, LEAST_FACING, MARKED, Part, Scene
 from castsim.themes import Theme
 from castsim.views import View
 
@@ -28,9 +28,6 @@ FILL_PLACE = (-0.6, 0.9, 0.8)
 EYE_DISTANCE_MM = 500.0
 ON_WALL_MM = 0.03
 """A veil so near before something opaque is its own wall, and does not veil it."""
-MARKED = ("cast", "tip")
-BEFORE_MARK = 0.35
-"""Share of a veil's density that it keeps before these."""
 
 
 class Layer(NamedTuple):

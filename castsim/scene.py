@@ -19,6 +19,9 @@ OBLIQUE_TURN_DEG, OBLIQUE_RISE_DEG = 62.0, 14.0
 """The oblique view: turned from the front to the target's side, and raised."""
 LEAST_FACING = 0.3
 """Slant of a veil, as the cosine to the eye, beyond which it gets no denser."""
+MARKED = ("cast", "tip")
+BEFORE_MARK = 0.35
+"""Share of a veil's density that it keeps before these."""
 
 
 @dataclass(frozen=True)
@@ -102,7 +105,6 @@ class Scene:
     root_axis : (3,) unit vector along that root, outwards
     root_length : mm of it in the foramen
     tip : (3,) mm, of the catheter
-    half_height : mm, of the window
     side : of the target root, from which an oblique view looks
     title, facts : heading, and one line of measured results
     frame : (k, 3) mm, points that every view of the whole has to show
@@ -117,7 +119,6 @@ class Scene:
     root_axis: FloatArray
     root_length: float
     tip: FloatArray
-    half_height: float
     side: Side
     title: str
     facts: str
@@ -132,19 +133,21 @@ class Scene:
 
 
 def facts(summary: Mapping[str, Any]) -> str:
-    """One line: volume, coverage, reflux and why the run ended.
+    """One line: volume, coverage, reflux, what was lost and why the run ended.
 
     Examples
     --------
-    >>> facts(
+    >>> line = facts(
     ...     {
     ...         "injected_mL": 0.6,
     ...         "coverage": {"deg": 290.0, "coverable_deg": 350.0},
     ...         "reflux": {"azygos_mL": 0.0},
+    ...         "embolised_mL": 0.1,
     ...         "stop_reason": "protocol complete",
     ...     }
     ... )
-    '0.60 mL injected · root wrapped 290° of 350° · azygos 0.00 mL · protocol complete'
+    >>> line.split(" · ")[1:4]
+    ['root wrapped 290° of 350°', 'azygos 0.00 mL', 'towards the lungs 0.10 mL']
     """
     coverage = summary["coverage"]
     return " · ".join(
@@ -152,6 +155,7 @@ def facts(summary: Mapping[str, Any]) -> str:
             f"{summary['injected_mL']:.2f} mL injected",
             f"root wrapped {coverage['deg']:.0f}° of {coverage['coverable_deg']:.0f}°",
             f"azygos {summary['reflux']['azygos_mL']:.2f} mL",
+            f"towards the lungs {summary['embolised_mL']:.2f} mL",
             str(summary["stop_reason"]).replace("_", " "),
         )
     )

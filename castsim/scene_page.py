@@ -10,6 +10,7 @@ import base64
 import html
 import json
 import re
+from collections.abc import Iterator
 from importlib import resources
 from pathlib import Path
 
@@ -17,14 +18,26 @@ import numpy as np
 
 from castsim.body_letters import LETTER_THRESHOLD
 from castsim.scene import (
+    BEFORE_MARK,
     DISCLAIMER,
     LEAST_FACING,
+    MARKED,
     OBLIQUE_RISE_DEG,
     OBLIQUE_TURN_DEG,
     Part,
     Scene,
 )
-from castsim.views import BELOW_MM
+from castsim.views import (
+    ABOVE_MM,
+    BELOW_MM,
+    FORWARDS,
+    MARGIN,
+    ROOT_OPACITY,
+    UPWARDS,
+    View,
+    direction,
+    extent,
+)
 from geometry.network import FloatArray
 
 _VERTEX = np.dtype([("place", "<i2", 4), ("normal", "i1", 4)])
@@ -39,17 +52,17 @@ def page(scene: Scene) -> str:
     high = np.max([part.surface.points.max(axis=0) for part in scene.parts], axis=0)
     mesh = bytearray()
     parts = [_append(mesh, part, low, high) for part in scene.parts]
-    turn, rise = np.deg2rad([OBLIQUE_TURN_DEG * scene.side, OBLIQUE_RISE_DEG])
     facts = {
         "low": _numbers(low),
         "span": _numbers(high - low),
         # every direction of looking, from every focus in the box, fits into this depth
         "depth": round(2.0 * float(np.linalg.norm(high - low)), _DECIMALS),
-        "target": _numbers(scene.target),
-        "half_height": round(scene.half_height, _DECIMALS),
-        "oblique": [round(float(turn), 4), round(float(rise), 4)],
-        "axial_cut": BELOW_MM,
+        "views": list(_views(scene)),
+        "margin": MARGIN,
+        "root": scene.root,
         "least_facing": LEAST_FACING,
+        "marked": MARKED,
+        "before_mark": BEFORE_MARK,
         "letter_threshold": LETTER_THRESHOLD,
         "last_mL": None if scene.reading is None else round(scene.reading.last_mL, _DECIMALS),
         "labels": [{"text": at.text, "xyz": _numbers(at.xyz)} for at in scene.labels],
@@ -70,6 +83,36 @@ def page(scene: Scene) -> str:
 def write_page(scene: Scene, path: Path) -> None:
     """Write the page."""
     path.write_text(page(scene), encoding="utf-8")
+
+
+def _views(scene: Scene) -> Iterator[dict[str, object]]:
+    """Yield the directions that a button leads to, each framed by what it has to show."""
+    sides = (
+        ("Oblique", OBLIQUE_TURN_DEG * scene.side, OBLIQUE_RISE_DEG),
+        ("Front", 0.0, 0.0),
+        ("Right", 90.0, 0.0),
+        ("Left", -90.0, 0.0),
+        ("Back", 180.0, 0.0),
+    )
+    for name, turn, rise in sides:
+        view = View(name, scene.target, direction(turn, rise), 1.0)
+        yield _view(view, scene.frame, turn, rise)
+    below = View("Axial", scene.target, -UPWARDS, 1.0, BELOW_MM, ABOVE_MM, FORWARDS, ROOT_OPACITY)
+    yield _view(below, scene.foramen, 0.0, -90.0)
+
+
+def _view(view: View, points: FloatArray, turn_deg: float, rise_deg: float) -> dict[str, object]:
+    focus, half = extent(view, points)
+    return {
+        "name": view.name,
+        "turn": round(float(np.deg2rad(turn_deg)), 4),
+        "rise": round(float(np.deg2rad(rise_deg)), 4),
+        "focus": _numbers(focus),
+        "half": _numbers(half),
+        "cut": view.cut,
+        "far": view.far,
+        "root_opacity": view.root_opacity,
+    }
 
 
 def _append(mesh: bytearray, part: Part, low: FloatArray, high: FloatArray) -> dict[str, object]:

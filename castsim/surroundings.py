@@ -122,7 +122,6 @@ def scene_of(
         root_axis=(end - entry) / np.linalg.norm(end - entry),
         root_length=float(np.linalg.norm(end - entry)),
         tip=cast.mesh.flow.cell_centroid[cast.mesh.tip_cell],
-        half_height=float(window.high[2] - window.low[2]) / 2.0,
         side=side,
         title=title,
         facts=facts,

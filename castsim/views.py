@@ -101,14 +101,18 @@ def root_view(scene: Scene) -> View:
     )
 
 
-def _framed(view: View, points: FloatArray, aspect: float) -> View:
-    """The same view moved and widened so that it shows all `points` (k, 3)."""
+def extent(view: View, points: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Middle (3,) of points (k, 3) in a view, as deep as its focus, and half their size, (2,) mm.
+
+    The size is that to the right and upwards in the picture.
+    """
     axes = np.stack([view.right, view.up])
     place = (points - view.focus) @ axes.T
     low, high = place.min(axis=0), place.max(axis=0)
-    half = (high - low) / 2.0
-    return replace(
-        view,
-        focus=view.focus + (low + high) / 2.0 @ axes,
-        half_height=MARGIN * float(max(half[1], half[0] / aspect)),
-    )
+    return view.focus + (low + high) / 2.0 @ axes, (high - low) / 2.0
+
+
+def _framed(view: View, points: FloatArray, aspect: float) -> View:
+    """The same view moved and widened so that it shows all `points` (k, 3)."""
+    focus, half = extent(view, points)
+    return replace(view, focus=focus, half_height=MARGIN * float(max(half[1], half[0] / aspect)))

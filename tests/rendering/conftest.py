@@ -154,6 +154,7 @@ SUMMARY = {
     "injected_mL": 0.6,
     "coverage": {"deg": 291.4, "coverable_deg": 352.0},
     "reflux": {"azygos_mL": 0.0},
+    "embolised_mL": 0.12,
     "stop_reason": "protocol complete",
 }
 

@@ -15,9 +15,9 @@ from castsim.body_letters import edge_letters
 from castsim.cast_surface import cells_of
 from castsim.errors import MissingError, ResultError, ScenarioError
 from castsim.holding import Holding
-from castsim.panels import BEFORE_MARK, Layer, Solid, Studio, Veils
+from castsim.panels import Layer, Solid, Studio, Veils
 from castsim.rendering import picture, render_png, views_of
-from castsim.scene import Label, Paint, Part, Reading, Scene
+from castsim.scene import BEFORE_MARK, Label, Paint, Part, Reading, Scene
 from castsim.sheet import Plan, sheet
 from castsim.shown import Shown
 from castsim.still import Still
@@ -61,7 +61,6 @@ def hand_made_scene() -> Scene:
         tip=np.array([14.0, 0.0, 0.0]),
         root_axis=np.array([1.0, 0.0, 0.0]),
         root_length=10.0,
-        half_height=HALF_MM,
         side=Side.RIGHT,
         title="A scene made by hand",
         facts="0.60 mL injected",

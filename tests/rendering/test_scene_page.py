@@ -17,6 +17,7 @@ from castsim.scene import DISCLAIMER
 from castsim.scene_page import page
 from castsim.still import Still
 from castsim.themes import THEMES
+from castsim.views import named_view
 
 HIDDEN = ("libEGL.so.1", "libEGL.so", "libOSMesa.so.8", "libOSMesa.so", "libX11.so.6", "libX11.so")
 NASTY = '</script><img src=x onerror="alert(1)"> & "T9" \'@mesh@\''
@@ -90,6 +91,28 @@ def test_surfaces_survive_the_packing(text, scene):
     assert packed["triangles"][1] == len(data)
 
 
+def test_every_button_leads_to_all_that_it_must_show(text, scene):
+    facts = json.loads(script(text, "scene"))
+    views = {view["name"]: view for view in facts["views"]}
+    assert list(views) == ["Oblique", "Front", "Right", "Left", "Back", "Axial"]
+    for name, view in views.items():
+        wanted = scene.foramen if name == "Axial" else scene.frame
+        turn, rise = view["turn"], view["rise"]
+        right = np.array([-np.cos(turn), np.sin(turn), 0.0])
+        up = np.array([-np.sin(rise) * np.sin(turn), -np.sin(rise) * np.cos(turn), np.cos(rise)])
+        place = (wanted - np.array(view["focus"])) @ np.stack([right, up]).T
+        np.testing.assert_allclose(np.abs(place).max(axis=0), view["half"], atol=0.02)
+    # the same slab as in pictures, with the root seen through
+    same = named_view(scene, "axial", 1.0)
+    axial = views["Axial"]
+    assert (axial["cut"], axial["far"], axial["root_opacity"]) == (
+        same.cut, same.far, same.root_opacity,
+    )  # fmt: skip
+    np.testing.assert_allclose(axial["focus"], same.focus, atol=0.001)
+    assert facts["margin"] * max(axial["half"]) == pytest.approx(same.half_height, abs=0.01)
+    assert facts["root"] in [part["name"] for part in facts["parts"]]
+
+
 def test_the_page_is_light_enough_to_be_dragged(scene, text):
     assert scene.n_triangles < 50_000
     assert len(text) < 3_000_000
@@ -134,6 +157,8 @@ def test_the_scene_names_root_volume_and_coverage(cast, summary):
     assert scene.title == cast.scenario.title
     assert "0.60 mL" in scene.facts
     assert "291° of 352°" in scene.facts
+    assert scene.facts.startswith(f"{cast.scenario.agent} · ")
+    assert "towards the lungs 0.12 mL" in scene.facts
     names = [part.name for part in scene.parts]
     assert names[0] == "root T9 right"
     assert {"cast", "veins", "bone", "dural sac", "catheter", "tip"} <= set(names)
