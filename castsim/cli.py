@@ -219,6 +219,7 @@ def anatomy(
     quiet: QuietOption = False,
 ) -> None:
     """Tabulate the veins of an anatomy, and export them to print or for ParaView or 3D Slicer."""
+    from castsim.console import talk
     from castsim.inventory import inventory
     from castsim.results import check_file, check_surface
     from castsim.simulate import build_anatomy
@@ -232,8 +233,10 @@ def anatomy(
         from castsim.results import write_anatomy
 
         write_anatomy(patient, export)
+        if not quiet:
+            line = f"Wrote {export}: {patient.network.n_branches} veins as polylines"
+            talk().print(line, markup=False, soft_wrap=True)
     if surface is not None:
-        from castsim.console import talk
         from castsim.results import write_surface
         from geometry.surface import lumen_surface
 

@@ -37,7 +37,7 @@ MeshOption = Annotated[
     typer.Option(
         "--mesh",
         help="voxel: wide veins near the target as cubes, in which agent can lie on the floor; "
-        "takes minutes (mesh.kind).",
+        "10 to 60 s instead of one (mesh.kind).",
     ),
 ]
 CubeOption = Annotated[

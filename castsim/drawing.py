@@ -19,7 +19,7 @@ STILL_SIZE, MOVIE_SIZE = (1600, 1000), (1280, 800)
 """Width and height, pixels, where none is asked for."""
 LEAST_SIZE, MOST_SIZE = (640, 400), (7680, 4800)
 """Below the first no legend can be read; beyond the second memory ends."""
-LEAST_FRAMES, MOST_FRAMES = 2, 1000
+LEAST_FRAMES, USUAL_FRAMES, MOST_FRAMES = 2, 61, 1000
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ class Order:
         volume_mL: float | None = None,
         structures: str | None = None,
         movie: Path | None = None,
-        frames: int = 61,
+        frames: int | None = None,
         size: str | None = None,
         theme: str = "light",
         output: Path | None = None,
@@ -74,6 +74,9 @@ class Order:
         theme = match_name(theme, THEME_NAMES, "theme")
         shown = Shown.usual() if structures is None else Shown.named(structures.split(","))
         pixels = _size(size, MOVIE_SIZE if movie is not None else STILL_SIZE)
+        if movie is None and frames is not None:
+            raise ResultError(f"--frames {frames}: pictures of a movie; add --movie FILE.mp4|.gif")
+        frames = USUAL_FRAMES if frames is None else frames
         if movie is not None:
             _check_movie(movie, frames, pixels)
         if output is None and movie is None:

@@ -62,7 +62,10 @@ def fluoro(
     output: Annotated[
         Path | None,
         typer.Option(
-            "-o", "--output", metavar="FILE.png|.dcm", help="Default CASTDIR/fluoro-VIEW-MODE.png."
+            "-o",
+            "--output",
+            metavar="FILE.png|.dcm",
+            help="Default fluoro-VIEW-MODE.png in CASTDIR.",
         ),
     ] = None,
     field_mm: FieldOption = None,
@@ -93,7 +96,7 @@ def venogram(
             "--from",
             metavar="VEIN:LEVEL:SIDE",
             help="Where contrast medium comes out, as anterior_epidural:T9:left, or with a "
-            "station, foraminal:T9:right:lateral; default the scenario's tip.",
+            "third of the vein, foraminal:T9:left:medial; default the scenario's tip.",
         ),
     ] = None,
     view: ViewOption = "ap",
@@ -112,7 +115,10 @@ def venogram(
     output: Annotated[
         Path | None,
         typer.Option(
-            "-o", "--output", metavar="FILE.png|.dcm", help="Default venogram-VEIN-VIEW-MODE.png."
+            "-o",
+            "--output",
+            metavar="FILE.png|.dcm",
+            help="Default venogram-VEIN-….png, with view and mode.",
         ),
     ] = None,
     overrides: SetOption = None,

@@ -43,8 +43,9 @@ def render(
         ),
     ] = None,
     frames: Annotated[
-        int, typer.Option("--frames", metavar="N", help="Pictures of the movie.")
-    ] = 61,
+        int | None,
+        typer.Option("--frames", metavar="N", help="Pictures of the movie; default 61."),
+    ] = None,
     size: Annotated[
         str | None,
         typer.Option("--size", metavar="WxH", help="Pixels; default 1600x1000, a movie 1280x800."),

@@ -153,7 +153,10 @@ def test_anatomy_is_tabulated_and_exported(
 ) -> None:
     path = tmp_path / "veins.vtp"
     assert main(["anatomy", "--export", str(path), "--json"]) == 0
-    rows = json.loads(capsys.readouterr().out)
+    told = capsys.readouterr()
+    rows = json.loads(told.out)
+    count = sum(row["count"] for row in rows)
+    assert told.err == f"Wrote {path}: {count} veins as polylines\n"
     assert {"azygos", "foraminal", "anterior_epidural"} <= {row["structure"] for row in rows}
     assert all(row["count"] > 0 and row["length_mm"] > 0 and row["volume_mL"] > 0 for row in rows)
     assert [entry.name for entry in tmp_path.iterdir()] == ["veins.vtp"]

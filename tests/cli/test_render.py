@@ -81,6 +81,7 @@ def test_the_result_with_pictures_in_it_can_be_run_again(saved: Path) -> None:
         (["--structures", "foramnal"], "unknown structure 'foramnal'; did you mean 'foraminal'?"),
         (["-o", "x.jpg"], "x.jpg: the name must end in .png"),
         (["--movie", "x.avi"], "x.avi: the name must end in .mp4 or .gif"),
+        (["--frames", "9"], "--frames 9: pictures of a movie; add --movie FILE"),
         (["--movie", "x.gif", "--frames", "1"], "--frames 1: 2 to 1000 are allowed"),
         (
             ["--movie", "x.mp4", "--size", "701x500"],
