@@ -117,10 +117,12 @@ def summary(report: Mapping[str, Any]) -> Iterator[str]:
             f"Agent enters the azygos system: it would be seen from {back['first_azygos_mL']:.2f} "
             f"mL on ({back['first_azygos_s']:.0f} s); {back['azygos_mL']:.2f} mL in all."
         )
+    hazard = round(report["hazard_mL"], 3)
+    intradural = f"{hazard:.3f} mL reach" if hazard else "none reaches"
     yield (
         f"{report['cast_mL']:.2f} mL stay in the veins, {report['embolised_mL']:.2f} mL left "
         "with the blood towards the lungs (azygos system, neck veins, then the heart), "
-        f"{report['hazard_mL']:.3f} mL reach intradural veins. Along the catheter agent comes back "
+        f"{intradural} intradural veins. Along the catheter agent comes back "
         f"{back['catheter_mm']:.1f} mm."
     )
     pressure = report["tip_pressure_mmHg"]
@@ -156,11 +158,12 @@ def _pictures(pictures: Photographs) -> Iterator[str]:
     yield parts.paragraphs([pictures.missing] if pictures.missing else (), "warn")
     if pictures.large:
         for one in pictures.large:
-            yield parts.photograph(one.jpeg, alt=one.alt, below=one.below)
+            yield parts.photograph(one.jpeg, alt=one.alt, below=one.below, wide=True)
     if pictures.shadow is not None:
         yield "<h3>As fluoroscopy would show it</h3>"
         one = pictures.shadow
-        yield f'<div class="half">{parts.photograph(one.jpeg, alt=one.alt, below=one.below)}</div>'
+        shown = parts.photograph(one.jpeg, alt=one.alt, below=one.below, wide=True)
+        yield f'<div class="half">{shown}</div>'
     if pictures.growing:
         yield "<h3>How it grows</h3>"
         small = (
@@ -221,6 +224,7 @@ def _pressure(saved: "SavedCast[DrawnCast]") -> Iterator[str]:
         f"{found[0].upper()}{found[1:]}. A breakthrough is a front that gives way: the "
         f"pressure falls at once, by {plots.BREAK_SHARE:.0%} and "
         f"{number(plots.BREAK_LEAST_MMHG)} mmHg or more.",
+        wide=True,
     )
 
 
@@ -274,7 +278,7 @@ def _assumption(prior: Prior, scenario: Mapping[str, Any]) -> tuple[str, ...] | 
         agent, quantity = scenario["agent"], MODEL_FIELDS[key][0]
         prior = prior.of_agent(agent_prior(agent, quantity))
         source, status = agent_source(agent, quantity)
-    unit = "" if prior.unit == "1" else f" {prior.unit}"
+    unit = parts.unit_after(prior.unit)
     low, high = prior.low, prior.high
     within = "" if low is None or high is None else f"{number(low)} to {number(high)}{unit}"
     return (

@@ -41,7 +41,9 @@ SCALE_BAR_SHARE = 0.3
 TEXT_SHARE, MARGIN_SHARE = 1 / 44, 1 / 50
 """Height of the letters and margin, as shares of the image's side."""
 RIM_SHARE = 1 / 12
-"""Width of the letters' dark rim, as a share of an M; a wider one fills them."""
+"""Width of the letters' rim, as a share of an M; a wider one fills them."""
+LIGHT_FROM = 0.6
+"""Median grey, 0 black to 1 white, from which the words of an image are dark."""
 WARNING = f"Simulated. {DISCLAIMER}"
 LEAST_LETTERS = 10.0
 """Pixels of their height."""
@@ -97,22 +99,23 @@ def picture(image: Fluorogram, caption: Caption) -> Picture:
     """The image as on the monitor, (rows, columns), with its words."""
     from PIL import Image, ImageDraw
 
-    shown = Image.fromarray(np.rint(255 * grey(image)).astype(np.uint8))
+    greys = grey(image)
+    shown = Image.fromarray(np.rint(255 * greys).astype(np.uint8))
     side = image.beam.pixels
     font = letters(side)
-    draw = ImageDraw.Draw(shown)
+    pen = _Pen(ImageDraw.Draw(shown), font, dark=bool(np.median(greys) > LIGHT_FROM))
     margin = MARGIN_SHARE * side
     head = f"{TITLES[image.beam.angle_deg]}  {image.mode}"
     title = _fitted(caption.title, font, TITLE_SHARE * side)
-    _write(draw, font, (margin, margin), "la", f"{title}\n{head}")
-    _write(draw, font, (side - margin, margin), "ra", caption.facts)
-    _write(draw, font, (margin, side / 2), "lm", edge_letters(-image.beam.right))
-    _write(draw, font, (side - margin, side / 2), "rm", edge_letters(image.beam.right))
+    pen.write((margin, margin), "la", f"{title}\n{head}")
+    pen.write((side - margin, margin), "ra", caption.facts)
+    pen.write((margin, side / 2), "lm", edge_letters(-image.beam.right))
+    pen.write((side - margin, side / 2), "rm", edge_letters(image.beam.right))
     # between the lines of words above and below
-    _write(draw, font, (side / 2, margin + 3 * letter_height(side)), "ma", "S")
-    _write(draw, font, (side / 2, side - margin - 1.5 * letter_height(side)), "md", "I")
-    _write(draw, font, (side - margin, side - margin), "rd", WARNING)
-    _scale_bar(draw, font, image, margin)
+    pen.write((side / 2, margin + 3 * letter_height(side)), "ma", "S")
+    pen.write((side / 2, side - margin - 1.5 * letter_height(side)), "md", "I")
+    pen.write((side - margin, side - margin), "rd", WARNING)
+    pen.scale_bar(image, margin)
     return np.asarray(shown)
 
 
@@ -137,39 +140,42 @@ def _fitted(text: str, font: "Font", width: float) -> str:
     return text.rstrip() + "…"
 
 
-def _write(
-    draw: "ImageDraw.ImageDraw",
-    font: "Font",
-    place: tuple[float, float],
-    anchor: str,
-    text: str,
-) -> None:
-    """White letters with a dark rim, so that they are read on any grey."""
-    align = "right" if anchor[0] == "r" else "left"
-    rim = max(1, round(RIM_SHARE * font.getlength("M")))
-    draw.multiline_text(
-        place, text, fill=255, font=font, anchor=anchor, align=align, stroke_width=rim,
-        stroke_fill=0,
-    )  # fmt: skip
+@dataclass(frozen=True)
+class _Pen:
+    """Writes on an image: dark on a light one, else light, with a rim to be read on any grey."""
 
+    draw: "ImageDraw.ImageDraw"
+    font: "Font"
+    dark: bool
 
-def _scale_bar(
-    draw: "ImageDraw.ImageDraw",
-    font: "Font",
-    image: Fluorogram,
-    margin: float,
-) -> None:
-    """A length at the isocentre; nearer to the source the same length is longer."""
-    side = image.beam.pixels
-    per_mm = image.beam.magnification / image.beam.pitch_mm
-    length = next(
-        (mm for mm in SCALE_BARS_MM if mm * per_mm < SCALE_BAR_SHARE * side), SCALE_BARS_MM[-1]
-    )
-    y, thick = side - margin, max(2, round(side / 300))
-    end = margin + length * per_mm
-    draw.rectangle((margin - 1, y - thick - 1, end + 1, y + 1), fill=0)
-    draw.rectangle((margin, y - thick, end, y), fill=255)
-    _write(draw, font, (margin, y - 2 * thick), "ld", f"{length:g} mm at the isocentre")
+    @property
+    def ink(self) -> int:
+        return 0 if self.dark else 255
+
+    @property
+    def rim(self) -> int:
+        return 255 - self.ink
+
+    def write(self, place: tuple[float, float], anchor: str, text: str) -> None:
+        align = "right" if anchor[0] == "r" else "left"
+        width = max(1, round(RIM_SHARE * self.font.getlength("M")))
+        self.draw.multiline_text(
+            place, text, fill=self.ink, font=self.font, anchor=anchor, align=align,
+            stroke_width=width, stroke_fill=self.rim,
+        )  # fmt: skip
+
+    def scale_bar(self, image: Fluorogram, margin: float) -> None:
+        """Draw a length at the isocentre; nearer to the source the same length is longer."""
+        side = image.beam.pixels
+        per_mm = image.beam.magnification / image.beam.pitch_mm
+        length = next(
+            (mm for mm in SCALE_BARS_MM if mm * per_mm < SCALE_BAR_SHARE * side), SCALE_BARS_MM[-1]
+        )
+        y, thick = side - margin, max(2, round(side / 300))
+        end = margin + length * per_mm
+        self.draw.rectangle((margin - 1, y - thick - 1, end + 1, y + 1), fill=self.rim)
+        self.draw.rectangle((margin, y - thick, end, y), fill=self.ink)
+        self.write((margin, y - 2 * thick), "ld", f"{length:g} mm at the isocentre")
 
 
 def image_bytes(image: Fluorogram, caption: Caption, path: Path) -> None:

@@ -121,7 +121,7 @@ def range_of(one: Report) -> str:
     """Write what a prior is: its range, or at what it was held."""
     if not one["drawn"]:
         return f"not drawn: {one['held']}"
-    unit = "" if one["unit"] == "1" else f" {one['unit']}"
+    unit = parts.unit_after(one["unit"])
     low, high = one["inner_range"]
     text = f"{number(low)} to {number(high)}"
     flat = one["distribution"] == "uniform"
@@ -136,6 +136,6 @@ def range_of(one: Report) -> str:
 
 
 def _value(one: Report) -> str:
-    unit = "" if one["unit"] == "1" else f" {one['unit']}"
+    unit = parts.unit_after(one["unit"])
     changed = "" if one["value"] == one["default"] else f" (default {number(one['default'])}{unit})"
     return f"{number(one['value'])}{unit}{changed}"

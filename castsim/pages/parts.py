@@ -24,11 +24,18 @@ def page(title: str, body: Iterable[str]) -> str:
     return re.sub(r"@(\w+)@", lambda name: fill[name[1]], text)
 
 
-def chart(draw: Draw, size_in: tuple[float, float], *, name: str, title: str, below: str) -> str:
+def chart(
+    draw: Draw,
+    size_in: tuple[float, float],
+    *,
+    name: str,
+    title: str,
+    below: str,
+    wide: bool = False,
+) -> str:
     """A picture with its caption; sizes as on a phone, so that its texts can be read there."""
     picture = inline_svg(draw, *size_in, name=name, label=escape(title))
-    caption = f"<figcaption>{escape(below)}</figcaption>" if below else ""
-    return f"<figure>{picture}{caption}</figure>"
+    return _figure(picture, below, wide)
 
 
 def panel(
@@ -38,18 +45,31 @@ def panel(
     name: str,
     title: str,
     below: str = "",
+    wide: bool = False,
 ) -> str:
     """A picture of one panel, see :func:`chart`."""
     return chart(
-        lambda figure: draw(figure.add_subplot()), size_in, name=name, title=title, below=below
+        lambda figure: draw(figure.add_subplot()),
+        size_in,
+        name=name,
+        title=title,
+        below=below,
+        wide=wide,
     )
 
 
-def photograph(jpeg: bytes, *, alt: str, below: str) -> str:
+def photograph(jpeg: bytes, *, alt: str, below: str, wide: bool = False) -> str:
     """A picture that is an image already, with its caption."""
     data = base64.b64encode(jpeg).decode("ascii")
     image = f'<img src="data:image/jpeg;base64,{data}" alt="{escape(alt)}">'
-    return f"<figure>{image}<figcaption>{escape(below)}</figcaption></figure>"
+    return _figure(image, below, wide)
+
+
+def _figure(picture: str, below: str, wide: bool) -> str:
+    """A picture with its caption; one with words that a phone is too narrow for scrolls there."""
+    shown = f'<div class="scroll wide">{picture}</div>' if wide else picture
+    caption = f"<figcaption>{escape(below)}</figcaption>" if below else ""
+    return f"<figure>{shown}{caption}</figure>"
 
 
 def paragraphs(texts: Iterable[str], kind: str) -> str:
@@ -101,6 +121,16 @@ def interval_cell(text: str) -> str:
     """A text such as ``1.2 [0.9 to 1.5]`` that breaks nowhere but before its interval."""
     estimate, bracket, interval = text.partition(" [")
     return f"<span>{estimate}</span>" + (f" <span>[{interval}</span>" if bracket else "")
+
+
+def unit_after(unit: str) -> str:
+    """Write a unit behind its number.
+
+    >>> unit_after("mPa.s"), unit_after("mm2/s"), unit_after("uL/kPa"), unit_after("1")
+    (' mPa·s', ' mm²/s', ' µL/kPa', '')
+    """
+    written = unit.replace(".", "·").replace("mm2", "mm²").replace("uL", "µL")
+    return "" if unit == "1" else f" {written}"
 
 
 def number(value: float) -> str:

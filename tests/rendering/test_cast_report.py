@@ -47,7 +47,7 @@ def test_the_page_says_first_what_matters_and_what_it_is_not(saved: SavedCast, t
         )
     ]  # fmt: skip
     assert places == sorted(places)
-    assert text.count(DISCLAIMER) == 2
+    assert text.count(DISCLAIMER) == 3, "above, below, and at the foot of every printed page"
     assert "a vein is filled here as a whole" in text
     assert not re.search(r"@\w+@", text)
 

@@ -294,7 +294,7 @@ def test_the_page_shows_every_arm_and_no_script(tmp_path: Path) -> None:
     assert "a&lt;script&gt;b" in page
     assert "http" not in page.replace("http-equiv", "")
     assert page.count("<svg") == len(PANELS) + 2
-    assert page.count(DISCLAIMER) == 2
+    assert page.count(DISCLAIMER) == 3
 
 
 def test_the_picture_has_a_line_for_every_arm(report: dict[str, Any]) -> None:

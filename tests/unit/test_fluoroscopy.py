@@ -402,6 +402,19 @@ def test_words_are_in_the_picture(scene: Scene, isocentre: np.ndarray, tmp_path:
         assert DISCLAIMER in stored.text["Description"]
 
 
+@pytest.mark.parametrize(("mode", "ink"), [("subtracted", 0), ("roadmap", 255)])
+def test_words_are_dark_on_a_light_image_and_light_on_another(
+    scene: Scene, isocentre: np.ndarray, mode: Mode, ink: int
+) -> None:
+    beam = take(scene, isocentre, pixels=1024).beam
+    blank = Fluorogram("ap", mode, beam, np.zeros((1024, 1024)), 1.0)
+    bar = picture(blank, Caption("", ""))[1024 - 23, 40:120]
+    assert (bar == ink).all(), "the bar is as the words are"
+    letter = picture(blank, Caption("I", ""))[20:36, 20:28]
+    assert (letter == ink).sum() > 10
+    assert abs(np.rint(255 * grey(blank))[0, 0] - ink) >= 127
+
+
 def test_a_title_that_is_too_long_is_cut(scene: Scene, isocentre: np.ndarray) -> None:
     image = take(scene, isocentre, pixels=512)
     blank = Fluorogram(image.view, image.mode, image.beam, np.zeros((512, 512)), 1.0)
@@ -419,7 +432,7 @@ def test_the_scale_bar_is_as_long_as_it_says(scene: Scene, isocentre: np.ndarray
     bar = picture(blank, Caption("", ""))[512 - 11]
     # 20 mm at the isocentre
     per_mm = image.beam.magnification / image.beam.pitch_mm
-    assert (bar == 255).sum() == pytest.approx(20 * per_mm, abs=2)
+    assert (bar == 0).sum() == pytest.approx(20 * per_mm, abs=2)
 
 
 def test_a_strange_view_is_no_view() -> None:

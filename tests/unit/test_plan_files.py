@@ -193,7 +193,7 @@ def test_the_page_is_whole(report: dict[str, Any]) -> None:
     assert used <= set(page.ids)
     assert not re.search(r"@\w+@", text)
     assert text.count("<svg") == 2 + len(report["bands"]) + len(OUTCOMES)
-    assert page.text.count(DISCLAIMER) == 2
+    assert page.text.count(DISCLAIMER) == 3
     order = [report["summary"]["headline"], "Chances by injected volume", "Dose and response"]
     order += ["What the outcome hangs on", "Assumptions", "What is not modelled"]
     places = [page.text.index(part) for part in order]
