@@ -26,6 +26,8 @@ ONE_DRAW = (
     "This is one run: one patient and one draw from what may happen. How sure it is, and how much "
     "to inject, “castsim plan” says."
 )
+LEAST_ML = 0.0005
+"""What is less is none, to the digits that are written."""
 NOT_OF_A_RUN = "The operator's eyes"
 """What plans leave out and a run does not: it obeys the rules of its scenario."""
 
@@ -111,14 +113,15 @@ def summary(report: Mapping[str, Any]) -> Iterator[str]:
         f"{', '.join(report['foramina_touched']) or 'none'}."
     )
     if back["first_azygos_mL"] is None:
-        yield "No agent is seen to enter the azygos system."
+        unseen = f"; {back['azygos_mL']:.3f} mL do unseen" if back["azygos_mL"] >= LEAST_ML else ""
+        yield f"No agent is seen to enter the azygos system{unseen}."
     else:
         yield (
             f"Agent enters the azygos system: it would be seen from {back['first_azygos_mL']:.2f} "
             f"mL on ({back['first_azygos_s']:.0f} s); {back['azygos_mL']:.2f} mL in all."
         )
-    hazard = round(report["hazard_mL"], 3)
-    intradural = f"{hazard:.3f} mL reach" if hazard else "none reaches"
+    hazard = report["hazard_mL"]
+    intradural = f"{hazard:.3f} mL reach" if hazard >= LEAST_ML else "none reaches"
     yield (
         f"{report['cast_mL']:.2f} mL stay in the veins, {report['embolised_mL']:.2f} mL left "
         "with the blood towards the lungs (azygos system, neck veins, then the heart), "
@@ -210,7 +213,7 @@ def _pressure(saved: "SavedCast[DrawnCast]") -> Iterator[str]:
     cast = saved.cast
     began = float(cast.log["time"][0])
     rests, broken = plots.pauses(cast), len(plots.breakthroughs(cast))
-    told = f"{broken} breakthrough{'' if broken == 1 else 's'} (red marks)" if broken else ""
+    told = f"{broken} breakthrough{'' if broken == 1 else 's'} (orange marks)" if broken else ""
     rest = f"{len(rests)} pause{'' if len(rests) == 1 else 's'} (grey)" if rests else ""
     found = " and ".join(text for text in (rest, told) if text) or "no pause, no breakthrough"
     yield "<h2>Pressure over time</h2>"

@@ -343,10 +343,19 @@ def _closest(comparisons: Sequence["Comparison"]) -> str:
 
 
 def _azygos(reflux: Mapping[str, Any]) -> str:
-    first = reflux["first_azygos_mL"]
-    if first is None:
-        return "none"
-    return f"{reflux['azygos_mL']:.3f} mL, from {first:.3f} mL injected"
+    """Say how much came there, and from which injected volume it is seen.
+
+    >>> _azygos({"azygos_mL": 0.516, "first_azygos_mL": 0.494})
+    '0.516 mL, seen from 0.494 mL on'
+    >>> _azygos({"azygos_mL": 0.009, "first_azygos_mL": None})
+    '0.009 mL, too little to be seen'
+    >>> _azygos({"azygos_mL": 0.0002, "first_azygos_mL": None})
+    'none'
+    """
+    came, first = f"{reflux['azygos_mL']:.3f} mL", reflux["first_azygos_mL"]
+    if first is not None:
+        return f"{came}, seen from {first:.3f} mL on"
+    return "none" if came == "0.000 mL" else f"{came}, too little to be seen"
 
 
 def levels_touched(structures: Sequence[Mapping[str, Any]]) -> str:

@@ -134,7 +134,11 @@ def test_what_blood_carried_off_and_what_stayed_is_told(saved: SavedCast) -> Non
     words = " ".join(summary(report))
     assert "seen from 0.04 mL on (162 s)" in words
     unseen = {**report, "reflux": {**report["reflux"], "first_azygos_mL": None}}
-    assert "No agent is seen to enter" in " ".join(summary(unseen))
+    assert "No agent is seen to enter the azygos system." in " ".join(summary(unseen))
+    unseen["reflux"]["azygos_mL"] = 0.008
+    assert "the azygos system; 0.008 mL do unseen." in " ".join(summary(unseen))
+    assert "none reaches intradural veins" in " ".join(summary(unseen))
+    assert "0.002 mL reach intradural" in " ".join(summary({**unseen, "hazard_mL": 0.002}))
 
 
 def test_curves_add_up_to_the_cast(saved: SavedCast) -> None:
