@@ -1,9 +1,10 @@
 """The same injections on lines and on cubes: how far apart the casts lie, and how far they may.
 
 `python -m benchmarks.compare_meshes right-t9 left-t7` writes a Markdown table a scenario, which
-`docs/voxel_injection.md` quotes. Each is injected into three times. Without weight, and much faster
-than blood flows, all that only cubes show is the shape of a front; as slowly as planned blood flows
-past agent; and with its weight agent sinks.
+`docs/voxel_injection.md` quotes. Each is injected into four times. A liquid that no front holds,
+without weight, and much faster than blood flows: all that only cubes show is the shape of a
+junction and of a front. With fronts that hold; as slowly as planned, so that blood flows past
+agent; and with its weight, so that agent sinks.
 
 **Band.** Cubes conduct and hold a little more or less than the veins they stand for, and a step
 is 1 to 3 % of what came. The centreline mesh is injected into anew with just these errors, drawn
@@ -35,6 +36,14 @@ SPACING_MM = 0.3
 DRAWS = 40
 STILL = ("patient.azygos_outflow_mL_min=0.5", "injection.rate_mL_min=5")
 """Blood at rest is slow, and agent faster than in practice: it sweeps blood before it."""
+FREE = (
+    "model.tension_Pa_mm=0",
+    "model.skin_yield_Pa=0",
+    "model.diffusivity_mm2_s=1e-12",
+    "model.wall_hold_Pa=1e9",
+    "model.sweep_ratio=1e9",
+)
+"""No front holds, nothing sets, and blood tears nothing off."""
 SHARE = 0.95
 """Of the casts with errors, that lie in the band."""
 CUBES = np.array([2.0, 3.0, 5.0, 8.0])
@@ -170,7 +179,13 @@ def compare(name: str, spacing: float) -> Iterator[str]:
     scenario = load_scenario(name)
     push = [f"injection.volume_mL={max(VOLUMES_ML)}"]
     even = [*push, f"model.density_g_mL={g_mL_from_g_mm3(scenario.physiology().blood_density)}"]
-    kinds = {"no weight, still blood": [*even, *STILL], "no weight": even, scenario.agent: push}
+    still = [*even, *STILL]
+    kinds = {
+        "free, no weight, still blood": [*still, *FREE],
+        "no weight, still blood": still,
+        "no weight": even,
+        scenario.agent: push,
+    }
     for words, given in kinds.items():
         voxel = ["mesh.kind=voxel", f"mesh.spacing_mm={spacing}"]
         cubes = castsim.run(load_scenario(name, [*given, *voxel]))

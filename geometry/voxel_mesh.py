@@ -21,6 +21,11 @@ of the centreline mesh between a line cell A and a resolved cell::
 so a cut through a wide vein is even, and a side branch that is a line opens at the wall.
 Cubes of veins that are no neighbours in the network do not exchange anything, however near.
 
+**Every way of the centreline mesh is one of the cubes.** Where cells that are neighbours have cubes
+that nothing near joins (between them lies a short, narrow vein), the nearest ones get the face
+of the centreline mesh. Cells of whose place most belongs to another vein (they cross and do not
+meet) stay lines, unless the cubes beside them are joined near by, as at the end of a vein.
+
 **Gates** are those of the centreline mesh, found by branch and arc: the same keys, so the same
 disorder and radii. A face between two branches belongs to the narrower.
 """
@@ -31,7 +36,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import coo_array
+from scipy.sparse import coo_array, csr_array
 from scipy.sparse.csgraph import connected_components
 from scipy.spatial import KDTree
 
@@ -53,6 +58,8 @@ BAND = 2.0
 """Spacings to which the distance to the wall is needed outside the lumen."""
 TOLERANCE = 1e-8
 MOST_ITERATIONS = 5000
+AROUND = 3
+"""Steps from cell to cell of the centreline mesh by which cubes may go round where none touch."""
 HALF = 0.5
 
 
@@ -99,10 +106,66 @@ def cubes_of(
     GeometryError
         When there is no cube, or part of the lumen has no wall.
     """
+    found = passages(distance, spacing_mm, parted)
+    return found.cubes(np.ones(len(found.place), dtype=bool) if cubes is None else cubes)
+
+
+@dataclass(frozen=True)
+class Passages:
+    """Points in a lumen, in the order of the grid, and what passes between them.
+
+    Attributes
+    ----------
+    spacing : mm
+    place : (p, 3) indices in the grid
+    share : (p,) of a cube about each point that lies in the lumen
+    psi : (p,) permeability over the spacing squared
+    owner, neighbour : (f,) points that are neighbours
+    passes : (f,) psi of the faces
+    """
+
+    spacing: float
+    place: IntArray
+    share: FloatArray
+    psi: FloatArray
+    owner: IntArray
+    neighbour: IntArray
+    passes: FloatArray
+
+    def cubes(self, mine: BoolArray) -> Cubes:
+        """Make cubes of the points `mine` (p,).
+
+        Raises
+        ------
+        GeometryError
+            When there is none.
+        """
+        if not mine.any():
+            raise GeometryError("no point of the grid lies in the lumen")
+        owner, neighbour, step = self.owner, self.neighbour, self.spacing
+        number = np.cumsum(mine) - 1
+        inner = mine[owner] & mine[neighbour]
+        here, there = (np.concatenate(ends) for ends in ((owner, neighbour), (neighbour, owner)))
+        leaving = mine[here] & ~mine[there]
+        return Cubes(
+            place=self.place[mine],
+            volume=self.share[mine] * step**3,
+            permeability=self.psi[mine] * step**2,
+            owner=number[owner[inner]],
+            neighbour=number[neighbour[inner]],
+            resistance=HALF / (self.passes[inner] * step**3),
+            open_cube=number[here[leaving]],
+            open_point=there[leaving],
+        )
+
+
+def passages(
+    distance: kernels.SingleArray,
+    spacing_mm: float,
+    parted: Callable[[IntArray, IntArray], BoolArray] | None = None,
+) -> Passages:
+    """Find the permeability of a lumen; see :func:`cubes_of`."""
     cell, place = kernels.number_cells(distance)
-    mine = np.ones(len(place), dtype=bool) if cubes is None else cubes
-    if not mine.any():
-        raise GeometryError("no point of the grid lies in the lumen")
     beside, theta = kernels.find_legs(distance, cell, place)
     if parted is not None:
         point, leg = np.nonzero(beside >= 0)
@@ -113,20 +176,8 @@ def cubes_of(
         raise GeometryError("the permeability of the lumen cannot be found: part has no wall")
     owner, neighbour, passes = kernels.inner_faces(beside, theta, psi)
     share = kernels.shares(distance, cell, len(place), spacing_mm)
-    number = np.cumsum(mine) - 1
-    inner = mine[owner] & mine[neighbour]
-    here, there = (np.concatenate(ends) for ends in ((owner, neighbour), (neighbour, owner)))
-    leaving = mine[here] & ~mine[there]
-    return Cubes(
-        place=place[mine].astype(np.int64),
-        volume=share[mine] * spacing_mm**3,
-        permeability=psi[mine] * spacing_mm**2,
-        owner=number[owner[inner]],
-        neighbour=number[neighbour[inner]],
-        resistance=HALF / (passes[inner] * spacing_mm**3),
-        open_cube=number[here[leaving]],
-        open_point=there[leaving].astype(np.int64),
-    )
+    ends = owner.astype(np.int64), neighbour.astype(np.int64)
+    return Passages(spacing_mm, place.astype(np.int64), share, psi, *ends, passes)
 
 
 @dataclass(frozen=True)
@@ -204,8 +255,11 @@ def voxel_mesh(
         pair = stations.branch[one] * veins.count + stations.branch[two]
         return ~np.isin(pair, joined)
 
-    cubes = cubes_of(space.distance, spacing_mm, resolved[stations.line], parted)
-    return _assembled(network, lines, veins, resolved, space.grid, cubes, stations)
+    lumens = passages(space.distance, spacing_mm, parted)
+    gaps = _Gaps.of(lines, resolved, lumens, stations.line)
+    resolved[gaps.cells] = False
+    cubes = lumens.cubes(resolved[stations.line])
+    return _assembled(network, lines, veins, resolved, space.grid, cubes, stations, gaps.faces)
 
 
 @dataclass(frozen=True)
@@ -330,6 +384,73 @@ class _Stations:
 
 
 @dataclass(frozen=True)
+class _Gaps:
+    """Where cubes do not join what the centreline mesh joins.
+
+    cells : of whose place most belongs to other veins, and that stay lines
+    faces : both of whose ends have cubes
+    """
+
+    cells: IntArray
+    faces: IntArray
+
+    @classmethod
+    def of(
+        cls, lines: CentrelineMesh, resolved: BoolArray, lumens: Passages, line: IntArray
+    ) -> "_Gaps":
+        """Find them, if the cells `resolved` (n,) become cubes; `line` (p,) of each point."""
+        flow, n = lines.flow, lines.flow.n_cells
+        room = np.bincount(line, lumens.share, n) * lumens.spacing**3
+        empty = resolved & (room < HALF * flow.cell_volume)
+        touch = _touching(lumens, resolved, line, n)
+        ends = np.stack([flow.face_owner, flow.face_neighbour])
+        inner = np.flatnonzero(resolved[ends].all(axis=0))
+        direct = inner[~empty[ends[:, inner]].any(axis=0)]
+        asked = np.unique(ends[:, inner])
+        near = touch[asked]
+        for _ in range(AROUND - 1):
+            near = near + near @ touch
+        row = np.full(n, -1)
+        row[asked] = np.arange(len(asked))
+
+        def joined(one: IntArray, two: IntArray) -> BoolArray:
+            return np.asarray((near[row[one], two] > 0).ravel() | (one == two), dtype=bool)
+
+        faces = direct[~joined(*ends[:, direct])]
+        within = inner[empty[ends[:, inner]].all(axis=0)]
+        run = connected_components(_linked(n, *ends[:, within]), directed=False)[1]
+        branches = np.unique(flow.cell_branch[resolved & ~empty])
+        cells: list[int] = []
+        for which in np.unique(run[empty]):
+            own = np.flatnonzero(empty & (run == which))
+            beside = np.setdiff1d(ends[:, np.isin(ends, own).any(axis=0)], own)
+            cubed = beside[resolved[beside]]
+            first, second = (ways.ravel() for ways in np.meshgrid(cubed, cubed))
+            alone = ~np.isin(flow.cell_branch[own], branches)
+            if not joined(first, second).all() or (len(cubed) < len(beside) and alone.any()):
+                cells.extend(own)
+        return cls(np.array(cells, dtype=np.int64), faces)
+
+
+def _touching(lumens: Passages, resolved: BoolArray, line: IntArray, n: int) -> csr_array:
+    """Cells (n, n) of the centreline mesh whose cubes touch."""
+    own = resolved[line[lumens.owner]] & resolved[line[lumens.neighbour]]
+    owner, neighbour = lumens.owner[own], lumens.neighbour[own]
+    # crumbs of a cell that only touch other crumbs join nothing
+    part = connected_components(_linked(len(line), owner, neighbour), directed=False)[1]
+    size, most = np.bincount(part)[part], np.zeros(n, dtype=np.int64)
+    np.maximum.at(most, line, size)
+    main = (size == most[line])[owner]
+    return _linked(n, line[owner[main]], line[neighbour[main]])
+
+
+def _linked(n: int, one: IntArray, two: IntArray) -> csr_array:
+    """Which of n cells are linked by these pairs."""
+    pairs = np.concatenate([one, two]), np.concatenate([two, one])
+    return coo_array((np.ones(2 * len(one)), pairs), shape=(n, n)).tocsr()
+
+
+@dataclass(frozen=True)
 class _Faces:
     """Faces in the numbers of the new mesh; rows as in :class:`FlowMesh`."""
 
@@ -350,8 +471,12 @@ def _assembled(
     grid: Grid,
     cubes: Cubes,
     stations: _Stations,
+    gaps: IntArray,
 ) -> VoxelMesh:
-    """Join cubes and lines to one mesh, without cubes that nothing joins to a terminal."""
+    """Join cubes and lines to one mesh, without cubes that nothing joins to a terminal.
+
+    `gaps` (g,): faces of the centreline mesh across which cubes are to be joined.
+    """
     mine = stations.of_rows(np.flatnonzero(resolved[stations.line]))
     beyond = stations.line[cubes.open_point]
     flow = lines.flow
@@ -363,6 +488,7 @@ def _assembled(
         _line_faces(flow, number),
         _cube_faces(lines, veins, cubes, mine, xyz, len(kept), grid.spacing),
         *_contacts(lines, veins, resolved, number, cubes, mine, beyond, xyz, grid.spacing),
+        _bridges(flow, gaps, cubes, mine, xyz, len(kept)),
     ]
     owner = np.concatenate([part.owner for part in faces])
     neighbour = np.concatenate([part.neighbour for part in faces])
@@ -515,17 +641,83 @@ def _contacts(
         gate=gate[at],
     )
     bare = np.setdiff1d(np.arange(len(touching)), at)
-    nearest = _nearest(goal[bare], flow.face_centroid[touching[bare]], mine, flow, xyz)
+    radius = np.sqrt(flow.cell_radius[line[bare]] * flow.cell_radius_minor[line[bare]])
+    row, cube, weight = _mouths(flow, touching[bare], radius, goal[bare], cubes, mine, xyz)
     mouth = _Faces(
-        owner=number[line[bare]],
-        neighbour=first + nearest,
-        half=half[bare],
-        xyz=flow.face_centroid[touching[bare]],
-        length=flow.face_length[touching[bare]],
-        valve=np.zeros(len(bare), dtype=np.int64),
-        gate=gate[bare],
+        owner=number[line[bare]][row],
+        neighbour=first + cube,
+        half=half[bare][row] / weight[:, None],
+        xyz=flow.face_centroid[touching[bare]][row],
+        length=flow.face_length[touching[bare]][row],
+        valve=np.zeros(len(row), dtype=np.int64),
+        gate=gate[bare][row],
     )
     return cut, mouth
+
+
+def _bridges(
+    flow: FlowMesh, gaps: IntArray, cubes: Cubes, mine: _Stations, xyz: FloatArray, first: int
+) -> _Faces:
+    """Faces of the centreline mesh between cubes; the first cube has the number `first`."""
+    # that of the vein between
+    radius = flow.gate_radius[flow.face_gate[gaps]]
+    (near, one, part), (far, two, share) = (
+        _mouths(flow, gaps, radius, goal, cubes, mine, xyz)
+        for goal in (flow.face_owner[gaps], flow.face_neighbour[gaps])
+    )
+    # every cube at one end with every cube at the other, each by its part
+    i, j = np.nonzero(near[:, None] == far)
+    row = near[i]
+    return _Faces(
+        owner=first + one[i],
+        neighbour=first + two[j],
+        half=flow.half_resistance[gaps][row] / (part[i] * share[j])[:, None],
+        xyz=flow.face_centroid[gaps][row],
+        length=flow.face_length[gaps][row],
+        valve=flow.face_valve[gaps][row],
+        gate=flow.face_gate[gaps][row],
+    )
+
+
+def _mouths(
+    flow: FlowMesh,
+    face: IntArray,
+    radius: FloatArray,
+    goal: IntArray,
+    cubes: Cubes,
+    mine: _Stations,
+    xyz: FloatArray,
+) -> tuple[IntArray, IntArray, FloatArray]:
+    """Where veins of a `radius` (f,) mm open into the cubes of the cells `goal` (f,).
+
+    Cubes that lie in the vein were it to go on from the `face` to the axis of the other one; where
+    there are none, the nearest.
+
+    Returns
+    -------
+    row : (k,) of `face`, in order
+    cube : (k,)
+    part : (k,) of the flow that each takes, by its permeability; their sum is 1 for each row
+    """
+    start, stop = flow.face_centroid[face], flow.cell_centroid[goal]
+    way = stop - start
+    length = np.linalg.norm(way, axis=1)
+    tree = KDTree(xyz)
+    found = tree.query_ball_point(start + HALF * way, radius + HALF * length, return_sorted=True)
+    row = np.repeat(np.arange(len(face)), [len(some) for some in found])
+    cube = np.array([one for some in found for one in some], dtype=np.int64)
+    share = np.einsum("ki,ki->k", xyz[cube] - start[row], way[row])
+    share = np.clip(share / np.maximum(length[row], np.finfo(float).tiny) ** 2, 0.0, 1.0)
+    aside = np.linalg.norm(xyz[cube] - start[row] - share[:, None] * way[row], axis=1)
+    kept = (aside <= radius[row]) & (mine.line[cube] == goal[row])
+    row, cube = row[kept], cube[kept]
+    bare = np.setdiff1d(np.arange(len(face)), row)
+    row = np.concatenate([row, bare])
+    cube = np.concatenate([cube, _nearest(goal[bare], start[bare], mine, flow, xyz)])
+    order = np.argsort(row, kind="stable")
+    row, cube = row[order], cube[order]
+    passes = cubes.permeability[cube]
+    return row, cube, passes / np.bincount(row, passes, len(face))[row]
 
 
 def _nearest(

@@ -114,6 +114,74 @@ def test_veins_that_do_not_meet_exchange_nothing(mesh: VoxelMesh) -> None:
     assert not {(1, 3), (2, 3), (0, 3)} & met
 
 
+Point = tuple[float, float, float]
+
+
+def meshes(
+    veins: list[tuple[Point, Point, float]], ends: list[Point], flat: float = 1.0
+) -> tuple[CentrelineMesh, VoxelMesh]:
+    """Straight veins from point to point, each of a radius, that open at the points `ends`.
+
+    The other axis of their sections is `flat` times as long.
+    """
+    builder = NetworkBuilder()
+    points = dict.fromkeys(point for start, stop, _ in veins for point in (start, stop))
+    node = {point: builder.node(point) for point in points}
+    for start, stop, radius in veins:
+        label = Structure.AZYGOS, Level.T9, Side.RIGHT
+        minor = [flat * radius] * 2
+        ends_of = node[start], node[stop]
+        builder.branch(*ends_of, *label, radius=[radius, radius], radius_minor=minor)
+    for number, point in enumerate(ends):
+        builder.terminal(node[point], TerminalKind.OUTLET, f"end {number}")
+    network = builder.build()
+    lines = centreline_mesh(network)
+    return lines, cubes(network, lines)
+
+
+def test_a_narrow_vein_without_cells_joins_the_wide_ones_at_its_ends() -> None:
+    """All blood passes a strand that is hardly longer than its ends are wide, and stays a line."""
+    one, two = (0.0, 0.0, 0.0), (0.0, 2.1, 0.0)
+    left, right, up, down = (-8.0, 0.0, 0.0), (8.0, 2.1, 0.0), (8.0, 0.0, 0.0), (-8.0, 2.1, 0.0)
+    veins = [(left, one, 1.4), (right, two, 1.4), (one, two, 0.8), (one, up, 1.4), (two, down, 1.4)]
+    lines, mesh = meshes(veins, [left, right], flat=0.5)
+    assert len(lines.cells_of(2)) == 2  # those at its ends, which become cubes
+    assert not np.isin(mesh.line_cell[: mesh.n_lines], lines.cells_of(2)).any()
+    exact, found = (flows(one.flow, np.array([1.0, 0.0])) for one in (lines, mesh))
+    assert found == pytest.approx(exact, rel=AGREES)
+    side = np.isin(mesh.flow.cell_branch, [0, 3])
+    across = side[mesh.flow.face_owner] != side[mesh.flow.face_neighbour]
+    assert set(mesh.flow.gate_branch[mesh.flow.face_gate[across]]) == {2}
+
+
+def test_a_vein_that_lies_in_another_goes_on_as_a_line() -> None:
+    """They cross and do not meet: where they do, all cubes are those of the wider one."""
+    veins = [
+        ((-6.0, 0.0, 0.0), (6.0, 0.0, 0.0), 1.5),
+        ((0.0, -6.0, 0.2), (0.0, 6.0, 0.2), 0.6),
+    ]
+    ends = [point for start, stop, _ in veins for point in (start, stop)]
+    lines, mesh = meshes(veins, ends)
+    kept = np.isin(lines.cells_of(1), mesh.line_cell[: mesh.n_lines])
+    assert kept[len(kept) // 2]
+    assert not kept[len(kept) // 4]
+    exact, found = (flows(one.flow, np.array([0.0, 0.0, 1.0, 0.0])) for one in (lines, mesh))
+    assert found[2:] == pytest.approx(exact[2:], rel=4 * AGREES)
+    # the wider one is not narrowed, and they exchange nothing
+    assert abs(found[:2]).max() <= 1e-9 * abs(found).max()
+
+
+def test_a_side_branch_opens_as_wide_as_it_is() -> None:
+    """It is no narrower at its mouth than before: nothing but its own length holds blood up."""
+    ends = [(-6.0, 0.0, 0.0), (6.0, 0.0, 0.0), (0.0, 3.0, 0.0)]
+    middle = (0.0, 0.0, 0.0)
+    veins = [(ends[0], middle, 1.5), (ends[1], middle, 1.5), (ends[2], middle, 0.48)]
+    lines, mesh = meshes(veins, ends)
+    assert (np.bincount(mesh.flow.face_owner[mesh.flow.face_owner < mesh.n_lines]) > 2).any()
+    exact, found = (flows(one.flow, np.array([0.0, 0.0, 1.0])) for one in (lines, mesh))
+    assert found == pytest.approx(exact, rel=AGREES)
+
+
 def test_gates_are_those_of_the_lines(lines: CentrelineMesh, mesh: VoxelMesh) -> None:
     """Same keys, so same disorder; along a straight vein a cube's gate is where it lies."""
     assert mesh.flow.gate_branch is lines.flow.gate_branch
