@@ -33,7 +33,7 @@ def render(
             "--structures",
             metavar="A,B",
             help="Only these besides root, tip and cast: veins, compartments of veins, bone, "
-            "dural sac, other roots, catheter.",
+            "dural sac, other roots, catheter, balloon.",
         ),
     ] = None,
     movie: Annotated[

@@ -9,7 +9,7 @@ from geometry.structures import Compartment, Structure
 HIDDEN = (Compartment.GREAT, Compartment.HAZARD)
 WIDE = (Structure.INTERNAL_JUGULAR,)
 """Veins as wide as a vertebra would fill the picture; the hazard is a name, not a sight."""
-EXTRAS = ("bone", "dural sac", "other roots", "catheter")
+EXTRAS = ("bone", "dural sac", "other roots", "catheter", "balloon")
 """What can be left out besides veins; root, tip and cast are always there."""
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from castsim.drawn import DrawnCast
-from castsim.polylines import simplified, stretches
+from castsim.polylines import points_at, simplified, stretches
 from castsim.scene import Label, Part, Reading, Scene
 from castsim.surfaces import Surface, smooth, sphere, tube
 from castsim.themes import Theme
@@ -29,6 +29,8 @@ CATHETER_COARSENESS = 0.25
 """A catheter bends smoothly, and is seen so from near."""
 TIP_SWELL = 1.15
 """The mark at the tip stands out of vein and cast."""
+BALLOON_POINTS, BALLOON_FILL = 9, 0.95
+"""Along a balloon; and its radius in the vein's, so that the two walls do not flicker."""
 LEAST_VOLUME = 1e-9
 """mm3; where nothing came a scale has a length all the same."""
 LEAST_SATURATION = 0.5
@@ -162,7 +164,7 @@ def root_name(cast: DrawnCast) -> str:
 
 
 def solids(cast: DrawnCast, window: Window, theme: Theme) -> Iterator[Part]:
-    """Yield what is opaque: roots, catheter, tip."""
+    """Yield what is opaque: roots, catheter, balloon, tip."""
     target, others = _roots(cast, window)
     yield Part(root_name(cast), theme.root, 1.0, target)
     yield Part("other roots", theme.other_roots, 1.0, others)
@@ -259,6 +261,20 @@ def _roots(cast: DrawnCast, window: Window) -> tuple[Surface, Surface]:
     return tubes(target), tubes(others)
 
 
+def _balloon(cast: DrawnCast) -> list[Run]:
+    """Inflated balloon, which fills its vein; none where there is none."""
+    balloon = cast.scenario.catheter.balloon
+    if balloon is None:
+        return []
+    arc = balloon.distance_mm + np.linspace(0.0, balloon.length_mm or 0.0, BALLOON_POINTS)
+    points = points_at(cast.catheter, arc)
+    flow, route = cast.mesh.flow, cast.mesh.route_cells
+    away = np.linalg.norm(points[:, None] - flow.cell_centroid[route], axis=2)
+    beside = route[away.argmin(axis=1)]
+    lumen = np.sqrt(flow.cell_radius * flow.cell_radius_minor)[beside]
+    return [(points, BALLOON_FILL * np.minimum(lumen, (balloon.diameter_mm or 0.0) / 2.0))]
+
+
 def _catheter(cast: DrawnCast, window: Window, theme: Theme) -> Iterator[Part]:
     """Yield the catheter as far as it lies in the window, and a mark at its tip."""
     points, radius = cast.catheter, cast.scenario.catheter_model().outer_diameter / 2.0
@@ -266,4 +282,6 @@ def _catheter(cast: DrawnCast, window: Window, theme: Theme) -> Iterator[Part]:
     # beyond the first stretch it comes back only in great veins, which are not drawn
     near = clipped([(points, np.full(len(points), radius))], window)[:1]
     yield Part("catheter", theme.catheter, 1.0, tubes(near, CATHETER_COARSENESS))
+    if balloon := clipped(_balloon(cast), window):
+        yield Part("balloon", theme.catheter, 1.0, tubes(balloon))
     yield Part("tip", theme.tip, 1.0, sphere(points[0], TIP_SWELL * vein, WIDE_SIDES))

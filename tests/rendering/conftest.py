@@ -136,6 +136,7 @@ def make_cast(title: str = "Right T9, tip in the foramen") -> SimpleNamespace:
             agent="Onyx 18",
             title=title,
             target=target,
+            catheter=SimpleNamespace(balloon=None),
             catheter_model=lambda: SimpleNamespace(outer_diameter=0.9),
         ),
         anatomy=anatomy,

@@ -16,6 +16,7 @@ from castsim.cast_surface import cells_of
 from castsim.errors import MissingError, ResultError, ScenarioError
 from castsim.holding import Holding
 from castsim.panels import Layer, Solid, Studio, Veils
+from castsim.polylines import points_at
 from castsim.rendering import picture, render_png, views_of
 from castsim.scene import BEFORE_MARK, Label, Paint, Part, Reading, Scene
 from castsim.sheet import Plan, sheet
@@ -472,6 +473,23 @@ def test_veins_are_named_by_compartment_and_all_but_the_great_ones_are_shown(sti
     veins = part(still.scene(), "veins")
     assert set(veins.paint.names) == {"epidural veins", "foraminal veins", "segmental veins"}
     assert len(veins.paint.colours) == 3
+
+
+def test_an_inflated_balloon_fills_its_vein_behind_the_tip(cast):
+    balloon = SimpleNamespace(distance_mm=3.0, length_mm=6.0, diameter_mm=9.0)
+    scenario = SimpleNamespace(
+        **{**vars(cast.scenario), "catheter": SimpleNamespace(balloon=balloon)}
+    )
+    inflated = SimpleNamespace(**{**vars(cast), "scenario": scenario})
+    shown = part(Still(inflated, LIGHT).scene(), "balloon").surface.points
+    middle, ends = points_at(cast.catheter, [6.0]), points_at(cast.catheter, [3.0, 9.0])
+    assert np.linalg.norm(shown - middle, axis=1).max() < 3.0 + 2.0
+    vein = np.sqrt(1.5 * 1.5)
+    for end in ends:  # round, and no wider than the vein
+        assert 0.8 * vein < np.linalg.norm(shown - end, axis=1).min() < vein
+    hidden = Still(inflated, LIGHT, Shown.named(["catheter"])).scene()
+    assert "balloon" not in [one.name for one in hidden.parts]
+    assert "balloon" not in [one.name for one in Still(cast, LIGHT).scene().parts]
 
 
 def test_only_the_structures_asked_for_are_shown(cast):
