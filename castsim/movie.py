@@ -10,7 +10,7 @@ import numpy as np
 from castsim.errors import MissingError, ResultError
 from castsim.panels import Picture
 from castsim.rendering import OVERVIEW, panels_at, views_of
-from castsim.sheet import Plan, sheet
+from castsim.sheet import Plan, legend_rows, sheet
 from castsim.still import Still
 
 if TYPE_CHECKING:
@@ -105,7 +105,8 @@ def write_movie(movie: Movie, path: Path, progress: "Progress") -> None:
         _write_mp4(pictures, path, movie.size, movie.frames_a_picture)
     else:
         theme = movie.still.theme
-        marks = (*theme.scale[::GIF_SCALE_STEP], theme.root, theme.tip, theme.catheter)
+        legend = (colour for _, colour in legend_rows(movie.still.scene().parts, theme.paper))
+        marks = (*theme.scale[::GIF_SCALE_STEP], *legend)
         _write_gif(pictures, path, movie.frames_a_picture, marks)
 
 

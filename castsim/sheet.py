@@ -336,7 +336,7 @@ class _Page:
         left, _, right, bottom = self.plan.side
         start, patch = left + self._px(PAD), self._px(PATCH)
         font = self._letters(BODY)
-        rows = _legend_rows(parts, self.theme.paper)
+        rows = legend_rows(parts, self.theme.paper)
         step = min(self._px(LINE), (bottom - y) // max(len(rows), 1))
         for text, colour in rows:
             middle = y + step // 2
@@ -348,7 +348,7 @@ class _Page:
             y += step
 
 
-def _legend_rows(parts: Sequence[Part], paper: str) -> list[tuple[str, str]]:
+def legend_rows(parts: Sequence[Part], paper: str) -> list[tuple[str, str]]:
     """Name and colour of all that has one colour; a veil's as it looks on paper."""
     rows: list[tuple[str, str]] = []
     for part in parts:

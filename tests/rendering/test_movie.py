@@ -13,7 +13,7 @@ from castsim.errors import MissingError, ResultError
 from castsim.movie import FRAMES_A_SECOND, HOLD_S, LEAST_S, Movie, check_movie, write_movie
 from castsim.rendering import picture
 from castsim.results import write_file
-from castsim.sheet import Plan
+from castsim.sheet import Plan, legend_rows
 from castsim.still import Still
 from castsim.themes import THEMES
 
@@ -88,6 +88,10 @@ def test_a_gif_holds_every_frame_and_keeps_its_colours(movie, pictures, tmp_path
     scale = {ImageColor.getrgb(one) for one in THEMES["light"].scale}
     shown = {tuple(one) for one in last[top:, left:right].reshape(-1, 3).tolist()}
     assert len(scale & shown) >= 30, "the bar goes from colour to colour"
+    legend = legend_rows(movie.still.scene().parts, THEMES["light"].paper)
+    for name, colour in legend:
+        away = np.abs(np.array([*shown]) - ImageColor.getrgb(colour)).max(axis=1)
+        assert away.min() <= 3, name
 
 
 def test_many_pictures_take_a_frame_each(movie):
