@@ -30,7 +30,7 @@ that cubes may dam up, over eta."""
 MOST_TURNED = 0.5
 TRAPPED_BOND = 1e-30
 """By which cells that take no part in a solve are grouped."""
-EXACTNESS = 1e-4
+EXACTNESS = 1e-5
 """Largest error of the flow through a common face of a cube, over the injected flow."""
 UNIT_EXACTNESS = 1e-6
 """The same of the answer to a pressure at the hub, over the flow that it drives, where the rate is

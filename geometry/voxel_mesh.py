@@ -249,7 +249,7 @@ def voxel_mesh(
         )
     space = _space(capsules, wide, resolved[lines.polyline_cell], lines, spacing_mm, threads)
     stations = _Stations.of(space, lines)
-    joined = veins.joined
+    joined = _joined(network, np.union1d(veins.short, _covered(lines, stations, spacing_mm)))
 
     def parted(one: IntArray, two: IntArray) -> BoolArray:
         pair = stations.branch[one] * veins.count + stations.branch[two]
@@ -268,14 +268,14 @@ class _Veins:
 
     count : number of branches
     radius, minor : (b,) mm, mean area radius and mean minor semi-axis along the arc
-    joined : (j,) pairs of branches, one * count + two, that meet or are the same, sorted
+    short : (s,) branches no longer than the veins at their ends are wide
     first_gate : (b+1,) first gate of each branch on the centreline mesh
     """
 
     count: int
     radius: FloatArray
     minor: FloatArray
-    joined: IntArray
+    short: IntArray
     first_gate: IntArray
 
     @classmethod
@@ -283,27 +283,46 @@ class _Veins:
         cut, count = cut_branches(network, 1.0), network.n_branches
         flat = replace(network, point_radius=network.point_radius_minor)
         radius = mean_radius(network, cut)
-        own = np.arange(count)
-        ends = coo_array(
-            (
-                np.ones(2 * count),
-                (np.tile(own, 2), np.concatenate([network.branch_start, network.branch_end])),
-            ),
-            shape=(count, network.n_nodes),
-        ).tocsr()
-        meet = (ends @ ends.T).tocsr()
-        # a branch that lies within the veins at its ends does not keep these apart
         wide = np.sqrt(cut.wide_start.prod(axis=1)) + np.sqrt(cut.wide_end.prod(axis=1))
-        short = np.flatnonzero(cut.length <= wide)
-        across = coo_array(meet + meet[:, short] @ meet[short])
         gates = int(lines.flow.face_gate.max()) + 1
         return cls(
             count=count,
             radius=radius,
             minor=mean_radius(flat, cut),
-            joined=np.unique(across.row.astype(np.int64) * count + across.col),
+            short=np.flatnonzero(cut.length <= wide),
             first_gate=np.searchsorted(lines.flow.gate_branch[:gates], np.arange(count + 1)),
         )
+
+
+def _covered(lines: CentrelineMesh, stations: "_Stations", spacing: float) -> IntArray:
+    """Branches of whose place most belongs to other veins."""
+    flow = lines.flow
+    count = len(lines.polyline_offset) - 1
+    room = np.bincount(flow.cell_branch[stations.line], minlength=count) * spacing**3
+    there = np.zeros(flow.n_cells, dtype=bool)
+    there[stations.line] = True
+    some = np.unique(flow.cell_branch[there])
+    volume = np.bincount(flow.cell_branch, flow.cell_volume, count)
+    return some[room[some] < HALF * volume[some]]
+
+
+def _joined(network: VesselNetwork, within: IntArray) -> IntArray:
+    """Pairs of branches, one * count + two, that meet or are the same, sorted.
+
+    Branches that lie `within` the veins at their ends do not keep these apart.
+    """
+    count = network.n_branches
+    own = np.arange(count)
+    ends = coo_array(
+        (
+            np.ones(2 * count),
+            (np.tile(own, 2), np.concatenate([network.branch_start, network.branch_end])),
+        ),
+        shape=(count, network.n_nodes),
+    ).tocsr()
+    meet = (ends @ ends.T).tocsr()
+    across = coo_array(meet + meet[:, within] @ meet[within])
+    return np.unique(across.row.astype(np.int64) * count + across.col)
 
 
 def _resolved(lines: CentrelineMesh, wide: BoolArray) -> BoolArray:
