@@ -7,6 +7,7 @@ whole suite: so that only what they need is compiled, and the table shows who is
 from tests.mutants.fault import Edit, Fault, fault
 from tests.mutants.fluoroscopy_faults import FLUOROSCOPY_FAULTS
 from tests.mutants.plan_faults import PLAN_FAULTS
+from tests.mutants.voxel_faults import VOXEL_FAULTS
 
 VERIFICATION = "tests/verification/"
 TUBE = VERIFICATION + "test_tube.py"
@@ -539,4 +540,5 @@ FAULTS = (
     ),
     *PLAN_FAULTS,
     *FLUOROSCOPY_FAULTS,
+    *VOXEL_FAULTS,
 )

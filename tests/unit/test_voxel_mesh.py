@@ -139,6 +139,16 @@ def meshes(
     return lines, cubes(network, lines)
 
 
+def test_between_two_veins_the_gate_is_that_of_the_narrower() -> None:
+    ends, middle = [(-6.0, 0.0, 0.0), (6.0, 0.0, 0.0)], (0.0, 0.0, 0.0)
+    for radii in ((1.0, 0.7), (0.7, 1.0)):
+        veins = [(end, middle, radius) for end, radius in zip(ends, radii, strict=True)]
+        flow = meshes(veins, ends)[1].flow
+        across = flow.cell_branch[flow.face_owner] != flow.cell_branch[flow.face_neighbour]
+        assert across.any()
+        assert set(flow.gate_branch[flow.face_gate[across]]) == {int(np.argmin(radii))}
+
+
 def test_a_narrow_vein_without_cells_joins_the_wide_ones_at_its_ends() -> None:
     """All blood passes a strand that is hardly longer than its ends are wide, and stays a line."""
     one, two = (0.0, 0.0, 0.0), (0.0, 2.1, 0.0)

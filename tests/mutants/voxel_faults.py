@@ -1,0 +1,62 @@
+"""Seeded faults in meshes of cubes, and in the pressures and fronts on them."""
+
+from tests.mutants.fault import Fault, fault
+
+VOXEL_MESH = "geometry/voxel_mesh.py"
+NEAR = "castsim/kernels/near.py"
+MULTIGRID = "castsim/kernels/multigrid.py"
+MESH_TEST = "tests/unit/test_voxel_mesh.py"
+INJECTION_TEST = "tests/verification/test_voxel_injection.py"
+MULTIGRID_TEST = "tests/unit/test_multigrid.py"
+
+VOXEL_FAULTS: tuple[Fault, ...] = (
+    fault(
+        "cubes: a narrow vein between two of cubes is lost",
+        VOXEL_MESH,
+        "faces = direct[~joined(*ends[:, direct])]",
+        "faces = direct[:0]",
+        MESH_TEST,
+    ),
+    fault(
+        "cubes: a vein that crosses another is cut in two",
+        VOXEL_MESH,
+        "                cells.extend(own)",
+        "                pass",
+        MESH_TEST,
+    ),
+    fault(
+        "cubes: a side branch opens into a single one",
+        VOXEL_MESH,
+        "kept = (aside <= radius[row]) & (mine.line[cube] == goal[row])",
+        "kept = aside < 0.0",
+        MESH_TEST,
+    ),
+    fault(
+        "cubes: gates of the wider branch",
+        VOXEL_MESH,
+        "ours = np.where(veins.radius[mine.branch[i]] <= veins.radius[mine.branch[j]], i, j)",
+        "ours = np.where(veins.radius[mine.branch[i]] > veins.radius[mine.branch[j]], i, j)",
+        MESH_TEST,
+    ),
+    fault(
+        "near agent: blood behind the ports holds nothing",
+        NEAR,
+        "            levels.hold[i] += region.port_hold[p]\n",
+        "            levels.hold[i] += 0.0\n",
+        INJECTION_TEST,
+    ),
+    fault(
+        "near agent: what a front turns aside is not counted",
+        NEAR,
+        "        turned[TURNED] += aside\n",
+        "        turned[TURNED] += 0.0\n",
+        INJECTION_TEST,
+    ),
+    fault(
+        "multigrid: a link is changed at one of its ends",
+        MULTIGRID,
+        "            strengths[two] = strength\n",
+        "            strengths[two] -= change\n",
+        MULTIGRID_TEST,
+    ),
+)
