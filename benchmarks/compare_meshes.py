@@ -7,12 +7,12 @@ junction and of a front. With fronts that hold; as slowly as planned, so that bl
 agent; and with its weight, so that agent sinks.
 
 **Band.** Two parts, and their sum: meshes that stand for the same veins can lie as far apart as
-each of them lies from itself. Cubes conduct and hold a little more or less than the veins they stand
-for, and a step is 1 to 3 % of what came: the centreline mesh is injected into anew with just these
-errors, drawn for every vein by how many cubes its radius is, and 19 of 20 of these casts lie no
-farther from the plain one than the first part. Where the grid of the cubes begins means nothing:
-cubes are displaced by parts of a cube, and the second part is how far the farthest of these
-casts lies from the first. No cast on one mesh is compared with one on the other for that.
+each of them lies from itself. Cubes conduct and hold a little more or less than the veins for
+which they stand, and a step is 1 to 3 % of what came: the centreline mesh is injected into anew
+with just these errors, drawn for every vein by how many cubes its radius is, and 19 of 20 of these
+casts lie no farther from the plain one than the first part. Where the grid of the cubes begins
+means nothing: cubes are displaced by parts of a cube, and the second part is how far the farthest
+of these casts lies from the first. No cast on one mesh is compared with one on the other for that.
 """
 
 import argparse

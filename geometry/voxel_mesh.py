@@ -1,54 +1,48 @@
 """Voxel mesh: wide veins of some levels as cubes of a regular grid, all others as centrelines.
 
-**Permeability.** In a cube the flow per area and viscosity is psi times the fall of pressure, with
-
-    -laplacian(psi) = 1 in the lumen,  psi = 0 on its wall
-
-so that a tube, psi = (R^2 - r^2)/4, has Poiseuille's profile and, as the spacing h shrinks, its
-resistance (elliptic surrogate of Stokes flow; Chung 2019). The wall cuts the stencil where it lies
-(:mod:`geometry.kernels.voxels`). A face between two cubes has psi of its own middle, psi_f, and the
-half resistances 1 / (2 psi_f h). Fewer than two cubes a radius do not resolve a vein: those
-with a mean minor semi-axis below that stay what they are on the centreline mesh, and so do the
-IVC, whatever ends at a terminal or a valve, and the catheter's annulus with the tip.
+**Which veins.** Fewer than two cubes a radius do not resolve a vein: those with a mean minor
+semi-axis below that stay what they are on the centreline mesh, and so do the IVC, whatever ends at
+a terminal or a valve, and the catheter's annulus with the tip. Cubes: :mod:`geometry.cubes`.
 
 **Where cubes meet lines.** A cube belongs to the cell of the centreline mesh whose place on the
 nearest vein's centreline is nearest; it takes that cell's place if the cell is *resolved*. A face
 of the centreline mesh between a line cell A and a resolved cell::
 
     A ── half of A ──┬── cubes that touch the lumen of A    half of A shared out by their psi
-    A ── whole face ──── nearest cube                       where A has no lumen in the grid
+    A ── whole face ─┴── cubes in which A would lie         where A has no lumen in the grid
 
-so a cut through a wide vein is even, and a side branch that is a line opens at the wall.
+so a cut through a wide vein is even, and a side branch that is a line opens as wide as it is.
 Cubes of veins that are no neighbours in the network do not exchange anything, however near.
 
 **Every way of the centreline mesh is one of the cubes.** Where cells that are neighbours have cubes
-that nothing near joins (between them lies a short, narrow vein), the nearest ones get the face
-of the centreline mesh. Cells of whose place most belongs to another vein (they cross and do not
+that nothing near joins (between them lies a short, narrow vein), these get the face of the
+centreline mesh. Cells of whose place most belongs to another vein (they cross and do not
 meet) stay lines, unless the cubes beside them are joined near by, as at the end of a vein.
 
 **Gates** are those of the centreline mesh, found by branch and arc: the same keys, so the same
 disorder and radii. A face between two branches belongs to the narrower.
 """
 
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import coo_array, csr_array
+from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 from scipy.spatial import KDTree
 
 from geometry.branch_cut import cut_branches, mean_radius
 from geometry.centerline_mesh import CentrelineMesh
+from geometry.cubes import HALF, Cubes, passages
 from geometry.errors import GeometryError
 from geometry.flowmesh import BoolArray, FloatArray, FlowMesh, IntArray
-from geometry.kernels import voxels as kernels
 from geometry.kernels.lumen import Capsules
 from geometry.lumen import Grid, Lumen, lumen
 from geometry.network import VesselNetwork
 from geometry.structures import Structure
+from geometry.voxel_gaps import Gaps, covered, joined
 
 AS_LINES = (Structure.IVC,)
 """Veins that stay lines, however wide: twice as many cubes as all others have, far from agent."""
@@ -56,128 +50,6 @@ LEAST_CUBES = 2.0
 """Cubes a mean minor semi-axis, below which a vein stays a line."""
 BAND = 2.0
 """Spacings to which the distance to the wall is needed outside the lumen."""
-TOLERANCE = 1e-8
-MOST_ITERATIONS = 5000
-AROUND = 3
-"""Steps from cell to cell of the centreline mesh by which cubes may go round where none touch."""
-HALF = 0.5
-
-
-@dataclass(frozen=True)
-class Cubes:
-    """Cubes of one lumen, in rows, and the faces between them.
-
-    Attributes
-    ----------
-    place : (n, 3) indices in the grid
-    volume : (n,) mm3, cut by the wall
-    permeability : (n,) mm2
-    owner, neighbour : (f,) cubes
-    resistance : (f,) mm^-3 of each half of a face
-    open_cube, open_point : (o,) cubes beside a point of the lumen that is no cube, and the point
-    """
-
-    place: IntArray
-    volume: FloatArray
-    permeability: FloatArray
-    owner: IntArray
-    neighbour: IntArray
-    resistance: FloatArray
-    open_cube: IntArray
-    open_point: IntArray
-
-
-def cubes_of(
-    distance: kernels.SingleArray,
-    spacing_mm: float,
-    cubes: BoolArray | None = None,
-    parted: Callable[[IntArray, IntArray], BoolArray] | None = None,
-) -> Cubes:
-    """Cubes of the lumen where `distance` (nx, ny, nz) mm is negative.
-
-    Parameters
-    ----------
-    cubes : (p,) which of the points in the lumen, in the order of the grid, are cubes: where it
-        goes on as something else, there is no wall, but no cube either; None: all are
-    parted : says which pairs of points have a wall between them; None: no pair has
-
-    Raises
-    ------
-    GeometryError
-        When there is no cube, or part of the lumen has no wall.
-    """
-    found = passages(distance, spacing_mm, parted)
-    return found.cubes(np.ones(len(found.place), dtype=bool) if cubes is None else cubes)
-
-
-@dataclass(frozen=True)
-class Passages:
-    """Points in a lumen, in the order of the grid, and what passes between them.
-
-    Attributes
-    ----------
-    spacing : mm
-    place : (p, 3) indices in the grid
-    share : (p,) of a cube about each point that lies in the lumen
-    psi : (p,) permeability over the spacing squared
-    owner, neighbour : (f,) points that are neighbours
-    passes : (f,) psi of the faces
-    """
-
-    spacing: float
-    place: IntArray
-    share: FloatArray
-    psi: FloatArray
-    owner: IntArray
-    neighbour: IntArray
-    passes: FloatArray
-
-    def cubes(self, mine: BoolArray) -> Cubes:
-        """Make cubes of the points `mine` (p,).
-
-        Raises
-        ------
-        GeometryError
-            When there is none.
-        """
-        if not mine.any():
-            raise GeometryError("no point of the grid lies in the lumen")
-        owner, neighbour, step = self.owner, self.neighbour, self.spacing
-        number = np.cumsum(mine) - 1
-        inner = mine[owner] & mine[neighbour]
-        here, there = (np.concatenate(ends) for ends in ((owner, neighbour), (neighbour, owner)))
-        leaving = mine[here] & ~mine[there]
-        return Cubes(
-            place=self.place[mine],
-            volume=self.share[mine] * step**3,
-            permeability=self.psi[mine] * step**2,
-            owner=number[owner[inner]],
-            neighbour=number[neighbour[inner]],
-            resistance=HALF / (self.passes[inner] * step**3),
-            open_cube=number[here[leaving]],
-            open_point=there[leaving],
-        )
-
-
-def passages(
-    distance: kernels.SingleArray,
-    spacing_mm: float,
-    parted: Callable[[IntArray, IntArray], BoolArray] | None = None,
-) -> Passages:
-    """Find the permeability of a lumen; see :func:`cubes_of`."""
-    cell, place = kernels.number_cells(distance)
-    beside, theta = kernels.find_legs(distance, cell, place)
-    if parted is not None:
-        point, leg = np.nonzero(beside >= 0)
-        apart = parted(point, beside[point, leg].astype(np.int64))
-        beside[point[apart], leg[apart]], theta[point[apart], leg[apart]] = kernels.WALL, HALF
-    psi, turns = kernels.permeability(beside, theta, TOLERANCE, MOST_ITERATIONS)
-    if turns > MOST_ITERATIONS:
-        raise GeometryError("the permeability of the lumen cannot be found: part has no wall")
-    owner, neighbour, passes = kernels.inner_faces(beside, theta, psi)
-    share = kernels.shares(distance, cell, len(place), spacing_mm)
-    ends = owner.astype(np.int64), neighbour.astype(np.int64)
-    return Passages(spacing_mm, place.astype(np.int64), share, psi, *ends, passes)
 
 
 @dataclass(frozen=True)
@@ -249,14 +121,14 @@ def voxel_mesh(
         )
     space = _space(capsules, wide, resolved[lines.polyline_cell], lines, spacing_mm, threads)
     stations = _Stations.of(space, lines)
-    joined = _joined(network, np.union1d(veins.short, _covered(lines, stations, spacing_mm)))
+    meeting = joined(network, np.union1d(veins.short, covered(lines, stations.line, spacing_mm)))
 
     def parted(one: IntArray, two: IntArray) -> BoolArray:
         pair = stations.branch[one] * veins.count + stations.branch[two]
-        return ~np.isin(pair, joined)
+        return ~np.isin(pair, meeting)
 
     lumens = passages(space.distance, spacing_mm, parted)
-    gaps = _Gaps.of(lines, resolved, lumens, stations.line)
+    gaps = Gaps.of(lines, resolved, lumens, stations.line)
     resolved[gaps.cells] = False
     cubes = lumens.cubes(resolved[stations.line])
     return _assembled(network, lines, veins, resolved, space.grid, cubes, stations, gaps.faces)
@@ -292,37 +164,6 @@ class _Veins:
             short=np.flatnonzero(cut.length <= wide),
             first_gate=np.searchsorted(lines.flow.gate_branch[:gates], np.arange(count + 1)),
         )
-
-
-def _covered(lines: CentrelineMesh, stations: "_Stations", spacing: float) -> IntArray:
-    """Branches of whose place most belongs to other veins."""
-    flow = lines.flow
-    count = len(lines.polyline_offset) - 1
-    room = np.bincount(flow.cell_branch[stations.line], minlength=count) * spacing**3
-    there = np.zeros(flow.n_cells, dtype=bool)
-    there[stations.line] = True
-    some = np.unique(flow.cell_branch[there])
-    volume = np.bincount(flow.cell_branch, flow.cell_volume, count)
-    return some[room[some] < HALF * volume[some]]
-
-
-def _joined(network: VesselNetwork, within: IntArray) -> IntArray:
-    """Pairs of branches, one * count + two, that meet or are the same, sorted.
-
-    Branches that lie `within` the veins at their ends do not keep these apart.
-    """
-    count = network.n_branches
-    own = np.arange(count)
-    ends = coo_array(
-        (
-            np.ones(2 * count),
-            (np.tile(own, 2), np.concatenate([network.branch_start, network.branch_end])),
-        ),
-        shape=(count, network.n_nodes),
-    ).tocsr()
-    meet = (ends @ ends.T).tocsr()
-    across = coo_array(meet + meet[:, within] @ meet[within])
-    return np.unique(across.row.astype(np.int64) * count + across.col)
 
 
 def _resolved(lines: CentrelineMesh, wide: BoolArray) -> BoolArray:
@@ -400,73 +241,6 @@ class _Stations:
     def of_rows(self, rows: IntArray) -> "_Stations":
         """Of some of the points."""
         return _Stations(*(values[rows] for values in vars(self).values()))
-
-
-@dataclass(frozen=True)
-class _Gaps:
-    """Where cubes do not join what the centreline mesh joins.
-
-    cells : of whose place most belongs to other veins, and that stay lines
-    faces : both of whose ends have cubes
-    """
-
-    cells: IntArray
-    faces: IntArray
-
-    @classmethod
-    def of(
-        cls, lines: CentrelineMesh, resolved: BoolArray, lumens: Passages, line: IntArray
-    ) -> "_Gaps":
-        """Find them, if the cells `resolved` (n,) become cubes; `line` (p,) of each point."""
-        flow, n = lines.flow, lines.flow.n_cells
-        room = np.bincount(line, lumens.share, n) * lumens.spacing**3
-        empty = resolved & (room < HALF * flow.cell_volume)
-        touch = _touching(lumens, resolved, line, n)
-        ends = np.stack([flow.face_owner, flow.face_neighbour])
-        inner = np.flatnonzero(resolved[ends].all(axis=0))
-        direct = inner[~empty[ends[:, inner]].any(axis=0)]
-        asked = np.unique(ends[:, inner])
-        near = touch[asked]
-        for _ in range(AROUND - 1):
-            near = near + near @ touch
-        row = np.full(n, -1)
-        row[asked] = np.arange(len(asked))
-
-        def joined(one: IntArray, two: IntArray) -> BoolArray:
-            return np.asarray((near[row[one], two] > 0).ravel() | (one == two), dtype=bool)
-
-        faces = direct[~joined(*ends[:, direct])]
-        within = inner[empty[ends[:, inner]].all(axis=0)]
-        run = connected_components(_linked(n, *ends[:, within]), directed=False)[1]
-        branches = np.unique(flow.cell_branch[resolved & ~empty])
-        cells: list[int] = []
-        for which in np.unique(run[empty]):
-            own = np.flatnonzero(empty & (run == which))
-            beside = np.setdiff1d(ends[:, np.isin(ends, own).any(axis=0)], own)
-            cubed = beside[resolved[beside]]
-            first, second = (ways.ravel() for ways in np.meshgrid(cubed, cubed))
-            alone = ~np.isin(flow.cell_branch[own], branches)
-            if not joined(first, second).all() or (len(cubed) < len(beside) and alone.any()):
-                cells.extend(own)
-        return cls(np.array(cells, dtype=np.int64), faces)
-
-
-def _touching(lumens: Passages, resolved: BoolArray, line: IntArray, n: int) -> csr_array:
-    """Cells (n, n) of the centreline mesh whose cubes touch."""
-    own = resolved[line[lumens.owner]] & resolved[line[lumens.neighbour]]
-    owner, neighbour = lumens.owner[own], lumens.neighbour[own]
-    # crumbs of a cell that only touch other crumbs join nothing
-    part = connected_components(_linked(len(line), owner, neighbour), directed=False)[1]
-    size, most = np.bincount(part)[part], np.zeros(n, dtype=np.int64)
-    np.maximum.at(most, line, size)
-    main = (size == most[line])[owner]
-    return _linked(n, line[owner[main]], line[neighbour[main]])
-
-
-def _linked(n: int, one: IntArray, two: IntArray) -> csr_array:
-    """Which of n cells are linked by these pairs."""
-    pairs = np.concatenate([one, two]), np.concatenate([two, one])
-    return coo_array((np.ones(2 * len(one)), pairs), shape=(n, n)).tocsr()
 
 
 @dataclass(frozen=True)

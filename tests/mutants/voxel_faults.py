@@ -3,6 +3,7 @@
 from tests.mutants.fault import Fault, fault
 
 VOXEL_MESH = "geometry/voxel_mesh.py"
+VOXEL_GAPS = "geometry/voxel_gaps.py"
 NEAR = "castsim/kernels/near.py"
 MULTIGRID = "castsim/kernels/multigrid.py"
 MESH_TEST = "tests/unit/test_voxel_mesh.py"
@@ -12,14 +13,14 @@ MULTIGRID_TEST = "tests/unit/test_multigrid.py"
 VOXEL_FAULTS: tuple[Fault, ...] = (
     fault(
         "cubes: a narrow vein between two of cubes is lost",
-        VOXEL_MESH,
-        "faces = direct[~joined(*ends[:, direct])]",
+        VOXEL_GAPS,
+        "faces = direct[~near_by(*ends[:, direct])]",
         "faces = direct[:0]",
         MESH_TEST,
     ),
     fault(
         "cubes: a vein that crosses another is cut in two",
-        VOXEL_MESH,
+        VOXEL_GAPS,
         "                cells.extend(own)",
         "                pass",
         MESH_TEST,

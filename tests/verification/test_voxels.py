@@ -15,12 +15,13 @@ from scipy.sparse.linalg import cg
 
 from castsim.multigrid import Multigrid
 from geometry.centerline_mesh import centreline_mesh
+from geometry.cubes import Cubes, cubes_of
 from geometry.flowmesh import BoolArray, FloatArray, FlowMesh, IntArray
 from geometry.levels import Level, Side
 from geometry.lumen import capsules_of
 from geometry.network import NetworkBuilder, TerminalKind
 from geometry.structures import Structure
-from geometry.voxel_mesh import Cubes, cubes_of, voxel_mesh
+from geometry.voxel_mesh import voxel_mesh
 from tests.verification.verdicts import Table, Verdict
 
 SUBJECT = "Voxels"

@@ -1,0 +1,114 @@
+"""What of the centreline mesh cubes would lose: veins that lie in others, or between them."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.sparse import coo_array, csr_array
+from scipy.sparse.csgraph import connected_components
+
+from geometry.centerline_mesh import CentrelineMesh
+from geometry.cubes import Passages
+from geometry.flowmesh import BoolArray, IntArray
+from geometry.network import VesselNetwork
+
+AROUND = 3
+"""Steps from cell to cell of the centreline mesh by which cubes may go round where none touch."""
+HALF = 0.5
+
+
+def covered(lines: CentrelineMesh, line: IntArray, spacing: float) -> IntArray:
+    """Branches of whose place most belongs to other veins; `line` (p,): cell of each point."""
+    flow = lines.flow
+    count = len(lines.polyline_offset) - 1
+    room = np.bincount(flow.cell_branch[line], minlength=count) * spacing**3
+    there = np.zeros(flow.n_cells, dtype=bool)
+    there[line] = True
+    some = np.unique(flow.cell_branch[there])
+    volume = np.bincount(flow.cell_branch, flow.cell_volume, count)
+    return some[room[some] < HALF * volume[some]]
+
+
+def joined(network: VesselNetwork, within: IntArray) -> IntArray:
+    """Pairs of branches, one * count + two, that meet or are the same, sorted.
+
+    Branches that lie `within` the veins at their ends do not keep these apart.
+    """
+    count = network.n_branches
+    own = np.arange(count)
+    ends = coo_array(
+        (
+            np.ones(2 * count),
+            (np.tile(own, 2), np.concatenate([network.branch_start, network.branch_end])),
+        ),
+        shape=(count, network.n_nodes),
+    ).tocsr()
+    meet = (ends @ ends.T).tocsr()
+    across = coo_array(meet + meet[:, within] @ meet[within])
+    return np.unique(across.row.astype(np.int64) * count + across.col)
+
+
+@dataclass(frozen=True)
+class Gaps:
+    """Where cubes do not join what the centreline mesh joins.
+
+    cells : of whose place most belongs to other veins, and that stay lines
+    faces : both of whose ends have cubes
+    """
+
+    cells: IntArray
+    faces: IntArray
+
+    @classmethod
+    def of(
+        cls, lines: CentrelineMesh, resolved: BoolArray, lumens: Passages, line: IntArray
+    ) -> "Gaps":
+        """Find them, if the cells `resolved` (n,) become cubes; `line` (p,) of each point."""
+        flow, n = lines.flow, lines.flow.n_cells
+        room = np.bincount(line, lumens.share, n) * lumens.spacing**3
+        empty = resolved & (room < HALF * flow.cell_volume)
+        touch = _touching(lumens, resolved, line, n)
+        ends = np.stack([flow.face_owner, flow.face_neighbour])
+        inner = np.flatnonzero(resolved[ends].all(axis=0))
+        direct = inner[~empty[ends[:, inner]].any(axis=0)]
+        asked = np.unique(ends[:, inner])
+        near = touch[asked]
+        for _ in range(AROUND - 1):
+            near = near + near @ touch
+        row = np.full(n, -1)
+        row[asked] = np.arange(len(asked))
+
+        def near_by(one: IntArray, two: IntArray) -> BoolArray:
+            return np.asarray((near[row[one], two] > 0).ravel() | (one == two), dtype=bool)
+
+        faces = direct[~near_by(*ends[:, direct])]
+        within = inner[empty[ends[:, inner]].all(axis=0)]
+        run = connected_components(linked(n, *ends[:, within]), directed=False)[1]
+        branches = np.unique(flow.cell_branch[resolved & ~empty])
+        cells: list[int] = []
+        for which in np.unique(run[empty]):
+            own = np.flatnonzero(empty & (run == which))
+            beside = np.setdiff1d(ends[:, np.isin(ends, own).any(axis=0)], own)
+            cubed = beside[resolved[beside]]
+            first, second = (ways.ravel() for ways in np.meshgrid(cubed, cubed))
+            alone = ~np.isin(flow.cell_branch[own], branches)
+            if not near_by(first, second).all() or (len(cubed) < len(beside) and alone.any()):
+                cells.extend(own)
+        return cls(np.array(cells, dtype=np.int64), faces)
+
+
+def _touching(lumens: Passages, resolved: BoolArray, line: IntArray, n: int) -> csr_array:
+    """Cells (n, n) of the centreline mesh whose cubes touch."""
+    own = resolved[line[lumens.owner]] & resolved[line[lumens.neighbour]]
+    owner, neighbour = lumens.owner[own], lumens.neighbour[own]
+    # crumbs of a cell that only touch other crumbs join nothing
+    part = connected_components(linked(len(line), owner, neighbour), directed=False)[1]
+    size, most = np.bincount(part)[part], np.zeros(n, dtype=np.int64)
+    np.maximum.at(most, line, size)
+    main = (size == most[line])[owner]
+    return linked(n, line[owner[main]], line[neighbour[main]])
+
+
+def linked(n: int, one: IntArray, two: IntArray) -> csr_array:
+    """Which of n cells are linked by these pairs."""
+    pairs = np.concatenate([one, two]), np.concatenate([two, one])
+    return coo_array((np.ones(2 * len(one)), pairs), shape=(n, n)).tocsr()
