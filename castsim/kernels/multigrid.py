@@ -33,7 +33,7 @@ STRONG = 0.3
 """Cells are paired only along links of at least this part of their strongest."""
 ENOUGH = 0.25
 """Of its right side: a coarser level whose residual is below it takes no second step."""
-DIRECT = 2000
+DIRECT = 500
 """Cells of the coarsest level at most, which is solved by elimination."""
 LEAST_GAIN = 0.8
 """A level that is no smaller than this part of the finer one ends the coarsening."""

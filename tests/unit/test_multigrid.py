@@ -11,7 +11,6 @@ from castsim.multigrid import FEW, Multigrid
 from geometry.flowmesh import FloatArray, IntArray
 
 Network = tuple[int, IntArray, IntArray, FloatArray, FloatArray]
-DIRECT = kernels.DIRECT
 
 
 @pytest.fixture(autouse=True)
@@ -75,8 +74,8 @@ def test_changed_conductances_keep_the_groups() -> None:
 
 
 def test_few_cells_are_eliminated_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(kernels, "DIRECT", DIRECT)
     network = block((12, 11, 10), 2.0)
+    monkeypatch.setattr(kernels, "DIRECT", network[0])
     source = np.random.default_rng(1).normal(size=network[0])
     solver = Multigrid(*network)
     assert solver.sizes == [network[0]]

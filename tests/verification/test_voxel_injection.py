@@ -157,7 +157,7 @@ def test_iteration_gives_the_cast_of_elimination(
     assert np.abs(iterated - exact).sum() <= 0.03 * VOLUME
 
 
-@pytest.mark.parametrize("direct", [2000, 30])
+@pytest.mark.parametrize("direct", [2000, 100, 30])
 def test_iteration_gives_the_cast_of_elimination_when_it_closes(
     direct: int, push: Push, monkeypatch: pytest.MonkeyPatch
 ) -> None:
