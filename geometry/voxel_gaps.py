@@ -16,16 +16,18 @@ AROUND = 3
 HALF = 0.5
 
 
-def covered(lines: CentrelineMesh, line: IntArray, spacing: float) -> IntArray:
-    """Branches of whose place most belongs to other veins; `line` (p,): cell of each point."""
-    flow = lines.flow
-    count = len(lines.polyline_offset) - 1
-    room = np.bincount(flow.cell_branch[line], minlength=count) * spacing**3
-    there = np.zeros(flow.n_cells, dtype=bool)
-    there[line] = True
-    some = np.unique(flow.cell_branch[there])
-    volume = np.bincount(flow.cell_branch, flow.cell_volume, count)
-    return some[room[some] < HALF * volume[some]]
+def covered(lines: CentrelineMesh, resolved: BoolArray, line: IntArray, spacing: float) -> IntArray:
+    """Branches of whose place most belongs to other veins.
+
+    Of their cells that are `resolved` (n,); `line` (p,): cell of each point of the lumen.
+    """
+    flow, count = lines.flow, len(lines.polyline_offset) - 1
+    own = np.flatnonzero(resolved)
+    points = np.bincount(line, minlength=flow.n_cells)[own]
+    branch = flow.cell_branch[own]
+    room = np.bincount(branch, points, count) * spacing**3
+    volume = np.bincount(branch, flow.cell_volume[own], count)
+    return np.flatnonzero(room < HALF * volume)
 
 
 def joined(network: VesselNetwork, within: IntArray) -> IntArray:
@@ -78,6 +80,8 @@ class Gaps:
         row[asked] = np.arange(len(asked))
 
         def near_by(one: IntArray, two: IntArray) -> BoolArray:
+            if not len(one):  # scipy's selections of nothing are no arrays
+                return np.zeros(0, dtype=bool)
             return np.asarray((near[row[one], two] > 0).ravel() | (one == two), dtype=bool)
 
         faces = direct[~near_by(*ends[:, direct])]
@@ -91,7 +95,8 @@ class Gaps:
             cubed = beside[resolved[beside]]
             first, second = (ways.ravel() for ways in np.meshgrid(cubed, cubed))
             alone = ~np.isin(flow.cell_branch[own], branches)
-            if not near_by(first, second).all() or (len(cubed) < len(beside) and alone.any()):
+            lines_only = len(cubed) < len(beside) and (alone.any() or not len(cubed))
+            if lines_only or not near_by(first, second).all():
                 cells.extend(own)
         return cls(np.array(cells, dtype=np.int64), faces)
 

@@ -121,7 +121,8 @@ def voxel_mesh(
         )
     space = _space(capsules, wide, resolved[lines.polyline_cell], lines, spacing_mm, threads)
     stations = _Stations.of(space, lines)
-    meeting = joined(network, np.union1d(veins.short, covered(lines, stations.line, spacing_mm)))
+    within = covered(lines, resolved, stations.line, spacing_mm)
+    meeting = joined(network, np.union1d(veins.short, within))
 
     def parted(one: IntArray, two: IntArray) -> BoolArray:
         pair = stations.branch[one] * veins.count + stations.branch[two]
@@ -403,7 +404,7 @@ def _contacts(
     xyz: FloatArray,
     spacing: float,
 ) -> tuple[_Faces, _Faces]:
-    """Cuts through wide veins, where many cubes touch a line cell, and mouths, where one does.
+    """Cuts through wide veins, whose cubes touch a line cell, and mouths, where none does.
 
     `beyond` (o,): cell of the centreline mesh beyond each open side of a cube.
     """

@@ -181,6 +181,28 @@ def test_a_vein_that_lies_in_another_goes_on_as_a_line() -> None:
     assert abs(found[:2]).max() <= 1e-9 * abs(found).max()
 
 
+@pytest.mark.parametrize("length", [0.8, 2.0])
+def test_a_piece_that_lies_in_another_vein_alone_stays_a_line(length: float) -> None:
+    """A wide piece of a narrow vein, all of it within a wider vein that it does not meet."""
+    half = 0.5 * length
+    wide = ((-6.0, 0.0, 0.0), (6.0, 0.0, 0.0), 1.5)
+    across = [(0.0, y, 0.2) for y in (-6.0, -half, half, 6.0)]
+    veins = [wide, *zip(across[:-1], across[1:], (0.3, 0.6, 0.3), strict=True)]
+    ends = [*wide[:2], across[0], across[-1]]
+    lines, mesh = meshes(veins, ends)
+    assert np.isin(lines.cells_of(2), mesh.line_cell[: mesh.n_lines]).all()
+    exact, found = (flows(one.flow, np.array([0.0, 0.0, 1.0, 0.0])) for one in (lines, mesh))
+    assert found[2:] == pytest.approx(exact[2:], rel=AGREES)
+
+
+def test_a_vein_without_neighbours_of_cubes_can_be_cut() -> None:
+    """So short that no two of its cells are cubes side by side."""
+    ends = [(0.0, 0.0, 0.0), (0.8, 0.0, 0.0)]
+    lines, mesh = meshes([(*ends, 0.8)], ends)
+    exact, found = (flows(one.flow, np.array([1.0, 0.0])) for one in (lines, mesh))
+    assert np.sign(found).tolist() == np.sign(exact).tolist()
+
+
 def test_a_side_branch_opens_as_wide_as_it_is() -> None:
     """It is no narrower at its mouth than before: nothing but its own length holds blood up."""
     ends = [(-6.0, 0.0, 0.0), (6.0, 0.0, 0.0), (0.0, 3.0, 0.0)]
