@@ -17,7 +17,7 @@ from geometry.structures import Structure
 from geometry.voxel_mesh import VoxelMesh
 from tests.verification.verdicts import Verdict
 
-SUBJECT = "Voxel mesh"
+SUBJECT = "Voxels"
 STIFF = 100.0
 """Ends of fixed pressure hold by this much more than any face conducts."""
 SHUT = 1e-9
