@@ -13,7 +13,8 @@ from geometry.network import VesselNetwork
 
 AROUND = 3
 """Steps from cell to cell of the centreline mesh by which cubes may go round where none touch."""
-HALF = 0.5
+LEAST_ROOM = 0.5
+"""Share of its volume that a vein must have in points of its own, or it lies in others."""
 
 
 def covered(lines: CentrelineMesh, resolved: BoolArray, line: IntArray, spacing: float) -> IntArray:
@@ -27,7 +28,7 @@ def covered(lines: CentrelineMesh, resolved: BoolArray, line: IntArray, spacing:
     branch = flow.cell_branch[own]
     room = np.bincount(branch, points, count) * spacing**3
     volume = np.bincount(branch, flow.cell_volume[own], count)
-    return np.flatnonzero(room < HALF * volume)
+    return np.flatnonzero(room < LEAST_ROOM * volume)
 
 
 def joined(network: VesselNetwork, within: IntArray) -> IntArray:
@@ -67,7 +68,7 @@ class Gaps:
         """Find them, if the cells `resolved` (n,) become cubes; `line` (p,) of each point."""
         flow, n = lines.flow, lines.flow.n_cells
         room = np.bincount(line, lumens.share, n) * lumens.spacing**3
-        empty = resolved & (room < HALF * flow.cell_volume)
+        empty = resolved & (room < LEAST_ROOM * flow.cell_volume)
         touch = _touching(lumens, resolved, line, n)
         ends = np.stack([flow.face_owner, flow.face_neighbour])
         inner = np.flatnonzero(resolved[ends].all(axis=0))
