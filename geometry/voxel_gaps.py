@@ -9,7 +9,6 @@ from scipy.sparse.csgraph import connected_components
 from geometry.centerline_mesh import CentrelineMesh
 from geometry.cubes import Passages
 from geometry.flowmesh import BoolArray, IntArray
-from geometry.network import VesselNetwork
 
 AROUND = 3
 """Steps from cell to cell of the centreline mesh by which cubes may go round where none touch."""
@@ -31,25 +30,6 @@ def covered(lines: CentrelineMesh, resolved: BoolArray, line: IntArray, spacing:
     return np.flatnonzero(room < LEAST_ROOM * volume)
 
 
-def joined(network: VesselNetwork, within: IntArray) -> IntArray:
-    """Pairs of branches, one * count + two, that meet or are the same, sorted.
-
-    Branches that lie `within` the veins at their ends do not keep these apart.
-    """
-    count = network.n_branches
-    own = np.arange(count)
-    ends = coo_array(
-        (
-            np.ones(2 * count),
-            (np.tile(own, 2), np.concatenate([network.branch_start, network.branch_end])),
-        ),
-        shape=(count, network.n_nodes),
-    ).tocsr()
-    meet = (ends @ ends.T).tocsr()
-    across = coo_array(meet + meet[:, within] @ meet[within])
-    return np.unique(across.row.astype(np.int64) * count + across.col)
-
-
 @dataclass(frozen=True)
 class Gaps:
     """Where cubes do not join what the centreline mesh joins.
@@ -69,23 +49,9 @@ class Gaps:
         flow, n = lines.flow, lines.flow.n_cells
         room = np.bincount(line, lumens.share, n) * lumens.spacing**3
         empty = resolved & (room < LEAST_ROOM * flow.cell_volume)
-        touch = _touching(lumens, resolved, line, n)
         ends = np.stack([flow.face_owner, flow.face_neighbour])
         inner = np.flatnonzero(resolved[ends].all(axis=0))
-        direct = inner[~empty[ends[:, inner]].any(axis=0)]
-        asked = np.unique(ends[:, inner])
-        near = touch[asked]
-        for _ in range(AROUND - 1):
-            near = near + near @ touch
-        row = np.full(n, -1)
-        row[asked] = np.arange(len(asked))
-
-        def near_by(one: IntArray, two: IntArray) -> BoolArray:
-            if not len(one):  # scipy's selections of nothing are no arrays
-                return np.zeros(0, dtype=bool)
-            return np.asarray((near[row[one], two] > 0).ravel() | (one == two), dtype=bool)
-
-        faces = direct[~near_by(*ends[:, direct])]
+        near = _Near.of(lumens, resolved, line, np.unique(ends[:, inner]), n)
         within = inner[empty[ends[:, inner]].all(axis=0)]
         run = connected_components(linked(n, *ends[:, within]), directed=False)[1]
         branches = np.unique(flow.cell_branch[resolved & ~empty])
@@ -97,9 +63,45 @@ class Gaps:
             first, second = (ways.ravel() for ways in np.meshgrid(cubed, cubed))
             alone = ~np.isin(flow.cell_branch[own], branches)
             lines_only = len(cubed) < len(beside) and (alone.any() or not len(cubed))
-            if lines_only or not near_by(first, second).all():
+            if lines_only or not near.joins(first, second).all():
                 cells.extend(own)
+        if cells:
+            # they join nothing any more
+            left = resolved.copy()
+            left[cells] = False
+            near = _Near.of(lumens, left, line, np.unique(ends[:, inner]), n)
+        direct = inner[~empty[ends[:, inner]].any(axis=0)]
+        faces = direct[~near.joins(*ends[:, direct])]
         return cls(np.array(cells, dtype=np.int64), faces)
+
+
+@dataclass(frozen=True)
+class _Near:
+    """Which cells of the centreline mesh are joined by their cubes within some steps.
+
+    row : (n,) of each cell in `ways`, -1 if it was not asked for
+    ways : (asked, n)
+    """
+
+    row: IntArray
+    ways: csr_array
+
+    @classmethod
+    def of(
+        cls, lumens: Passages, resolved: BoolArray, line: IntArray, asked: IntArray, n: int
+    ) -> "_Near":
+        touch = _touching(lumens, resolved, line, n)
+        ways = touch[asked]
+        for _ in range(AROUND - 1):
+            ways = ways + ways @ touch
+        row = np.full(n, -1)
+        row[asked] = np.arange(len(asked))
+        return cls(row, ways)
+
+    def joins(self, one: IntArray, two: IntArray) -> BoolArray:
+        if not len(one):  # scipy's selections of nothing are no arrays
+            return np.zeros(0, dtype=bool)
+        return np.asarray((self.ways[self.row[one], two] > 0).ravel() | (one == two), dtype=bool)
 
 
 def _touching(lumens: Passages, resolved: BoolArray, line: IntArray, n: int) -> csr_array:

@@ -12,7 +12,9 @@ of the centreline mesh between a line cell A and a resolved cell::
     A ── whole face ─┴── cubes in which A would lie         where A has no lumen in the grid
 
 so a cut through a wide vein is even, and a side branch that is a line opens as wide as it is.
-Cubes of veins that are no neighbours in the network do not exchange anything, however near.
+Cubes of two veins that touch have a wall between them, unless the veins meet and the way from one
+to the other over that junction is no longer than :data:`REACH` radii of the wider vein: veins that
+lie side by side exchange nothing, whether they meet elsewhere or not.
 
 **Every way of the centreline mesh is one of the cubes.** Where cells that are neighbours have cubes
 that nothing near joins (between them lies a short, narrow vein), these get the face of the
@@ -42,12 +44,19 @@ from geometry.kernels.lumen import Capsules
 from geometry.lumen import Grid, Lumen, lumen
 from geometry.network import VesselNetwork
 from geometry.structures import Structure
-from geometry.voxel_gaps import Gaps, covered, joined
+from geometry.vein_ways import VeinWays
+from geometry.voxel_gaps import Gaps, covered
 
 AS_LINES = (Structure.IVC,)
 """Veins that stay lines, however wide: twice as many cubes as all others have, far from agent."""
 LEAST_CUBES = 2.0
 """Cubes a mean minor semi-axis, below which a vein stays a line."""
+REACH = 4.0
+"""Radii of the wider vein, along the centrelines, within which places that touch are one lumen.
+
+As on the centreline mesh, where a side branch leaves a vein of radius R no later than 2 R from where
+they meet (:mod:`geometry.branch_cut`), and so up to sqrt(3) R along it: 3.7 R in all.
+"""
 BAND = 2.0
 """Spacings to which the distance to the wall is needed outside the lumen."""
 
@@ -122,11 +131,12 @@ def voxel_mesh(
     space = _space(capsules, wide, resolved[lines.polyline_cell], lines, spacing_mm, threads)
     stations = _Stations.of(space, lines)
     within = covered(lines, resolved, stations.line, spacing_mm)
-    meeting = joined(network, np.union1d(veins.short, within))
+    radius = np.sqrt(stations.major * stations.minor)
+    ways = VeinWays.of(network, veins.length, within)
 
     def parted(one: IntArray, two: IntArray) -> BoolArray:
-        pair = stations.branch[one] * veins.count + stations.branch[two]
-        return ~np.isin(pair, meeting)
+        places = ((stations.branch[some], stations.arc[some]) for some in (one, two))
+        return ways.are_longer(*places, REACH * np.maximum(radius[one], radius[two]))
 
     lumens = passages(space.distance, spacing_mm, parted)
     gaps = Gaps.of(lines, resolved, lumens, stations.line)
@@ -141,14 +151,14 @@ class _Veins:
 
     count : number of branches
     radius, minor : (b,) mm, mean area radius and mean minor semi-axis along the arc
-    short : (s,) branches no longer than the veins at their ends are wide
+    length : (b,) mm
     first_gate : (b+1,) first gate of each branch on the centreline mesh
     """
 
     count: int
     radius: FloatArray
     minor: FloatArray
-    short: IntArray
+    length: FloatArray
     first_gate: IntArray
 
     @classmethod
@@ -156,13 +166,12 @@ class _Veins:
         cut, count = cut_branches(network, 1.0), network.n_branches
         flat = replace(network, point_radius=network.point_radius_minor)
         radius = mean_radius(network, cut)
-        wide = np.sqrt(cut.wide_start.prod(axis=1)) + np.sqrt(cut.wide_end.prod(axis=1))
         gates = int(lines.flow.face_gate.max()) + 1
         return cls(
             count=count,
             radius=radius,
             minor=mean_radius(flat, cut),
-            short=np.flatnonzero(cut.length <= wide),
+            length=cut.length,
             first_gate=np.searchsorted(lines.flow.gate_branch[:gates], np.arange(count + 1)),
         )
 

@@ -56,7 +56,8 @@ SHUT_LEAK = 1e-9
 """Share of its conductance left to a closed diode, so that nothing floats."""
 HELD_PIVOT = 1e-9
 """Of the tip's own conductance: what joins it to a closed catheter."""
-MOST_TURNS = 300
+MOST_TURNS = 5000
+"""A solve takes about a dozen; where much agent hangs on little, hundreds."""
 MOST_FORESEEN = 30
 """Turns in which diodes may switch as pressures come near."""
 SLOPE_EXACTNESS = 1e-3

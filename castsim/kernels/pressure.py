@@ -376,7 +376,7 @@ def can_follow(source: Source, needed: float) -> bool:
     """
     if np.isnan(source.rate):
         return source.hub_pressure > needed
-    return source.rate > 0.0
+    return source.rate > 0.0 and source.limit > needed
 
 
 @kernel

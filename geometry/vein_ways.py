@@ -1,0 +1,57 @@
+"""How far it is along the veins from one place to another, where they meet."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
+
+from geometry.flowmesh import BoolArray, FloatArray, IntArray
+from geometry.network import VesselNetwork
+
+Places = tuple[IntArray, FloatArray]
+"""Branch, and arc in mm from its start; both (k,)."""
+
+
+@dataclass(frozen=True)
+class VeinWays:
+    """Ways along the centrelines from one vein into another over a junction that they share.
+
+    Attributes
+    ----------
+    length : (b,) mm of each branch; 0 of those that lie within others
+    junction : (b, 2) at either end; branches that lie within others have one only
+    """
+
+    length: FloatArray
+    junction: IntArray
+
+    @classmethod
+    def of(cls, network: VesselNetwork, length: FloatArray, within: IntArray) -> "VeinWays":
+        """Find the junctions; `length` (b,) mm of the branches, of which `within` lie in others."""
+        ends = network.branch_start[within], network.branch_end[within]
+        n = network.n_nodes
+        one = coo_array((np.ones(len(within)), ends), shape=(n, n))
+        junction = connected_components(one, directed=False)[1].astype(np.int64)
+        own = length.copy()
+        own[within] = 0.0
+        return cls(own, junction[np.stack([network.branch_start, network.branch_end], axis=1)])
+
+    def are_longer(self, one: Places, two: Places, most_mm: FloatArray) -> BoolArray:
+        """From which places to which (k,) it is farther than `most_mm` (k,)."""
+        along = np.where(one[0] == two[0], np.abs(one[1] - two[1]), np.inf)
+        longer = along > most_mm
+        asked = np.flatnonzero(longer)
+        (branch, arc), (other, at) = ((place[asked] for place in places) for places in (one, two))
+        near = np.zeros(len(asked), dtype=bool)
+        for here in range(2):
+            for there in range(2):
+                meet = self.junction[branch, here] == self.junction[other, there]
+                way = self._to_end(branch, arc, here) + self._to_end(other, at, there)
+                near |= meet & (way <= most_mm[asked])
+        longer[asked] = ~near
+        return np.asarray(longer)
+
+    def _to_end(self, branch: IntArray, arc: FloatArray, end: int) -> FloatArray:
+        whole = self.length[branch]
+        return np.minimum(arc, whole) if end == 0 else np.maximum(whole - arc, 0.0)
