@@ -7,12 +7,17 @@ junction and of a front. With fronts that hold; as slowly as planned, so that bl
 agent; and with its weight, so that agent sinks.
 
 **Band.** Two parts, and their sum: meshes that stand for the same veins can lie as far apart as
-each of them lies from itself. Cubes conduct and hold a little more or less than the veins for
-which they stand, and a step is 1 to 3 % of what came: the centreline mesh is injected into anew
-with just these errors, drawn for every vein by how many cubes its radius is, and 19 of 20 of these
-casts lie no farther from the plain one than the first part. Where the grid of the cubes begins
-means nothing: cubes are displaced by parts of a cube, and the second part is how far the farthest
-of these casts lies from the first. No cast on one mesh is compared with one on the other for that.
+each of them lies from itself. Cubes hold and conduct a little more or less than the veins for
+which they stand, and touch a little farther; a step is 1 to 3 % of what came: the centreline mesh
+is injected into with just what its cubes hold and conduct (:mod:`benchmarks.sections`), for five
+places of the grid, and the first part is how far the farthest of these casts lies from the plain
+one. Where the grid of the cubes begins means nothing: the second part is how far the farthest of
+four casts on displaced cubes lies from the first. No cast on lines is compared with one on cubes
+for that.
+
+**Beyond the band** is what a section of a line cannot show: agent in part of it, beside blood. The
+last column tells how large that is: how far the cast on cubes lies from that in the same cubes when
+those of a section are one cell.
 """
 
 import argparse
@@ -24,6 +29,7 @@ import numpy as np
 from scipy.stats import kendalltau
 
 import castsim
+from benchmarks.sections import as_sections
 from castsim import simulate
 from castsim.cast import Cast
 from castsim.errors import CastsimError
@@ -32,12 +38,11 @@ from castsim.scenario_file import load_scenario
 from castsim.units import UL_PER_ML, g_mL_from_g_mm3
 from castsim.venous_flow import VenousFlow
 from castsim.voxel_cast import VoxelCast
-from geometry.flowmesh import BoolArray, FloatArray, FlowMesh
+from geometry.flowmesh import FloatArray, FlowMesh, IntArray
 from geometry.lumen import Grid
 
 VOLUMES_ML = 0.05, 0.1, 0.15
 SPACING_MM = 0.3
-DRAWS = 40
 STILL = ("patient.azygos_outflow_mL_min=0.5", "injection.rate_mL_min=5")
 """Blood at rest is slow, and agent faster than in practice: it sweeps blood before it."""
 FREE = (
@@ -48,16 +53,8 @@ FREE = (
     "model.sweep_ratio=1e9",
 )
 """No front holds, nothing sets, and blood tears nothing off."""
-SHIFTS = ((0.5, 0.5, 0.5), (0.3, 0.1, 0.7), (0.6, 0.8, 0.2), (0.8, 0.4, 0.9))
-"""Parts of a cube by which the grid is displaced."""
-SHARE = 0.95
-"""Of the casts with errors, that lie in the band."""
-CUBES = np.array([2.0, 3.0, 5.0, 8.0])
-"""Cubes a radius for which the errors below are known (docs/theory.md, section 2)."""
-LEAST, MOST = np.array([0.902, 0.968, 0.992, 0.996]), np.array([1.113, 1.037, 1.013, 1.005])
-"""Conductance of a tube over Poiseuille's, of 5 directions and 3 offsets."""
-BALL = np.array([2.0, 5.0, 8.0]), np.array([0.062, 0.011, 0.004])
-"""Cubes a radius, and by how much the volume of a ball is off (docs/verification.md)."""
+SHIFTS = ((0.0, 0.0, 0.0), (0.5, 0.5, 0.5), (0.3, 0.1, 0.7), (0.6, 0.8, 0.2), (0.8, 0.4, 0.9))
+"""Parts of a cube by which the grid is displaced; first that of castsim."""
 
 
 @dataclass(frozen=True)
@@ -129,60 +126,35 @@ def covered(cast: Cast, volume: float, cubes: VoxelCast) -> float:
     return cubes.coverage.degrees(cast.saturation_at(volume)[cubes.mesh.line_cell] >= 1.0)
 
 
-def blurred(flow: FlowMesh, cubes: BoolArray, spacing: float, seed: int) -> FlowMesh:
-    """Give a centreline mesh's veins that are `cubes` (n,) on the other conductances as far off.
-
-    Their volumes, too; `spacing` in mm, `seed` of what is drawn, once for every branch.
-    """
-    random = np.random.default_rng(seed)
-    count = int(flow.cell_branch.max()) + 1
-    minor = np.bincount(flow.cell_branch, flow.cell_radius_minor, count)
-    across = minor / np.maximum(np.bincount(flow.cell_branch, minlength=count), 1) / spacing
-    known = np.log(np.maximum(across, CUBES[0]))
-    off = np.interp(known, np.log(BALL[0]), BALL[1])
-    least, most = (np.interp(known, np.log(CUBES), bound) for bound in (LEAST, MOST))
-    conducts = random.uniform(least, most)[flow.cell_branch]
-    holds = random.uniform(1.0 - off, 1.0 + off)[flow.cell_branch]
-    conducts, holds = np.where(cubes, conducts, 1.0), np.where(cubes, holds, 1.0)
-    ends = np.stack([flow.face_owner, flow.face_neighbour], axis=1)
-    return replace(
-        flow,
-        half_resistance=flow.half_resistance / conducts[ends],
-        cell_volume=flow.cell_volume * holds,
-    )
-
-
-def steps() -> FloatArray:
-    """Share of what was injected, from that of lines to that of cubes, for each draw."""
-    least, most = DEFAULT_ETA["centreline"], DEFAULT_ETA["voxel"]
-    return np.geomspace(least, most, DRAWS)
-
-
-def off_casts(name: str, given: list[str], cubes: BoolArray, spacing: float) -> Iterator[Cast]:
-    """Casts on the centreline mesh with the errors of cubes and of steps."""
-    exact = simulate.resting_flow
-    for seed, eta in enumerate(steps()):
-
-        def off(*args: object, seed: int = seed) -> VenousFlow:
-            rest = exact(*args)  # type: ignore[arg-type]
-            return replace(rest, mesh=blurred(rest.mesh, cubes, spacing, seed))
-
-        with patch.object(simulate, "resting_flow", off):
-            yield castsim.run(load_scenario(name, [*given, f"mesh.eta={eta}"]))
-
-
-def displaced_casts(name: str, given: list[str]) -> Iterator[Cast]:
-    """Casts on cubes of a grid that begins elsewhere."""
+def displaced(name: str, given: list[str], shift: tuple[float, ...]) -> Cast:
+    """Inject into cubes of a grid that begins elsewhere."""
     around = Grid.around
-    for shift in SHIFTS:
 
-        def moved(
-            low: FloatArray, high: FloatArray, step: float, shift: tuple[float, ...] = shift
-        ) -> Grid:
-            return around(low - step * np.array(shift), high, step)
+    def moved(low: FloatArray, high: FloatArray, step: float) -> Grid:
+        return around(low - step * np.array(shift), high, step)
 
-        with patch.object(Grid, "around", moved):
-            yield castsim.run(load_scenario(name, given))
+    with patch.object(Grid, "around", moved):
+        return castsim.run(load_scenario(name, given))
+
+
+def in_sections(name: str, given: list[str], sections: FlowMesh, kept: IntArray) -> Cast:
+    """Inject into the centreline mesh with the faces and volumes of `sections`."""
+    exact = simulate.resting_flow
+
+    def summed(mesh: FlowMesh, *others: object) -> VenousFlow:
+        rest = exact(mesh, *others)  # type: ignore[arg-type]
+        opened = np.ones(sections.n_faces, dtype=bool)
+        opened[: len(kept)] = rest.valve_open[kept]
+        ends = {end: getattr(rest.mesh, end) for end in vars(mesh) if end.startswith("terminal")}
+        return replace(
+            rest,
+            mesh=replace(sections, **ends),
+            face_flow=np.full(sections.n_faces, np.nan),
+            valve_open=opened,
+        )
+
+    with patch.object(simulate, "resting_flow", summed):
+        return castsim.run(load_scenario(name, given))
 
 
 def compare(name: str, spacing: float) -> Iterator[str]:
@@ -191,9 +163,9 @@ def compare(name: str, spacing: float) -> Iterator[str]:
     yield ""
     yield (
         "| agent | mL | full, cubes | coverage, lines / cubes | apart (band) | elsewhere "
-        "| order | lungs |"
+        "| order | lungs | elsewhere within sections |"
     )
-    yield "|---|---|---|---|---|---|---|---|"
+    yield "|---|---|---|---|---|---|---|---|---|"
     scenario = load_scenario(name)
     push = [f"injection.volume_mL={max(VOLUMES_ML)}"]
     even = [*push, f"model.density_g_mL={g_mL_from_g_mm3(scenario.physiology().blood_density)}"]
@@ -204,29 +176,46 @@ def compare(name: str, spacing: float) -> Iterator[str]:
         "no weight": even,
         scenario.agent: push,
     }
+    steps = np.geomspace(DEFAULT_ETA["centreline"], DEFAULT_ETA["voxel"], len(SHIFTS))
+    meshes: list[tuple[FlowMesh, IntArray]] = []
     for words, given in kinds.items():
-        voxel = ["mesh.kind=voxel", f"mesh.spacing_mm={spacing}"]
-        cubes = castsim.run(load_scenario(name, [*given, *voxel]))
         lines = castsim.run(load_scenario(name, given))
+        voxel = [*given, "mesh.kind=voxel", f"mesh.spacing_mm={spacing}"]
+        casts = [displaced(name, voxel, shift) for shift in SHIFTS]
+        if not meshes:
+            meshes = [_sections(cast, lines) for cast in casts]
+        summed = [
+            in_sections(name, [*given, f"mesh.eta={eta}"], *mesh)
+            for mesh, eta in zip(meshes, steps, strict=True)
+        ]
+        cubes = casts[0]
         assert cubes.voxels is not None
-        volumes = [volume * UL_PER_ML for volume in VOLUMES_ML]
-        rows = [
-            [astuple(apart(lines, other, volume, cubes.voxels)) for volume in volumes]
-            for other in off_casts(name, given, cubes.voxels.is_cubes, spacing)
-        ]
-        bands = np.quantile(rows, SHARE, axis=0, method="higher")
-        rows = [
-            [astuple(apart(cubes, other, volume, cubes.voxels)) for volume in volumes]
-            for other in displaced_casts(name, [*given, *voxel])
-        ]
-        bands += np.max(rows, axis=0)
-        for volume, band in zip(volumes, bands, strict=True):
+        for volume in (volume * UL_PER_ML for volume in VOLUMES_ML):
+            parts = [
+                [astuple(apart(one, other, volume, cubes.voxels)) for other in others]
+                for one, others in ((lines, summed), (cubes, casts[1:]))
+            ]
+            band = np.sum([np.max(part, axis=0) for part in parts], axis=0)
             found = apart(lines, cubes, volume, cubes.voxels)
-            yield row(words, lines, cubes, volume, found, Apart(*band.tolist()))
+            within = apart(summed[0], cubes, volume, cubes.voxels).elsewhere
+            yield row(words, lines, cubes, volume, found, Apart(*band.tolist()), within)
     yield ""
 
 
-def row(words: str, lines: Cast, cubes: Cast, volume: float, found: Apart, band: Apart) -> str:
+def _sections(cubes: Cast, lines: Cast) -> tuple[FlowMesh, IntArray]:
+    assert cubes.voxels is not None
+    return as_sections(cubes.voxels.mesh, lines.rest.mesh)
+
+
+def row(
+    words: str,
+    lines: Cast,
+    cubes: Cast,
+    volume: float,
+    found: Apart,
+    band: Apart,
+    within: float,
+) -> str:
     """One line of the table; what lies outside its band is bold."""
     cells = [words, f"{volume / UL_PER_ML:g}", f"{filled(cubes, volume):.0%}"]
     cells.append(f"{lines.coverage_at(volume):.0f}° / {cubes.coverage_at(volume):.0f}°")
@@ -237,6 +226,7 @@ def row(words: str, lines: Cast, cubes: Cast, volume: float, found: Apart, band:
         words = f"{shown:.{digits}f}{unit}"
         words = f"**{words}**" if shown > most else words
         cells.append(f"{words} ({most:.{digits}f})")
+    cells.append(f"{within:.1%}".replace("%", " %"))
     return "| " + " | ".join(cells) + " |"
 
 

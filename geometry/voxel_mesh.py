@@ -54,9 +54,11 @@ LEAST_CUBES = 2.0
 REACH = 4.0
 """Radii of the wider vein, along the centrelines, within which places that touch are one lumen.
 
-As on the centreline mesh, where a side branch leaves a vein of radius R no later than 2 R from where
-they meet (:mod:`geometry.branch_cut`), and so up to sqrt(3) R along it: 3.7 R in all.
+As on the centreline mesh, where a side branch leaves a vein of radius R no later than 2 R from
+where they meet (:mod:`geometry.branch_cut`), and so up to sqrt(3) R along it: 3.7 R in all.
 """
+LEAST_PART = 1e-6
+"""Of what passes between two cells: cubes that would share less are not joined."""
 BAND = 2.0
 """Spacings to which the distance to the wall is needed outside the lumen."""
 
@@ -464,17 +466,22 @@ def _bridges(
     """Faces of the centreline mesh between cubes; the first cube has the number `first`."""
     # that of the vein between
     radius = flow.gate_radius[flow.face_gate[gaps]]
-    (near, one, part), (far, two, share) = (
+    (near, one, part), (_, two, share) = (
         _mouths(flow, gaps, radius, goal, cubes, mine, xyz)
         for goal in (flow.face_owner[gaps], flow.face_neighbour[gaps])
     )
-    # every cube at one end with every cube at the other, each by its part
-    i, j = np.nonzero(near[:, None] == far)
+    # each end's parts side by side: who overlaps with whom, so that faces are no more than cubes
+    reach, back = np.cumsum(part), np.cumsum(share)
+    stop = np.union1d(reach, back)
+    width = np.diff(stop, prepend=0.0)
+    stop, width = stop[width > LEAST_PART], width[width > LEAST_PART]
+    middle = stop - HALF * width
+    i, j = np.searchsorted(reach, middle), np.searchsorted(back, middle)
     row = near[i]
     return _Faces(
         owner=first + one[i],
         neighbour=first + two[j],
-        half=flow.half_resistance[gaps][row] / (part[i] * share[j])[:, None],
+        half=flow.half_resistance[gaps][row] / width[:, None],
         xyz=flow.face_centroid[gaps][row],
         length=flow.face_length[gaps][row],
         valve=flow.face_valve[gaps][row],
