@@ -71,7 +71,8 @@ def _flows(mesh: VoxelMesh, seed: int) -> Iterator[tuple[FloatArray, FloatArray]
     ground = np.bincount(flow.terminal_cell, hold, n) + GROUND * largest
     grids = Multigrid(n, flow.face_owner, flow.face_neighbour, conductance, ground)
     places = np.random.default_rng(seed).integers(mesh.n_lines, n, FLOWS)
-    places[0] = mesh.tip_cell
+    if mesh.tip_cell >= 0:
+        places[0] = mesh.tip_cell
     for place in places:
         pressure = grids.solve(np.bincount([place], minlength=n) * 1.0, tolerance=EXACTNESS)[0]
         yield pressure, conductance * (pressure[flow.face_owner] - pressure[flow.face_neighbour])

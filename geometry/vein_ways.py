@@ -9,9 +9,6 @@ from scipy.sparse.csgraph import connected_components
 from geometry.flowmesh import BoolArray, FloatArray, IntArray
 from geometry.network import VesselNetwork
 
-Places = tuple[IntArray, FloatArray]
-"""Branch, and arc in mm from its start; both (k,)."""
-
 
 @dataclass(frozen=True)
 class VeinWays:
@@ -37,17 +34,22 @@ class VeinWays:
         own[within] = 0.0
         return cls(own, junction[np.stack([network.branch_start, network.branch_end], axis=1)])
 
-    def are_longer(self, one: Places, two: Places, most_mm: FloatArray) -> BoolArray:
-        """From which places to which (k,) it is farther than `most_mm` (k,)."""
-        along = np.where(one[0] == two[0], np.abs(one[1] - two[1]), np.inf)
-        longer = along > most_mm
+    def are_longer(self, branch: IntArray, arc: FloatArray, most_mm: FloatArray) -> BoolArray:
+        """Pairs (k,) of places that are farther apart than `most_mm` (k,).
+
+        Parameters
+        ----------
+        branch, arc : (2, k) of both places; arc in mm from the branch's start
+        """
+        same = branch[0] == branch[1]
+        longer = np.where(same, np.abs(arc[0] - arc[1]), np.inf) > most_mm
         asked = np.flatnonzero(longer)
-        (branch, arc), (other, at) = ((place[asked] for place in places) for places in (one, two))
+        branch, arc = branch[:, asked], arc[:, asked]
         near = np.zeros(len(asked), dtype=bool)
         for here in range(2):
             for there in range(2):
-                meet = self.junction[branch, here] == self.junction[other, there]
-                way = self._to_end(branch, arc, here) + self._to_end(other, at, there)
+                meet = self.junction[branch[0], here] == self.junction[branch[1], there]
+                way = self._to_end(branch[0], arc[0], here) + self._to_end(branch[1], arc[1], there)
                 near |= meet & (way <= most_mm[asked])
         longer[asked] = ~near
         return np.asarray(longer)

@@ -137,8 +137,9 @@ def voxel_mesh(
     ways = VeinWays.of(network, veins.length, within)
 
     def parted(one: IntArray, two: IntArray) -> BoolArray:
-        places = ((stations.branch[some], stations.arc[some]) for some in (one, two))
-        return ways.are_longer(*places, REACH * np.maximum(radius[one], radius[two]))
+        both = np.stack([one, two])
+        most = REACH * radius[both].max(axis=0)
+        return ways.are_longer(stations.branch[both], stations.arc[both], most)
 
     lumens = passages(space.distance, spacing_mm, parted)
     gaps = Gaps.of(lines, resolved, lumens, stations.line)
