@@ -6,12 +6,14 @@ are those of the centreline mesh, with the volumes of their cubes and the conduc
 has the first without the second.
 
 What conducts between two sections is found from flows through the cubes: blood let in at the tip
-and at places drawn at random, and for each pair of sections that touch the conductance that gives
-the sum of the flows between them best from the difference of their mean pressures.
+and over sections drawn at random, and for each pair of sections that touch the conductance that
+gives the sum of the flows between them best from the difference of their mean pressures. Where
+blood is let in the mean pressure is not that of a flow passing through: such pairs are left out.
 """
 
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
 
@@ -19,21 +21,25 @@ from castsim.multigrid import Multigrid
 from geometry.flowmesh import BoolArray, FloatArray, FlowMesh, IntArray
 from geometry.voxel_mesh import VoxelMesh
 
-FLOWS = 12
-"""Places at which blood is let in: twice as many change no conductance of note by more than 1 %."""
+FLOWS = 24
+"""Places at which blood is let in."""
 EXACTNESS = 1e-9
 STIFF = 100.0
 """Ends of fixed pressure hold by this much more than any face conducts."""
 GROUND = 1e-14
 """The same of every cell, so that nothing floats."""
 LEAST = 1e-3
-"""Of what the faces between two sections conduct together: where flows tell no sign."""
+"""Of what the faces between two sections conduct together: a guard, where flows tell no sign."""
 BARE = 1e-3
 """Of its volume, what a section without cubes holds."""
 
 
-def as_sections(mesh: VoxelMesh, lines: FlowMesh, *, seed: int = 0) -> tuple[FlowMesh, IntArray]:
+def as_sections(
+    mesh: VoxelMesh, lines: FlowMesh, viscosity: float, *, seed: int = 0
+) -> tuple[FlowMesh, IntArray]:
     """Sum the cubes of `mesh` up to the cells of the centreline mesh `lines`.
+
+    `viscosity` of blood, Pa s: what the veins resist beside their ends.
 
     Returns
     -------
@@ -51,9 +57,21 @@ def as_sections(mesh: VoxelMesh, lines: FlowMesh, *, seed: int = 0) -> tuple[Flo
     low, high = np.sort(ends[:, face], axis=0)
     pair, which = np.unique(low * n + high, return_inverse=True)
     sign = np.where(ends[0, face] == low, 1.0, -1.0)
-    conductance = _conductances(mesh, face, which, sign, len(pair), pair // n, pair % n, n, seed)
+    ways = _Ways(face, which, sign, np.stack([pair // n, pair % n]))
+    conductance = _conductances(mesh, ways, n, viscosity, seed)
     gate = mesh.flow.face_gate[face[_strongest(mesh.flow, face, which)]]
-    return _with_faces(lines, of, mesh.flow.cell_volume, kept, pair, conductance, gate), kept
+    made = _with_faces(lines, of, mesh.flow.cell_volume, kept, pair, conductance, gate)
+    made.validate(must_drain=True)
+    return made, kept
+
+
+class _Ways(NamedTuple):
+    """Faces between two sections of which one at least has cubes, and pairs of such sections."""
+
+    face: IntArray  # (k,) of the voxel mesh
+    which: IntArray  # (k,) pair
+    sign: FloatArray  # (k,) 1 if it leads from the pair's first to its second, else -1
+    ends: IntArray  # (2, pairs) sections
 
 
 def _faces_between_lines(lines: FlowMesh, cells: IntArray) -> IntArray:
@@ -62,48 +80,41 @@ def _faces_between_lines(lines: FlowMesh, cells: IntArray) -> IntArray:
     return np.flatnonzero(stays[lines.face_owner] & stays[lines.face_neighbour])
 
 
-def _flows(mesh: VoxelMesh, seed: int) -> Iterator[tuple[FloatArray, FloatArray]]:
-    """Pressures of all cells and flows of all faces, for a viscosity of 1, place by place."""
-    flow = mesh.flow
-    conductance = 1.0 / flow.half_resistance.sum(axis=1)
+def _flows(
+    mesh: VoxelMesh, viscosity: float, seed: int
+) -> Iterator[tuple[int, FloatArray, FloatArray]]:
+    """Section into which blood comes, pressures of all cells and flows of all faces."""
+    flow, of = mesh.flow, mesh.line_cell
+    conductance = 1.0 / (viscosity * flow.half_resistance.sum(axis=1))
     largest, n = conductance.max(), flow.n_cells
     hold = 1.0 / np.maximum(flow.terminal_resistance, 1.0 / (STIFF * largest))
     ground = np.bincount(flow.terminal_cell, hold, n) + GROUND * largest
     grids = Multigrid(n, flow.face_owner, flow.face_neighbour, conductance, ground)
-    places = np.random.default_rng(seed).integers(mesh.n_lines, n, FLOWS)
+    sections = of[np.random.default_rng(seed).integers(mesh.n_lines, n, FLOWS)]
     if mesh.tip_cell >= 0:
-        places[0] = mesh.tip_cell
-    for place in places:
-        pressure = grids.solve(np.bincount([place], minlength=n) * 1.0, tolerance=EXACTNESS)[0]
-        yield pressure, conductance * (pressure[flow.face_owner] - pressure[flow.face_neighbour])
+        sections[0] = of[mesh.tip_cell]
+    for section in sections.tolist():
+        source = np.where(of == section, flow.cell_volume, 0.0)
+        pressure = grids.solve(source / source.sum(), tolerance=EXACTNESS)[0]
+        through = pressure[flow.face_owner] - pressure[flow.face_neighbour]
+        yield section, pressure, conductance * through
 
 
-def _conductances(
-    mesh: VoxelMesh,
-    face: IntArray,
-    which: IntArray,
-    sign: FloatArray,
-    count: int,
-    one: IntArray,
-    two: IntArray,
-    n: int,
-    seed: int,
-) -> FloatArray:
-    """Conductance (count,) of each pair of sections `one` and `two`, by least squares over flows.
-
-    `which` (k,): pair of each `face`; `sign` (k,): whether it leads from `one` to `two`.
-    """
-    of, volume = mesh.line_cell, mesh.flow.cell_volume
+def _conductances(mesh: VoxelMesh, ways: _Ways, n: int, viscosity: float, seed: int) -> FloatArray:
+    """Conductance (pairs,) mm3 between sections, of `n`, for a viscosity of 1 Pa s."""
+    of, volume, count = mesh.line_cell, mesh.flow.cell_volume, ways.ends.shape[1]
     room = np.maximum(np.bincount(of, volume, n), np.finfo(float).tiny)
     product, square = np.zeros(count), np.zeros(count)
-    for pressure, flow in _flows(mesh, seed):
+    for section, pressure, flow in _flows(mesh, viscosity, seed):
         mean = np.bincount(of, pressure * volume, n) / room
-        through = np.bincount(which, sign * flow[face], count)
-        fall = mean[one] - mean[two]
-        scale = np.abs(through).max() ** 2
-        product += through * fall / scale
-        square += fall**2 / scale
-    together = np.bincount(which, 1.0 / mesh.flow.half_resistance[face].sum(axis=1), count)
+        through = viscosity * np.bincount(ways.which, ways.sign * flow[ways.face], count)
+        fall = mean[ways.ends[0]] - mean[ways.ends[1]]
+        passes = (ways.ends != section).all(axis=0)
+        scale = np.abs(through[passes]).max() ** 2
+        product[passes] += (through * fall)[passes] / scale
+        square[passes] += fall[passes] ** 2 / scale
+    half = mesh.flow.half_resistance[ways.face]
+    together = np.bincount(ways.which, 1.0 / half.sum(axis=1), count)
     found = product / np.maximum(square, np.finfo(float).tiny)
     return np.clip(found, LEAST * together, together)
 

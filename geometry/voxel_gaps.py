@@ -51,28 +51,30 @@ class Gaps:
         empty = resolved & (room < LEAST_ROOM * flow.cell_volume)
         ends = np.stack([flow.face_owner, flow.face_neighbour])
         inner = np.flatnonzero(resolved[ends].all(axis=0))
-        near = _Near.of(lumens, resolved, line, np.unique(ends[:, inner]), n)
+        asked = np.unique(ends[:, inner])
         within = inner[empty[ends[:, inner]].all(axis=0)]
         run = connected_components(linked(n, *ends[:, within]), directed=False)[1]
         branches = np.unique(flow.cell_branch[resolved & ~empty])
-        cells: list[int] = []
-        for which in np.unique(run[empty]):
-            own = np.flatnonzero(empty & (run == which))
-            beside = np.setdiff1d(ends[:, np.isin(ends, own).any(axis=0)], own)
-            cubed = beside[resolved[beside]]
-            first, second = (ways.ravel() for ways in np.meshgrid(cubed, cubed))
-            alone = ~np.isin(flow.cell_branch[own], branches)
-            lines_only = len(cubed) < len(beside) and (alone.any() or not len(cubed))
-            if lines_only or not near.joins(first, second).all():
-                cells.extend(own)
-        if cells:
-            # they join nothing any more
-            left = resolved.copy()
-            left[cells] = False
-            near = _Near.of(lumens, left, line, np.unique(ends[:, inner]), n)
+        cubed = resolved.copy()
+        while True:
+            near = _Near.of(lumens, cubed, line, asked, n)
+            cells: list[int] = []
+            for which in np.unique(run[empty & cubed]):
+                own = np.flatnonzero(empty & (run == which))
+                beside = np.setdiff1d(ends[:, np.isin(ends, own).any(axis=0)], own)
+                some = beside[cubed[beside]]
+                first, second = (ways.ravel() for ways in np.meshgrid(some, some))
+                alone = ~np.isin(flow.cell_branch[own], branches)
+                lines_only = len(some) < len(beside) and (alone.any() or not len(some))
+                if lines_only or not near.joins(first, second).all():
+                    cells.extend(own)
+            if not cells:
+                break
+            # a run that stays a line may have been what joined others
+            cubed[cells] = False
         direct = inner[~empty[ends[:, inner]].any(axis=0)]
         faces = direct[~near.joins(*ends[:, direct])]
-        return cls(np.array(cells, dtype=np.int64), faces)
+        return cls(np.flatnonzero(resolved & ~cubed), faces)
 
 
 @dataclass(frozen=True)

@@ -12,9 +12,10 @@ of the centreline mesh between a line cell A and a resolved cell::
     A ── whole face ─┴── cubes in which A would lie         where A has no lumen in the grid
 
 so a cut through a wide vein is even, and a side branch that is a line opens as wide as it is.
-Cubes of two veins that touch have a wall between them, unless the veins meet and the way from one
-to the other over that junction is no longer than :data:`REACH` radii of the wider vein: veins that
-lie side by side exchange nothing, whether they meet elsewhere or not.
+Cubes of two veins that touch have a wall between them, unless the veins meet (or only a vein
+shorter than wide parts them) and the way from one to the other is no longer than :data:`REACH`
+radii of the wider: veins that lie side by side exchange nothing, whether they meet elsewhere or
+not.
 
 **Every way of the centreline mesh is one of the cubes.** Where cells that are neighbours have cubes
 that nothing near joins (between them lies a short, narrow vein), these get the face of the
@@ -55,7 +56,7 @@ REACH = 4.0
 """Radii of the wider vein, along the centrelines, within which places that touch are one lumen.
 
 As on the centreline mesh, where a side branch leaves a vein of radius R no later than 2 R from
-where they meet (:mod:`geometry.branch_cut`), and so up to sqrt(3) R along it: 3.7 R in all.
+where they meet (:mod:`geometry.branch_cut`), and so no farther than 2 R along it.
 """
 LEAST_PART = 1e-6
 """Of what passes between two cells: cubes that would share less are not joined."""
@@ -134,7 +135,10 @@ def voxel_mesh(
     stations = _Stations.of(space, lines)
     within = covered(lines, resolved, stations.line, spacing_mm)
     radius = np.sqrt(stations.major * stations.minor)
-    ways = VeinWays.of(network, veins.length, within)
+    length = veins.length.copy()
+    length[within] = 0.0
+    short = np.union1d(veins.short, within)
+    ways = VeinWays.of(network, length, short, REACH * float(radius.max()))
 
     def parted(one: IntArray, two: IntArray) -> BoolArray:
         both = np.stack([one, two])
@@ -155,6 +159,7 @@ class _Veins:
     count : number of branches
     radius, minor : (b,) mm, mean area radius and mean minor semi-axis along the arc
     length : (b,) mm
+    short : (s,) branches no longer than the veins at their ends are wide
     first_gate : (b+1,) first gate of each branch on the centreline mesh
     """
 
@@ -162,6 +167,7 @@ class _Veins:
     radius: FloatArray
     minor: FloatArray
     length: FloatArray
+    short: IntArray
     first_gate: IntArray
 
     @classmethod
@@ -169,12 +175,14 @@ class _Veins:
         cut, count = cut_branches(network, 1.0), network.n_branches
         flat = replace(network, point_radius=network.point_radius_minor)
         radius = mean_radius(network, cut)
+        wide = np.sqrt(cut.wide_start.prod(axis=1)) + np.sqrt(cut.wide_end.prod(axis=1))
         gates = int(lines.flow.face_gate.max()) + 1
         return cls(
             count=count,
             radius=radius,
             minor=mean_radius(flat, cut),
             length=cut.length,
+            short=np.flatnonzero(cut.length <= wide),
             first_gate=np.searchsorted(lines.flow.gate_branch[:gates], np.arange(count + 1)),
         )
 
