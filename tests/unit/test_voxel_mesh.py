@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from scipy.spatial import KDTree
 
 from castsim.multigrid import Multigrid
 from geometry.centerline_mesh import CentrelineMesh, centreline_mesh
@@ -12,7 +13,7 @@ from geometry.levels import Level, Side
 from geometry.lumen import capsules_of
 from geometry.network import NetworkBuilder, TerminalKind, VesselNetwork
 from geometry.structures import Structure
-from geometry.voxel_mesh import VoxelMesh, voxel_mesh
+from geometry.voxel_mesh import REACH, VoxelMesh, voxel_mesh
 
 SPACING = 0.25
 AGREES = 0.05
@@ -179,6 +180,68 @@ def test_a_vein_that_lies_in_another_goes_on_as_a_line() -> None:
     assert found[2:] == pytest.approx(exact[2:], rel=4 * AGREES)
     # the wider one is not narrowed, and they exchange nothing
     assert abs(found[:2]).max() <= 1e-9 * abs(found).max()
+
+
+def beside(network: VesselNetwork, mesh: VoxelMesh) -> FloatArray:
+    """Arcs (2, f) mm on branches 0 and 1, from where both start, of the faces between these."""
+    flow = mesh.flow
+    ends = np.stack([flow.face_owner, flow.face_neighbour])
+    branch = flow.cell_branch[ends]
+    across = np.sort(ends[:, (np.sort(branch, axis=0) == [[0], [1]]).all(axis=0)], axis=0)
+    across = np.where(flow.cell_branch[across] == [[0], [1]], across, across[::-1])
+    arcs = []
+    for number, cells in enumerate(across):
+        places = network.points(number)
+        step = np.linalg.norm(np.diff(places, axis=0), axis=1)
+        arc = np.linspace(0.0, step.sum(), 4000)
+        known = np.concatenate([[0.0], np.cumsum(step)])
+        line = np.column_stack([np.interp(arc, known, axis) for axis in places.T])
+        arcs.append(arc[KDTree(line).query(flow.cell_centroid[cells])[1]])
+    return np.stack(arcs)
+
+
+def test_veins_that_run_side_by_side_have_a_wall(monkeypatch: pytest.MonkeyPatch) -> None:
+    """They meet at an acute angle, then their lumens overlap all the way.
+
+    ::
+
+        ═══╤═══════════════ 0
+            ╲══════════════ 1
+    """
+    builder = NetworkBuilder()
+    radius, length, apart = 1.0, 16.0, 1.6
+    places = [[0, 0, 0], [length, 0, 0], [length, apart, 0], [-5, 0, 0]]
+    meet, first, second, stem = (builder.node(place) for place in places)
+    label = Structure.AZYGOS, Level.T9, Side.RIGHT
+    builder.branch(meet, first, *label, radius=[radius, radius])
+    builder.branch(meet, second, *label, radius=[radius] * 3, via=[[2.5, apart, 0]])
+    builder.branch(stem, meet, *label, radius=[radius, radius])
+    for number, node in enumerate((first, second, stem)):
+        builder.terminal(node, TerminalKind.OUTLET, f"end {number}")
+    network = builder.build()
+    lines = centreline_mesh(network)
+    way = beside(network, cubes(network, lines)).sum(axis=0)
+    # a cube's nearest place here is that by distance to the axis, there to the wall
+    assert way.max() <= REACH * radius + 2 * SPACING
+    assert way.max() >= REACH * radius - 2 * SPACING
+    monkeypatch.setattr("geometry.voxel_mesh.REACH", np.inf)
+    assert beside(network, cubes(network, lines)).min(axis=0).max() > length - 1.0
+
+
+@pytest.mark.parametrize("angle", [60.0, 90.0, 120.0, 180.0])
+def test_where_veins_part_no_wall_stands(angle: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two of a radius that leave a third: all cubes of their mouth that touch are joined."""
+    turn = np.radians(0.5 * angle)
+    x, y = 8.0 * np.cos(turn), 8.0 * np.sin(turn)
+    ends = [(-6.0, 0.0, 0.0), (x, y, 0.0), (x, -y, 0.0)]
+    veins = [((0.0, 0.0, 0.0), end, 1.0) for end in ends]
+    found = meshes(veins, ends)[1].flow
+    monkeypatch.setattr("geometry.voxel_mesh.REACH", np.inf)
+    whole = meshes(veins, ends)[1].flow
+    branch = whole.cell_branch[np.stack([whole.face_owner, whole.face_neighbour])]
+    assert (np.sort(branch, axis=0) == [[1], [2]]).all(axis=0).sum() > 10
+    for name in ("face_owner", "face_neighbour", "half_resistance"):
+        assert np.array_equal(getattr(found, name), getattr(whole, name))
 
 
 @pytest.mark.parametrize("length", [0.8, 2.0])

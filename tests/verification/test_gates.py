@@ -311,6 +311,27 @@ def test_a_cast_at_rest_opens_nothing(fluid, push, compliance, verdict):
     verdict(SUBJECT, what, found, middle, source=source, rtol=0.04)
 
 
+def test_a_stiff_syringe_opens_nothing_that_the_hub_cannot(fluid, push):
+    """A rate is given, and the hub may not reach what the weakest front needs: the run stalls.
+
+    Agent fills the tip's cell, with fronts at blood of 0 and of 80 Pa; the first bears 2.5 Pa. What
+    closed diodes are left with puts the cast at some 40 Pa. But nothing could follow at 1 Pa.
+    """
+    tension, r, limit = 1.0, 0.8, 1.0
+    mesh = fan([r, r], terminal_pressure=[0.0, 80.0], terminal_resistance=[1e-4, 1e2])
+    given = {"compliance": 0.0, "resistance": 10.0}
+    agent = fluid(tension=tension, viscosity=1e-4)
+    run = push(mesh, agent, 1.0, 0.1, source=given | {"pressure_limit": limit})
+    assert limit < 2 * tension / r
+    assert run.stop_reason.startswith("stalled")
+    assert run.injected == pytest.approx(0.5)
+    assert run.state.broken.sum() == 0
+    run = push(mesh, agent, 1.0, 0.1, source=given | {"pressure_limit": 3.0})
+    assert run.stop_reason.startswith("protocol")
+    assert run.state.broken[:3].any()
+    assert not run.state.broken[3:6].any()
+
+
 def test_fronts_that_move_do_not_heal(fluid, push, verdict):
     """A front heals that moves less than 0.05 r in 2 s, and must burst again: bisected speed."""
     r, tension, healing, travel = 0.8, 1.0, 2.0, 0.05
