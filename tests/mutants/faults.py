@@ -380,6 +380,13 @@ FAULTS = (
         GATES,
     ),
     fault(
+        "a given rate breaks gates that the hub cannot",
+        PRESSURE,
+        "source.rate > 0.0 and source.limit > needed",
+        "source.rate > 0.0",
+        GATES,
+    ),
+    fault(
         "pressure limit of the hub ignored",
         PRESSURE,
         "hub = min(hub, source.limit)",

@@ -4,9 +4,12 @@ from tests.mutants.fault import Fault, fault
 
 VOXEL_MESH = "geometry/voxel_mesh.py"
 VOXEL_GAPS = "geometry/voxel_gaps.py"
+VEIN_WAYS = "geometry/vein_ways.py"
 NEAR = "castsim/kernels/near.py"
 MULTIGRID = "castsim/kernels/multigrid.py"
 MESH_TEST = "tests/unit/test_voxel_mesh.py"
+GAPS_TEST = "tests/unit/test_voxel_gaps.py"
+WAYS_TEST = "tests/unit/test_vein_ways.py"
 INJECTION_TEST = "tests/verification/test_voxel_injection.py"
 MULTIGRID_TEST = "tests/unit/test_multigrid.py"
 
@@ -14,9 +17,37 @@ VOXEL_FAULTS: tuple[Fault, ...] = (
     fault(
         "cubes: a narrow vein between two of cubes is lost",
         VOXEL_GAPS,
-        "faces = direct[~near_by(*ends[:, direct])]",
+        "faces = direct[~near.joins(*ends[:, direct])]",
         "faces = direct[:0]",
         MESH_TEST,
+    ),
+    fault(
+        "cubes: a vein that stays a line is taken for a way round",
+        VOXEL_GAPS,
+        "            left[cells] = False\n",
+        "",
+        GAPS_TEST,
+    ),
+    fault(
+        "cubes: no wall between veins that lie side by side",
+        VOXEL_MESH,
+        "REACH * np.maximum(radius[one], radius[two])",
+        "1e3 * np.maximum(radius[one], radius[two])",
+        MESH_TEST,
+    ),
+    fault(
+        "cubes: a wall between veins where they meet",
+        VOXEL_MESH,
+        "REACH * np.maximum(radius[one], radius[two])",
+        "0.0 * np.maximum(radius[one], radius[two])",
+        MESH_TEST,
+    ),
+    fault(
+        "cubes: a vein that lies in others keeps them apart",
+        VEIN_WAYS,
+        "        own[within] = 0.0\n",
+        "",
+        WAYS_TEST,
     ),
     fault(
         "cubes: a vein that crosses another is cut in two",
