@@ -459,7 +459,7 @@ class _Run:
             return self.hub
         if self.watch.coverage is None:
             return 0.0
-        return self.watch.coverage(self.state.full == 1)
+        return self.watch.coverage(self.state.full.view(np.bool_))
 
     def _rules(self, *, pushing: bool) -> Rule | None:
         """The first rule that is met now, if any."""

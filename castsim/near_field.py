@@ -100,23 +100,33 @@ class NearField:
         self._pressure[held] = graph.terminal_pressure[fixed]
         self._hub = 0.0
         self.turns = 0
-        inner = np.flatnonzero(graph.neighbour < n)
-        ends = sections.of[graph.owner[inner]], sections.of[graph.neighbour[inner]]
+        inner = len(graph.owner) - len(graph.terminal_pressure)
+        owner, neighbour = graph.owner[:inner], graph.neighbour[:inner]
+        ends = sections.of[owner], sections.of[neighbour]
         apart = ends[0] != ends[1]
-        self._near = _graph(count, ends[0][apart], ends[1][apart], np.ones(apart.sum()))
+        self._near = _matrix(count, ends[0][apart], ends[1][apart], np.ones(apart.sum()))
         self._near.data[:] = 1.0  # however many faces join two sections
-        known = _graph(count, sections.beside[0], sections.beside[1], sections.radii)
+        known = _matrix(count, sections.beside[0], sections.beside[1], sections.radii)
         extra = NEXT * self._near
         # the longer of two where both are given: touching cubes of neighbours are as far as these
         self._way = known.maximum(extra)
         member = np.full(count, -1)
         member[sections.of] = np.arange(n)
         self._member = member
-        cubes = sections.cubes[graph.owner[inner]] & sections.cubes[graph.neighbour[inner]]
-        self._common = float(np.median(graph.blood_conductance[inner][cubes]))
+        self._size = np.bincount(sections.of, minlength=count)
+        self._first = np.concatenate([[0], np.cumsum(self._size)])
+        self._cells = np.argsort(sections.of, kind="stable")
+        self._links = np.diff(graph.first) - np.bincount(graph.owner[inner:], minlength=n)
+        cubes = sections.cubes[owner] & sections.cubes[neighbour]
+        conductance = graph.blood_conductance[:inner]
+        self._common = float(np.median(conductance[cubes]))
+        # of the faces between cubes of two sections the links take the place
+        self._ways = np.concatenate([[side[~cubes] for side in ends], sections.links], axis=1)
+        self._conductance = np.concatenate([conductance[~cubes], sections.conductance])
         self._awake = np.zeros(count, dtype=bool)
+        self._place = np.full(n, -1, dtype=np.int32)
         # valves turn without agent
-        valves = np.flatnonzero(graph.valve[inner])
+        valves = np.flatnonzero(graph.valve[:inner])
         for side in ends:
             self._awake[side[valves]] = True
         self._tip = tip
@@ -147,17 +157,19 @@ class NearField:
 
     def _store(self) -> None:
         """Keep pressures and answers of the last solve by cell."""
-        region, of = self.region, self._sections.of
-        awake = region.size[AWAKE]
-        ports = np.full(self._sections.count, -1)
-        ports[of[self._cell[awake:]]] = np.arange(awake, len(self._cell))
-        number = ports[of]
-        number[self._cell[:awake]] = np.arange(awake)
-        known = number >= 0
-        self._pressure[known] = region.pressure[number[known]]
-        self._unit[known] = region.unit[number[known]]
+        region, awake = self.region, self.region.size[AWAKE]
+        ports = self._sections.of[self._cell[awake:]]
+        cells = np.concatenate([self._cell[:awake], self._of(ports)])
+        for kept, found in ((self._pressure, region.pressure), (self._unit, region.unit)):
+            kept[cells] = np.concatenate(
+                [found[:awake], np.repeat(found[awake:], self._size[ports])]
+            )
         self._hub = float(region.hub[0])
         self.turns += int(region.size[TURNS])
+
+    def _of(self, sections: IntArray) -> IntArray:
+        """Cells of these sections, one section after the other."""
+        return _of_rows(self._first, self._cells, sections)
 
     def _wake(self, reached: IntArray) -> None:
         """Wake sections within so many radii of those `reached`, and list everything anew."""
@@ -182,24 +194,27 @@ class NearField:
 
     def _list(self, deep: BoolArray) -> None:
         """Make the arrays of the kernels."""
-        graph, sections = self._graph, self._sections
+        # in time that goes with what is awake: the mesh may be a hundred times as large
+        graph, of, place = self._graph, self._sections.of, self._place
         m = len(graph.owner) - len(graph.terminal_pressure)
-        awake = self._awake[sections.of]
-        cells = np.flatnonzero(awake)
-        inner = np.flatnonzero(awake[graph.owner[:m]] | awake[graph.neighbour[:m]])
+        cells = np.sort(self._of(np.flatnonzero(self._awake)))
+        cells = cells[sweeping_order(self._links[cells])]
+        place[cells] = np.arange(len(cells))  # what is awake stays so
+        faces = np.sort(_of_rows(graph.first, graph.around, cells))
+        faces = faces[np.diff(faces, prepend=-1) > 0]  # numpy's unique takes ten times as long
+        inner = faces[: np.searchsorted(faces, m)]
         both = np.concatenate([graph.owner[inner], graph.neighbour[inner]])
-        cells = cells[sweeping_order(np.bincount(both, minlength=len(awake))[cells])]
-        beside = np.unique(both[~awake[both]])
-        ports = np.unique(sections.of[beside])
-        number_of_section = np.full(sections.count, -1)
+        beside = np.unique(both[place[both] < 0])
+        ports = np.unique(of[beside])
+        number_of_section = np.full(self._sections.count, -1)
         number_of_section[ports] = len(cells) + np.arange(len(ports))
-        number = number_of_section[sections.of]
-        number[cells] = np.arange(len(cells))
+
+        def number(some: IntArray) -> IntArray:
+            return np.where(place[some] >= 0, place[some], number_of_section[of[some]])
+
         self._cell = np.concatenate([cells, self._member[ports]])
-        ends = m + np.flatnonzero(awake[graph.owner[m:]])
-        faces = np.concatenate([inner, ends])
-        owner = number[graph.owner[faces]]
-        neighbour = np.concatenate([number[graph.neighbour[inner]], np.full(len(ends), -1)])
+        owner, neighbour = number(graph.owner[faces]), np.full(len(faces), -1)
+        neighbour[: len(inner)] = number(graph.neighbour[inner])
         links, strength, hold, drive = self._asleep(ports)
         self._ends = np.concatenate(
             [[owner[: len(inner)], neighbour[: len(inner)]], len(cells) + links], axis=1
@@ -207,9 +222,9 @@ class NearField:
         self._bond = np.concatenate([graph.blood_conductance[inner], strength])
         size = len(self._cell)
         self._pattern = Pattern(size, *self._ends)
-        place = self._pattern.place
+        slots = self._pattern.place
         slot = np.zeros((len(faces), 2), dtype=np.int64)
-        slot[: len(inner)] = place[: len(inner)]
+        slot[: len(inner)] = slots[: len(inner)]
         counts = [len(cells) + len(beside), len(faces), len(cells), 0, 0, 0, 0, 0, 0, 0]
         self.region = Near(
             faces=faces.astype(np.int32),
@@ -217,13 +232,13 @@ class NearField:
             neighbour=neighbour.astype(np.int32),
             slot=slot,
             cell=np.concatenate([cells, beside]).astype(np.int32),
-            beside=number[beside].astype(np.int32),
-            place=np.where(awake, number, -1).astype(np.int32),
+            beside=number(beside).astype(np.int32),
+            place=place,
             deep=deep.astype(np.uint8),
             port=self._member[ports].astype(np.int32),
             port_hold=hold,
             port_drive=drive,
-            link_slot=place[len(inner) :].copy(),
+            link_slot=slots[len(inner) :].copy(),
             link_ends=np.ascontiguousarray(links.T, dtype=np.int32),
             link_strength=strength,
             pressure=self._pressure[self._cell],
@@ -239,26 +254,19 @@ class NearField:
 
     def _asleep(self, ports: IntArray) -> tuple[IntArray, FloatArray, FloatArray, FloatArray]:
         """Eliminate what sleeps but the `ports`: links (2, l), strengths, holds and drives."""
-        graph, sections, awake = self._graph, self._sections, self._awake
-        t = len(graph.terminal_pressure)
-        m = len(graph.owner) - t
-        one, two = sections.of[graph.owner[:m]], sections.of[graph.neighbour[:m]]
-        # faces between cubes are what the links stand for
-        lines = ~(sections.cubes[graph.owner[:m]] & sections.cubes[graph.neighbour[:m]])
-        faces = np.flatnonzero(lines & ~awake[one] & ~awake[two])
-        links = np.flatnonzero(~awake[sections.links].any(axis=0))
-        ends = m + np.flatnonzero(~awake[sections.of[graph.owner[m:]]])
-        first = np.concatenate([one[faces], sections.links[0, links]])
-        second = np.concatenate([two[faces], sections.links[1, links]])
-        conductance = np.concatenate([graph.blood_conductance[faces], sections.conductance[links]])
-        end, grip = sections.of[graph.owner[ends]], graph.blood_conductance[ends]
-        pressure = graph.terminal_pressure[ends - m]
-        count = sections.count
+        graph, count, awake = self._graph, self._sections.count, self._awake
+        ways = ~awake[self._ways].any(axis=0)
+        first, second = self._ways[:, ways]
+        m = len(graph.owner) - len(graph.terminal_pressure)
+        end = self._sections.of[graph.owner[m:]]
+        ends = np.flatnonzero(~awake[end])
+        end, grip = end[ends], graph.blood_conductance[m:][ends]
+        push = grip * graph.terminal_pressure[ends]
         stays = np.zeros(count, dtype=bool)
         stays[ports] = True
         reduction = Reduction(count, first, second, stays)
         strength, hold, drive = reduction.reduce(
-            conductance, sum_by(end, grip, count), sum_by(end, grip * pressure, count)
+            self._conductance[ways], sum_by(end, grip, count), sum_by(end, push, count)
         )
         strong = strength > 0.0
         pairs = np.stack([reduction.first, reduction.second])[:, strong]
@@ -276,8 +284,15 @@ class NearField:
         self.region.size[STALE] = 0
 
 
-def _graph(n: int, one: IntArray, two: IntArray, weight: FloatArray) -> coo_array:
+def _matrix(n: int, one: IntArray, two: IntArray, weight: FloatArray) -> coo_array:
     """Symmetric sparse matrix of the pairs."""
     return coo_array(
         (np.concatenate([weight, weight]), (np.r_[one, two], np.r_[two, one])), shape=(n, n)
     ).tocsr()
+
+
+def _of_rows(first: IntArray, items: IntArray, rows: IntArray) -> IntArray:
+    """Items of some rows of a compressed list, one row after the other."""
+    begin, count = first[rows], first[rows + 1] - first[rows]
+    shift = begin - (np.cumsum(count) - count)
+    return np.asarray(items[np.repeat(shift, count) + np.arange(count.sum())])
