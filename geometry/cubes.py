@@ -128,9 +128,12 @@ def passages(
     cell, place = kernels.number_cells(distance)
     beside, theta = kernels.find_legs(distance, cell, place)
     if parted is not None:
-        point, leg = np.nonzero(beside >= 0)
-        apart = parted(point, beside[point, leg].astype(np.int64))
-        beside[point[apart], leg[apart]], theta[point[apart], leg[apart]] = kernels.WALL, HALF
+        # every pair once: legs 1, 3, 5 lead on, and 0, 2, 4 back
+        point, axis = np.nonzero(beside[:, 1::2] >= 0)
+        far = beside[point, 2 * axis + 1].astype(np.int64)
+        apart = parted(point, far)
+        for end, leg in ((point, 2 * axis + 1), (far, 2 * axis)):
+            beside[end[apart], leg[apart]], theta[end[apart], leg[apart]] = kernels.WALL, HALF
     psi, turns = kernels.permeability(beside, theta, TOLERANCE, MOST_ITERATIONS)
     if turns > MOST_ITERATIONS:
         raise GeometryError("the permeability of the lumen cannot be found: part has no wall")

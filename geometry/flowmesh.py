@@ -334,7 +334,7 @@ class FlowMesh:
             )
 
     def _check_drained(self) -> None:
-        drained = _joined(self.n_cells, self.face_owner, self.face_neighbour, self.terminal_cell)
+        drained = joined(self.n_cells, self.face_owner, self.face_neighbour, self.terminal_cell)
         if not drained.all():
             first = int(np.flatnonzero(~drained)[0])
             raise GeometryError(
@@ -349,7 +349,7 @@ def _lies_within(value: FloatArray | IntArray, above: float, below: float) -> bo
 
 
 @nb.njit(cache=True, nogil=True)
-def _joined(n: int, owner: IntArray, neighbour: IntArray, ends: IntArray) -> NDArray[np.bool_]:
+def joined(n: int, owner: IntArray, neighbour: IntArray, ends: IntArray) -> NDArray[np.bool_]:
     """Cells that faces join to any of the cells `ends`, (n,): union by the lower number."""
     root = np.arange(n)
     for face in range(len(owner)):

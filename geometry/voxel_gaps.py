@@ -108,14 +108,16 @@ class _Near:
 
 def _touching(lumens: Passages, resolved: BoolArray, line: IntArray, n: int) -> csr_array:
     """Cells (n, n) of the centreline mesh whose cubes touch."""
-    own = resolved[line[lumens.owner]] & resolved[line[lumens.neighbour]]
-    owner, neighbour = lumens.owner[own], lumens.neighbour[own]
+    one, two = line[lumens.owner], line[lumens.neighbour]
+    own = np.flatnonzero(resolved[one] & resolved[two])
+    owner, count = lumens.owner[own], len(line)
+    faces = coo_array((np.ones(len(own)), (owner, lumens.neighbour[own])), shape=(count, count))
     # crumbs of a cell that only touch other crumbs join nothing
-    part = connected_components(linked(len(line), owner, neighbour), directed=False)[1]
+    part = connected_components(faces, directed=False)[1]
     size, most = np.bincount(part)[part], np.zeros(n, dtype=np.int64)
     np.maximum.at(most, line, size)
-    main = (size == most[line])[owner]
-    return linked(n, line[owner[main]], line[neighbour[main]])
+    across = own[(size == most[line])[owner] & (one[own] != two[own])]
+    return linked(n, one[across], two[across])
 
 
 def linked(n: int, one: IntArray, two: IntArray) -> csr_array:

@@ -32,15 +32,13 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 from scipy.spatial import KDTree
 
 from geometry.branch_cut import cut_branches, mean_radius
 from geometry.centerline_mesh import CentrelineMesh
 from geometry.cubes import HALF, Cubes, passages
 from geometry.errors import GeometryError
-from geometry.flowmesh import BoolArray, FloatArray, FlowMesh, IntArray
+from geometry.flowmesh import BoolArray, FloatArray, FlowMesh, IntArray, joined
 from geometry.kernels.lumen import Capsules
 from geometry.lumen import Grid, Lumen, lumen
 from geometry.network import VesselNetwork
@@ -298,22 +296,22 @@ def _assembled(
     number = np.full(flow.n_cells, -1)
     number[kept] = np.arange(len(kept))
     xyz = np.array(grid.origin) + grid.spacing * cubes.place
+    # as it comes: few points are asked for
+    tree = KDTree(xyz, balanced_tree=False, compact_nodes=False)
     faces = [
         _line_faces(flow, number),
         _cube_faces(lines, veins, cubes, mine, xyz, len(kept), grid.spacing),
-        *_contacts(lines, veins, resolved, number, cubes, mine, beyond, xyz, grid.spacing),
-        _bridges(flow, gaps, cubes, mine, xyz, len(kept)),
+        *_contacts(lines, veins, resolved, number, cubes, mine, beyond, tree, grid.spacing),
+        _bridges(flow, gaps, cubes, mine, tree, len(kept)),
     ]
     owner = np.concatenate([part.owner for part in faces])
     neighbour = np.concatenate([part.neighbour for part in faces])
     n = len(kept) + len(xyz)
-    graph = coo_array((np.ones(len(owner)), (owner, neighbour)), shape=(n, n))
-    part = connected_components(graph, directed=False)[1]
-    stays = np.isin(part, part[number[flow.terminal_cell]])
+    stays = joined(n, owner, neighbour, number[flow.terminal_cell])
     stays[: len(kept)] = True
     cube = np.flatnonzero(stays[len(kept) :])
     place = np.cumsum(stays) - 1
-    face = stays[owner]
+    face = np.flatnonzero(stays[owner])
 
     def cells(of_lines: NDArray[Any], of_cubes: NDArray[Any]) -> NDArray[Any]:
         return np.concatenate([of_lines[kept], of_cubes[cube]])
@@ -421,12 +419,12 @@ def _contacts(
     cubes: Cubes,
     mine: _Stations,
     beyond: IntArray,
-    xyz: FloatArray,
+    tree: KDTree,
     spacing: float,
 ) -> tuple[_Faces, _Faces]:
     """Cuts through wide veins, whose cubes touch a line cell, and mouths, where none does.
 
-    `beyond` (o,): cell of the centreline mesh beyond each open side of a cube.
+    `beyond` (o,): cell of the centreline mesh beyond each open side of a cube; `tree` of the cubes.
     """
     flow, first = lines.flow, int((number >= 0).sum())
     touching = np.flatnonzero(resolved[flow.face_owner] != resolved[flow.face_neighbour])
@@ -449,14 +447,14 @@ def _contacts(
         owner=number[line[at]],
         neighbour=first + cube,
         half=np.column_stack([half[at, 0] / weight, HALF / (passes * spacing)]),
-        xyz=xyz[cube],
+        xyz=tree.data[cube],
         length=np.full(len(cube), spacing),
         valve=np.zeros(len(cube), dtype=np.int64),
         gate=gate[at],
     )
     bare = np.setdiff1d(np.arange(len(touching)), at)
     radius = np.sqrt(flow.cell_radius[line[bare]] * flow.cell_radius_minor[line[bare]])
-    row, cube, weight = _mouths(flow, touching[bare], radius, goal[bare], cubes, mine, xyz)
+    row, cube, weight = _mouths(flow, touching[bare], radius, goal[bare], cubes, mine, tree)
     mouth = _Faces(
         owner=number[line[bare]][row],
         neighbour=first + cube,
@@ -470,13 +468,13 @@ def _contacts(
 
 
 def _bridges(
-    flow: FlowMesh, gaps: IntArray, cubes: Cubes, mine: _Stations, xyz: FloatArray, first: int
+    flow: FlowMesh, gaps: IntArray, cubes: Cubes, mine: _Stations, tree: KDTree, first: int
 ) -> _Faces:
     """Faces of the centreline mesh between cubes; the first cube has the number `first`."""
     # that of the vein between
     radius = flow.gate_radius[flow.face_gate[gaps]]
     (near, one, part), (_, two, share) = (
-        _mouths(flow, gaps, radius, goal, cubes, mine, xyz)
+        _mouths(flow, gaps, radius, goal, cubes, mine, tree)
         for goal in (flow.face_owner[gaps], flow.face_neighbour[gaps])
     )
     # each end's parts side by side: who overlaps with whom, so that faces are no more than cubes
@@ -505,7 +503,7 @@ def _mouths(
     goal: IntArray,
     cubes: Cubes,
     mine: _Stations,
-    xyz: FloatArray,
+    tree: KDTree,
 ) -> tuple[IntArray, IntArray, FloatArray]:
     """Where veins of a `radius` (f,) mm open into the cubes of the cells `goal` (f,).
 
@@ -521,7 +519,7 @@ def _mouths(
     start, stop = flow.face_centroid[face], flow.cell_centroid[goal]
     way = stop - start
     length = np.linalg.norm(way, axis=1)
-    tree = KDTree(xyz)
+    xyz = np.asarray(tree.data)
     found = tree.query_ball_point(start + HALF * way, radius + HALF * length, return_sorted=True)
     row = np.repeat(np.arange(len(face)), [len(some) for some in found])
     cube = np.array([one for some in found for one in some], dtype=np.int64)
