@@ -133,10 +133,8 @@ def voxel_mesh(
     stations = _Stations.of(space, lines)
     within = covered(lines, resolved, stations.line, spacing_mm)
     radius = np.sqrt(stations.major * stations.minor)
-    length = veins.length.copy()
-    length[within] = 0.0
-    short = np.union1d(veins.short, within)
-    ways = VeinWays.of(network, length, short, REACH * float(radius.max()))
+    through = np.union1d(veins.short, within)
+    ways = VeinWays.of(network, veins.length, through, REACH * float(radius.max()))
 
     def parted(one: IntArray, two: IntArray) -> BoolArray:
         both = np.stack([one, two])

@@ -41,7 +41,7 @@ THROUGH = {
     Structure.AZYGOS: 0.01,
     Structure.HEMIAZYGOS: 0.01,
     Structure.PARASPINAL: 0.02,
-    Structure.ACCESSORY_HEMIAZYGOS: 0.02,
+    Structure.ACCESSORY_HEMIAZYGOS: 0.03,
     Structure.POSTERIOR_EXTERNAL: 0.04,
     Structure.RETROCORPOREAL: 0.07,
     Structure.INTERSEGMENTAL: 0.08,
