@@ -45,7 +45,7 @@ THROUGH = {
     Structure.POSTERIOR_EXTERNAL: 0.04,
     Structure.RETROCORPOREAL: 0.07,
     Structure.INTERSEGMENTAL: 0.08,
-    Structure.ANTERIOR_EXTERNAL: 0.20,
+    Structure.ANTERIOR_EXTERNAL: 0.22,
 }
 """By structure, what was found and a little. Conductances are known to 11 % at two cubes a radius,
 which the narrow ones have, to 4 % at three. The anterior external veins have just two, and are off
