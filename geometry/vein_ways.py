@@ -38,13 +38,11 @@ class VeinWays:
     ) -> "VeinWays":
         """Find the ways of at most `most_mm` that lead through the branches `short` only.
 
-        Parameters
-        ----------
-        length : (b,) mm of the branches; 0 of those that take no way
+        `length` (b,) mm of all branches.
         """
         ends = np.stack([network.branch_start, network.branch_end], axis=1)
         count = network.n_nodes
-        pair, first = np.sort(ends[short], axis=1), np.lexsort((length[short],))
+        pair, first = np.sort(ends[short], axis=1), np.argsort(length[short], kind="stable")
         # of branches with the same ends the shortest: a sparse matrix would add them
         pair, way = pair[first], np.maximum(length[short][first], LEAST_MM)
         pair, first = np.unique(pair, axis=0, return_index=True)

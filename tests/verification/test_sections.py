@@ -4,17 +4,16 @@ import numpy as np
 import pytest
 
 from benchmarks.sections import as_sections
-from castsim.multigrid import Multigrid
 from geometry.centerline_mesh import CentrelineMesh, centreline_mesh
-from geometry.flowmesh import FloatArray, FlowMesh, IntArray
+from geometry.flowmesh import FlowMesh, IntArray
 from geometry.levels import Level, Side
 from geometry.lumen import capsules_of
 from geometry.network import NetworkBuilder, TerminalKind
 from geometry.structures import Structure
 from geometry.voxel_mesh import VoxelMesh, voxel_mesh
+from tests.verification.admittances import admittance
 
 BLOOD = 0.004
-STIFF = 1e3
 Meshes = tuple[CentrelineMesh, VoxelMesh, FlowMesh, IntArray]
 
 
@@ -32,19 +31,6 @@ def meshes() -> Meshes:
     lines = centreline_mesh(network)
     mesh = voxel_mesh(network, lines, capsules_of(network), 0.25, [Level.T9], least_cubes=1.5)
     return lines, mesh, *as_sections(mesh, lines.flow, BLOOD)
-
-
-def admittance(flow: FlowMesh) -> FloatArray:
-    """Flow out of every end (columns) when one of them (rows) is at 1 Pa and the others at 0."""
-    conductance = 1.0 / flow.half_resistance.sum(axis=1)
-    n, ends = flow.n_cells, flow.terminal_cell
-    ground = np.bincount(ends, np.full(len(ends), STIFF), n)
-    grids = Multigrid(n, flow.face_owner, flow.face_neighbour, conductance, ground)
-    found = []
-    for end in ends.tolist():
-        pressure = grids.solve(STIFF * np.eye(1, n, end)[0], tolerance=1e-13)[0]
-        found.append(STIFF * (pressure[ends] - (ends == end)))
-    return np.array(found)
 
 
 def test_they_hold_what_their_cubes_hold(meshes: Meshes) -> None:

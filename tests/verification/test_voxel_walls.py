@@ -4,19 +4,18 @@ import numpy as np
 import pytest
 from numpy.typing import ArrayLike
 
-from castsim.multigrid import Multigrid
 from geometry.centerline_mesh import centreline_mesh
-from geometry.flowmesh import FloatArray, FlowMesh
+from geometry.flowmesh import FloatArray
 from geometry.levels import Level, Side
 from geometry.lumen import capsules_of
 from geometry.network import NetworkBuilder, TerminalKind, VesselNetwork
 from geometry.structures import Structure
 from geometry.voxel_mesh import voxel_mesh
+from tests.verification.admittances import admittance
 from tests.verification.verdicts import Verdict
 
 SUBJECT = "Voxels"
 SPACING = 0.25
-STIFF = 1e4
 VEIN = Structure.AZYGOS, Level.T9, Side.RIGHT
 OBLIQUE = np.array([0.8, 0.5, 0.33]) / np.linalg.norm([0.8, 0.5, 0.33])
 
@@ -31,16 +30,6 @@ def tree(nodes: ArrayLike, veins: list[tuple[int, int, float]]) -> VesselNetwork
     for node in np.flatnonzero(met == 1):
         builder.terminal(places[node], TerminalKind.OUTLET, f"end {node}")
     return builder.build()
-
-
-def admittance(flow: FlowMesh) -> FloatArray:
-    """Flow out of every end (columns) when one (rows) is at 1 Pa and the others at 0."""
-    n, ends = flow.n_cells, flow.terminal_cell
-    conductance = 1.0 / flow.half_resistance.sum(axis=1)
-    ground = np.bincount(ends, np.full(len(ends), STIFF), n)
-    grids = Multigrid(n, flow.face_owner, flow.face_neighbour, conductance, ground)
-    pressures = [grids.solve(STIFF * np.eye(1, n, e)[0], tolerance=1e-13)[0][ends] for e in ends]
-    return STIFF * (np.array(pressures) - np.eye(len(ends)))
 
 
 def both(network: VesselNetwork) -> tuple[FloatArray, FloatArray]:
