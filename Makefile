@@ -8,6 +8,7 @@
 
 PYTHON   ?= python3
 SCENARIO ?= right-t9
+TESTERS  ?= 2
 
 VENV := .venv
 BIN  := $(VENV)/bin
@@ -22,7 +23,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 help:
 	@echo 'make run        predict the cast of SCENARIO=$(SCENARIO) into casts/$(SCENARIO)/'
-	@echo 'make test       fast tests'
+	@echo 'make test       fast tests, in TESTERS=$(TESTERS) processes'
 	@echo 'make test-slow  the tests marked slow (ensembles; many minutes)'
 	@echo 'make verify     exact answers, convergence and peers: writes docs/verification.md (some minutes)'
 	@echo 'make validate   published facts beside predictions: writes docs/validation.md (a quarter of an hour on two cores)'
@@ -39,8 +40,9 @@ help:
 run: $(USE)
 	$(BIN)/castsim run $(SCENARIO)
 
+# A file's tests go to one process: most of what they make, they share.
 test: $(DEV)
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n $(TESTERS) --dist loadfile
 
 test-slow: $(DEV)
 	$(BIN)/python -m pytest -m slow

@@ -98,8 +98,9 @@ class Mesh(Section):
         description="centreline: a vein fills as a whole; voxel: wide veins near the target are "
         "cubes, in which agent can lie on the floor (10 to 60 s instead of one)",
     )
-    spacing_mm: float = Field(
-        0.3, ge=0.05, le=2.0, description="side of the cubes; veins under four sides stay lines"
+    spacing_mm: float = Field(0.3, ge=0.05, le=2.0, description="side of the cubes")
+    least_cubes: float = Field(
+        2.0, ge=1.0, le=20.0, description="cubes a radius, below which a vein stays a line"
     )
     voxel_levels: int = Field(
         2, ge=0, le=26, description="levels above and below target and tip with veins of cubes"

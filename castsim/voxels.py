@@ -17,7 +17,7 @@ from geometry.errors import GeometryError
 from geometry.flowmesh import FloatArray, IntArray
 from geometry.levels import Level
 from geometry.lumen import capsules_of, minor_axes
-from geometry.voxel_mesh import AS_LINES, LEAST_CUBES, VoxelMesh, voxel_mesh
+from geometry.voxel_mesh import AS_LINES, VoxelMesh, voxel_mesh
 
 BYTES_A_CUBE = 2500
 """Memory of mesh, state and pressures at their peak (measured: 2.1 kB)."""
@@ -38,16 +38,18 @@ def cut_into_cubes(
     ScenarioError
         When no vein there is wide enough, or there is too little memory for so many cubes.
     """
-    spacing, flow = scenario.mesh.spacing_mm, lines.flow
+    spacing, least, flow = scenario.mesh.spacing_mm, scenario.mesh.least_cubes, lines.flow
     here = np.isin(flow.cell_level, [int(v) for v in levels])
-    wide = here & (flow.cell_radius_minor >= LEAST_CUBES * spacing)
+    wide = here & (flow.cell_radius_minor >= least * spacing)
     wide &= ~np.isin(flow.cell_structure, AS_LINES)
     _check_memory(scenario, float(flow.cell_volume[wide].sum()) / spacing**3)
     height = flow.cell_centroid[here, 2]
     heights = float(height.min()) - BEYOND_MM, float(height.max()) + BEYOND_MM
     capsules = capsules_of(anatomy.network, minor_axes(anatomy.network, anatomy.skeleton, heights))
     try:
-        return voxel_mesh(anatomy.network, lines, capsules, spacing, [int(v) for v in levels])
+        return voxel_mesh(
+            anatomy.network, lines, capsules, spacing, [int(v) for v in levels], least_cubes=least
+        )
     except GeometryError as error:
         why = str(error).removeprefix(f"spacing_mm = {spacing}: ")
         raise ScenarioError(

@@ -11,14 +11,18 @@ A face between two cubes has psi of its own middle, psi_f, and the half resistan
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from geometry.errors import GeometryError
 from geometry.flowmesh import BoolArray, FloatArray, IntArray
 from geometry.kernels import voxels as kernels
+from geometry.kernels.bricks import BRICK, Bricks
 
-TOLERANCE = 1e-8
+TOLERANCE = 1e-6
+"""Residual over the first: no psi is then off by more than 1e-5 (measured at 0.3 and 0.2 mm)."""
 MOST_ITERATIONS = 5000
 HALF = 0.5
 
@@ -47,32 +51,41 @@ class Cubes:
     open_point: IntArray
 
 
-def cubes_of(
-    distance: kernels.SingleArray,
-    spacing_mm: float,
-    cubes: BoolArray | None = None,
-    parted: Callable[[IntArray, IntArray], BoolArray] | None = None,
-) -> Cubes:
+def cubes_of(distance: NDArray[Any], spacing_mm: float, cubes: BoolArray | None = None) -> Cubes:
     """Cubes of the lumen where `distance` (nx, ny, nz) mm is negative.
 
     Parameters
     ----------
-    cubes : (p,) which of the points in the lumen, in the order of the grid, are cubes: where it
-        goes on as something else, there is no wall, but no cube either; None: all are
-    parted : says which pairs of points have a wall between them; None: no pair has
+    cubes : (nx, ny, nz) where points in the lumen are cubes: where it goes on as something else,
+        there is no wall, but no cube either; None: all are
 
     Raises
     ------
     GeometryError
         When there is no cube, or part of the lumen has no wall.
     """
-    found = passages(distance, spacing_mm, parted)
-    return found.cubes(np.ones(len(found.place), dtype=bool) if cubes is None else cubes)
+    found = passages(in_bricks(distance), spacing_mm)
+    mine = np.ones(len(found.place), dtype=bool) if cubes is None else cubes[tuple(found.place.T)]
+    return found.cubes(mine)
+
+
+def in_bricks(distance: NDArray[Any]) -> Bricks:
+    """Take a field (nx, ny, nz) in bricks, all of it."""
+    shape = np.array(distance.shape)
+    count = -(-shape // BRICK)
+    whole = np.full(BRICK * count, np.inf, dtype=np.float32)
+    whole[tuple(slice(size) for size in shape)] = distance
+    apart = whole.reshape(count[0], BRICK, count[1], BRICK, count[2], BRICK)
+    value = apart.transpose(0, 2, 4, 1, 3, 5).reshape(-1, BRICK, BRICK, BRICK)
+    place = np.stack(np.unravel_index(np.arange(len(value)), count), axis=1).astype(np.int32)
+    row = np.arange(len(value), dtype=np.int32).reshape(count)
+    nx, ny, nz = distance.shape
+    return Bricks((nx, ny, nz), row, place, value.copy(), np.inf)
 
 
 @dataclass(frozen=True)
 class Passages:
-    """Points in a lumen, in the order of the grid, and what passes between them.
+    """Points in a lumen, brick by brick, and what passes between them.
 
     Attributes
     ----------
@@ -120,13 +133,24 @@ class Passages:
 
 
 def passages(
-    distance: kernels.SingleArray,
+    lumen: Bricks,
     spacing_mm: float,
     parted: Callable[[IntArray, IntArray], BoolArray] | None = None,
 ) -> Passages:
-    """Find the permeability of a lumen; see :func:`cubes_of`."""
-    cell, place = kernels.number_cells(distance)
-    beside, theta = kernels.find_legs(distance, cell, place)
+    """Find the permeability of a lumen.
+
+    Parameters
+    ----------
+    lumen : distance to its wall, negative inside
+    parted : says which pairs of points have a wall between them; None: no pair has
+
+    Raises
+    ------
+    GeometryError
+        When part of the lumen has no wall.
+    """
+    cell, place = kernels.number_cells(lumen)
+    beside, theta = kernels.find_legs(lumen, cell, place)
     if parted is not None:
         # every pair once: legs 1, 3, 5 lead on, and 0, 2, 4 back
         point, axis = np.nonzero(beside[:, 1::2] >= 0)
@@ -138,6 +162,6 @@ def passages(
     if turns > MOST_ITERATIONS:
         raise GeometryError("the permeability of the lumen cannot be found: part has no wall")
     owner, neighbour, passes = kernels.inner_faces(beside, theta, psi)
-    share = kernels.shares(distance, cell, len(place), spacing_mm)
+    share = kernels.shares(lumen, cell, len(place), spacing_mm)
     ends = owner.astype(np.int64), neighbour.astype(np.int64)
     return Passages(spacing_mm, place.astype(np.int64), share, psi, *ends, passes)

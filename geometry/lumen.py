@@ -26,14 +26,15 @@ may be wider than the network's on the outside of the bend.
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from geometry.clearance import clearance
 from geometry.errors import GeometryError
+from geometry.kernels.bricks import BRICK, NOWHERE, Bricks, spread
 from geometry.kernels.lumen import (
-    BRICK,
     Capsules,
     fill_bricks,
     join_strands,
@@ -106,18 +107,26 @@ class Lumen:
     Attributes
     ----------
     grid : of nx, ny, nz nodes
-    distance : (nx, ny, nz) mm, negative inside, `band` where no vein is nearer
+    bricks : mm, negative inside, `band` where no vein is nearer
     capsules : pieces of vein, with branch and arc
     band : mm
     first, member : capsules near each brick of the grid (:func:`geometry.kernels.lumen.list_near`)
     """
 
     grid: Grid
-    distance: SingleArray
+    bricks: Bricks
     capsules: Capsules
     band: float
     first: IntArray
     member: Index
+
+    @cached_property
+    def distance(self) -> SingleArray:
+        """Distance at all nodes, (nx, ny, nz) mm."""
+        dense = np.full(self.grid.shape, self.band, dtype=np.float32)
+        spread(self.bricks, dense)
+        dense.setflags(write=False)
+        return dense
 
     def nearest(self, xyz: FloatArray) -> Index:
         """Number (k,) of the capsule nearest to points (k, 3), -1 where none is in the band."""
@@ -169,20 +178,26 @@ def lumen(
         raise GeometryError("a lumen needs at least one piece of vein")
     origin, step, shape = np.array(grid.origin), grid.spacing, np.array(grid.shape)
     first, member = list_near(capsules, origin, step, shape, band_mm)
-    distance = np.full(grid.shape, band_mm, dtype=np.float32)
-    slabs = np.linspace(0, -(-grid.shape[0] // BRICK), threads + 1).astype(np.int64)
+    count = -(-shape // BRICK)
+    listed = np.flatnonzero(np.diff(first))
+    row = np.full(count, NOWHERE, dtype=np.int32)
+    row.flat[listed] = np.arange(len(listed))
+    place = np.stack(np.unravel_index(listed, count), axis=1).astype(np.int32)
+    value = np.full((len(listed), BRICK, BRICK, BRICK), band_mm, dtype=np.float32)
+    parts = np.linspace(0, len(listed), threads + 1).astype(np.int64)
 
-    def fill(slab: int) -> None:
+    def fill(part: int) -> None:
         fill_bricks(
-            capsules, origin, step, first, member, band_mm, blend_mm, *heights, off_wall_mm,
-            slabs[slab : slab + 2], distance,
+            capsules, origin, step, shape, place, first, member, band_mm, blend_mm, *heights,
+            off_wall_mm, parts[part : part + 2], value,
         )  # fmt: skip
 
     with ThreadPoolExecutor(threads) as pool:
         list(pool.map(fill, range(threads)))
-    for array in (distance, first, member):
+    for array in (row, place, value, first, member):
         array.setflags(write=False)
-    return Lumen(grid, distance, capsules, band_mm, first, member)
+    bricks = Bricks(grid.shape, row, place, value, band_mm)
+    return Lumen(grid, bricks, capsules, band_mm, first, member)
 
 
 def capsules_of(network: VesselNetwork, minor_axis: FloatArray | None = None) -> Capsules:

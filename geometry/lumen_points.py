@@ -13,7 +13,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from geometry.kernels.lumen import BRICK, Capsules
+from geometry.kernels.bricks import BRICK
+from geometry.kernels.lumen import Capsules
 from geometry.kernels.lumen_points import nodes_inside, pair_bricks
 from geometry.lumen import at_least
 

@@ -40,6 +40,7 @@ from geometry.cubes import HALF, Cubes, passages
 from geometry.errors import GeometryError
 from geometry.flowmesh import BoolArray, FloatArray, FlowMesh, IntArray, joined
 from geometry.kernels.lumen import Capsules
+from geometry.kernels.voxels import number_cells
 from geometry.lumen import Grid, Lumen, lumen
 from geometry.network import VesselNetwork
 from geometry.structures import Structure
@@ -141,7 +142,7 @@ def voxel_mesh(
         most = REACH * radius[both].max(axis=0)
         return ways.are_longer(stations.branch[both], stations.arc[both], most)
 
-    lumens = passages(space.distance, spacing_mm, parted)
+    lumens = passages(space.bricks, spacing_mm, parted)
     gaps = Gaps.of(lines, resolved, lumens, stations.line)
     resolved[gaps.cells] = False
     cubes = lumens.cubes(resolved[stations.line])
@@ -232,8 +233,8 @@ class _Stations:
 
     @classmethod
     def of(cls, space: Lumen, lines: CentrelineMesh) -> "_Stations":
-        """Of the inner points, in the order of the grid."""
-        place = np.argwhere(space.distance < 0)
+        """Of the points inside, brick by brick."""
+        place = number_cells(space.bricks)[1]
         xyz = np.array(space.grid.origin) + space.grid.spacing * place
         capsule = space.nearest(xyz).astype(np.int64)
         pieces = space.capsules

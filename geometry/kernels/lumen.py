@@ -1,7 +1,8 @@
 """Signed distance to a union of tapered elliptic capsules, on a regular grid, near them only.
 
-The grid is taken in bricks. Each brick lists the capsules that may be near it, in their order, and
-is filled on its own: neither the order of bricks nor the number of threads moves a bit.
+The grid is taken in bricks (:mod:`geometry.kernels.bricks`). Each brick lists the capsules that may
+be near it, in their order, and is filled on its own: neither the order of bricks nor the number of
+threads moves a bit.
 """
 
 import math
@@ -10,17 +11,12 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from geometry.kernels.bricks import BRICK, NOWHERE, SingleArray
 from geometry.kernels.compiling import kernel, law
 
 FloatArray = NDArray[np.float64]
-SingleArray = NDArray[np.float32]
 IntArray = NDArray[np.int64]
 Index = NDArray[np.int32]
-
-BRICK = 4
-"""Nodes of the grid along each edge of a brick."""
-NOWHERE = -1
-"""Capsule of a node that is near none."""
 
 
 class Capsules(NamedTuple):
@@ -191,11 +187,50 @@ def list_near(
     return first, member
 
 
+@law
+def approach(
+    capsules: Capsules,
+    s: int,
+    corner: tuple[int, int, int],
+    origin: FloatArray,
+    step: float,
+    band: float,
+    least: FloatArray,
+    nearest: Index,
+) -> None:
+    """Lower `least` at the nodes of a brick to the distance of capsule `s`, and name it `nearest`.
+
+    Parameters
+    ----------
+    corner : the brick, counted along each axis
+    least : (BRICK^3,) mm, at most `band`, z running fastest
+    nearest : (BRICK^3,)
+    """
+    piece = piece_of(capsules, s)
+    reach = max(capsules.major[s, 0], capsules.major[s, 1]) + band
+    i, j, k = corner
+    p0, p1 = nodes_in(piece.x, piece.ax, reach, i, origin[0], step)
+    q0, q1 = nodes_in(piece.y, piece.ay, reach, j, origin[1], step)
+    r0, r1 = nodes_in(piece.z, piece.az, reach, k, origin[2], step)
+    for p in range(p0, p1):
+        x = origin[0] + (i * BRICK + p) * step
+        for q in range(q0, q1):
+            y = origin[1] + (j * BRICK + q) * step
+            for r in range(r0, r1):
+                z = origin[2] + (k * BRICK + r) * step
+                here = piece_distance(piece, x, y, z, band)
+                node = (p * BRICK + q) * BRICK + r
+                if here < least[node]:
+                    least[node], nearest[node] = here, s
+
+
 @kernel
 def fill_bricks(
     capsules: Capsules,
     origin: FloatArray,
     step: float,
+    shape: IntArray,
+    place: Index,
     first: IntArray,
     member: Index,
     band: float,
@@ -203,77 +238,66 @@ def fill_bricks(
     low: float,
     high: float,
     off_wall: float,
-    x_bricks: IntArray,
-    distance: SingleArray,
+    rows: IntArray,
+    value: SingleArray,
 ) -> None:
-    """Signed distance of the nodes of the bricks `x_bricks[0]` to `x_bricks[1]` in x.
+    """Signed distance of the nodes of bricks `rows[0]` to `rows[1]`.
 
     Parameters
     ----------
+    shape : (3,) nodes of the grid
+    place : (m, 3) of each brick
     first, member : of :func:`list_near`
     band : mm, beyond which nothing counts
     blend : mm, of the smooth union of strands, -blend ln(sum exp(-d / blend)); 0 takes the least
     low, high : mm, heights beyond which there is no lumen
     off_wall : mm, least size of a distance; nearer nodes are moved off the wall, to their side
-    distance : (nx, ny, nz) mm; filled with `band` before, and left so where nothing is near
+    value : (m, BRICK, BRICK, BRICK) mm, filled with `band` before; left so where nothing is near,
+        and beyond the grid
     """
-    nx, ny, nz = distance.shape
-    by, bz = (ny + BRICK - 1) // BRICK, (nz + BRICK - 1) // BRICK
+    by, bz = (shape[1] + BRICK - 1) // BRICK, (shape[2] + BRICK - 1) // BRICK
     nodes = BRICK**3
     least, own, total = np.empty(nodes), np.empty(nodes), np.empty(nodes)
-    for i in range(x_bricks[0], x_bricks[1]):
-        for j in range(by):
-            for k in range(bz):
-                brick = (i * by + j) * bz + k
-                if first[brick] == first[brick + 1]:
-                    continue
-                least[:], own[:], total[:] = band, band, 0.0
-                strand = capsules.strand[member[first[brick]]]
-                for row in range(first[brick], first[brick + 1]):
-                    s = member[row]
-                    if capsules.strand[s] != strand:
-                        strand = capsules.strand[s]
+    nearest = np.empty(nodes, dtype=np.int32)
+    for m in range(rows[0], rows[1]):
+        i, j, k = place[m, 0], place[m, 1], place[m, 2]
+        brick = (i * by + j) * bz + k
+        least[:], own[:], total[:] = band, band, 0.0
+        strand = capsules.strand[member[first[brick]]]
+        for row in range(first[brick], first[brick + 1]):
+            s = member[row]
+            if capsules.strand[s] != strand:
+                strand = capsules.strand[s]
+                _add_strand(own, least, total, band, blend)
+            approach(capsules, s, (i, j, k), origin, step, band, own, nearest)
+        _add_strand(own, least, total, band, blend)
+        node = 0
+        for p in range(BRICK):
+            for q in range(BRICK):
+                for r in range(BRICK):
+                    here = least[node]
+                    inner = i * BRICK + p < shape[0] and j * BRICK + q < shape[1]
+                    if inner and k * BRICK + r < shape[2] and here < band:
                         if blend > 0.0:
-                            _add_strand(own, total, band, blend)
-                    piece = piece_of(capsules, s)
-                    reach = max(capsules.major[s, 0], capsules.major[s, 1]) + band
-                    p0, p1 = nodes_in(piece.x, piece.ax, reach, i, origin[0], step)
-                    q0, q1 = nodes_in(piece.y, piece.ay, reach, j, origin[1], step)
-                    r0, r1 = nodes_in(piece.z, piece.az, reach, k, origin[2], step)
-                    for p in range(p0, p1):
-                        x = origin[0] + (i * BRICK + p) * step
-                        for q in range(q0, q1):
-                            y = origin[1] + (j * BRICK + q) * step
-                            for r in range(r0, r1):
-                                z = origin[2] + (k * BRICK + r) * step
-                                here = piece_distance(piece, x, y, z, band)
-                                node = (p * BRICK + q) * BRICK + r
-                                own[node] = min(own[node], here)
-                                least[node] = min(least[node], here)
-                if blend > 0.0:
-                    _add_strand(own, total, band, blend)
-                node = 0
-                for p in range(i * BRICK, i * BRICK + BRICK):
-                    for q in range(j * BRICK, j * BRICK + BRICK):
-                        for r in range(k * BRICK, k * BRICK + BRICK):
-                            if p < nx and q < ny and r < nz and least[node] < band:
-                                here = least[node]
-                                if blend > 0.0:
-                                    here = -blend * math.log(total[node])
-                                z = origin[2] + r * step
-                                here = max(here, low - z, z - high)
-                                if abs(here) < off_wall:
-                                    here = math.copysign(off_wall, here)
-                                distance[p, q, r] = here
-                            node += 1
+                            here = -blend * math.log(total[node])
+                        z = origin[2] + (k * BRICK + r) * step
+                        here = max(here, low - z, z - high)
+                        if abs(here) < off_wall:
+                            here = math.copysign(off_wall, here)
+                        value[m, p, q, r] = here
+                    node += 1
 
 
 @law
-def _add_strand(own: FloatArray, total: FloatArray, band: float, blend: float) -> None:
-    """Add the finished strand's distances to the smooth union, and begin another."""
+def _add_strand(
+    own: FloatArray, least: FloatArray, total: FloatArray, band: float, blend: float
+) -> None:
+    """Add the finished strand's distances to the union, smooth or not, and begin another."""
     for node in range(len(own)):
         if own[node] < band:
-            total[node] += math.exp(-own[node] / blend)
+            least[node] = min(least[node], own[node])
+            if blend > 0.0:
+                total[node] += math.exp(-own[node] / blend)
             own[node] = band
 
 

@@ -5,17 +5,9 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
+from geometry.kernels.bricks import BRICK, NOWHERE
 from geometry.kernels.compiling import kernel
-from geometry.kernels.lumen import (
-    BRICK,
-    NOWHERE,
-    Capsules,
-    brick_range,
-    misses,
-    nodes_in,
-    piece_distance,
-    piece_of,
-)
+from geometry.kernels.lumen import Capsules, approach, brick_range, misses, piece_of
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
@@ -104,22 +96,7 @@ def nodes_inside(
         i = brick[m] // (bricks[2] * bricks[1])
         least[:], nearest[:] = band, NOWHERE
         for row in range(first[m], first[m + 1]):
-            s = member[row]
-            piece = piece_of(capsules, s)
-            reach = max(capsules.major[s, 0], capsules.major[s, 1]) + band
-            p0, p1 = nodes_in(piece.x, piece.ax, reach, i, origin[0], step)
-            q0, q1 = nodes_in(piece.y, piece.ay, reach, j, origin[1], step)
-            r0, r1 = nodes_in(piece.z, piece.az, reach, k, origin[2], step)
-            for p in range(p0, p1):
-                x = origin[0] + (i * BRICK + p) * step
-                for q in range(q0, q1):
-                    y = origin[1] + (j * BRICK + q) * step
-                    for r in range(r0, r1):
-                        z = origin[2] + (k * BRICK + r) * step
-                        here = piece_distance(piece, x, y, z, band)
-                        node = (p * BRICK + q) * BRICK + r
-                        if here < least[node]:
-                            least[node], nearest[node] = here, s
+            approach(capsules, member[row], (i, j, k), origin, step, band, least, nearest)
         node = 0
         for p in range(i * BRICK, i * BRICK + BRICK):
             for q in range(j * BRICK, j * BRICK + BRICK):

@@ -1,6 +1,7 @@
 """A lumen on a regular grid: its cells, the walls between grid points, permeability, volume.
 
-The lumen is where the signed distance `phi` is negative. A cell is the cube about a point in it.
+The lumen is where the signed distance `phi` is negative, which is known in bricks
+(:mod:`geometry.kernels.bricks`). A cell is the cube about a point in it.
 Six legs lead from a cell to the points beside it::
 
             wall
@@ -14,10 +15,10 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from geometry.kernels.compiling import kernel
+from geometry.kernels.bricks import BRICK, Bricks, value_at
+from geometry.kernels.compiling import kernel, law
 
 FloatArray = NDArray[np.float64]
-SingleArray = NDArray[np.float32]
 IndexArray = NDArray[np.int32]
 
 LEGS = np.array([[-1, 0, 0], [1, 0, 0], [0, -1, 0], [0, 1, 0], [0, 0, -1], [0, 0, 1]])
@@ -29,68 +30,64 @@ SHORTEST_LEG = 0.01
 most 1 % of a spacing times the width of the lumen, so that hardly anything flows there."""
 FLAT = 1e-9
 """A component of a unit normal below this counts as none."""
-BLOCK = 4096
-"""Terms that are summed together."""
 CURVED = 1.0 / 16.0
 """Of the sum of two cells' -psi'' h^2: what a parabola has at its middle beyond the mean of its
 ends, h^2 / 8 times -psi''."""
 
 
 @kernel
-def number_cells(phi: SingleArray) -> tuple[IndexArray, IndexArray]:
-    """Cell of every grid point, WALL outside the lumen; and place (n, 3) of each cell."""
-    nx, ny, nz = phi.shape
-    cell = np.full(phi.shape, WALL, dtype=np.int32)
+def number_cells(phi: Bricks) -> tuple[IndexArray, IndexArray]:
+    """Cell of every node of every brick, WALL outside the lumen; and place (n, 3) of each cell.
+
+    Cells are numbered brick by brick, so that most cells beside one are near it in memory.
+    """
+    cell = np.full(phi.value.shape, WALL, dtype=np.int32)
     count = 0
-    for i in range(nx):
-        for j in range(ny):
-            for k in range(nz):
-                if phi[i, j, k] < 0.0:
-                    cell[i, j, k] = count
-                    count += 1
+    for m in range(len(cell)):
+        for p in range(BRICK):
+            for q in range(BRICK):
+                for r in range(BRICK):
+                    if phi.value[m, p, q, r] < 0.0:
+                        cell[m, p, q, r] = count
+                        count += 1
     place = np.empty((count, 3), dtype=np.int32)
-    for i in range(nx):
-        for j in range(ny):
-            for k in range(nz):
-                if cell[i, j, k] >= 0:
-                    place[cell[i, j, k], 0] = i
-                    place[cell[i, j, k], 1] = j
-                    place[cell[i, j, k], 2] = k
+    for m in range(len(cell)):
+        for p in range(BRICK):
+            for q in range(BRICK):
+                for r in range(BRICK):
+                    c = cell[m, p, q, r]
+                    if c >= 0:
+                        place[c, 0] = BRICK * phi.place[m, 0] + p
+                        place[c, 1] = BRICK * phi.place[m, 1] + q
+                        place[c, 2] = BRICK * phi.place[m, 2] + r
     return cell, place
 
 
+@law
+def cell_at(phi: Bricks, cell: IndexArray, i: int, j: int, k: int) -> int:
+    """Cell of a node of the grid."""
+    m = phi.row[i // BRICK, j // BRICK, k // BRICK]
+    return cell[m, i % BRICK, j % BRICK, k % BRICK] if m >= 0 else WALL
+
+
 @kernel
-def find_legs(
-    phi: SingleArray, cell: IndexArray, place: IndexArray
-) -> tuple[IndexArray, FloatArray]:
+def find_legs(phi: Bricks, cell: IndexArray, place: IndexArray) -> tuple[IndexArray, FloatArray]:
     """End (n, 6) of each leg, a cell, WALL or OPEN, and the leg's theta (n, 6)."""
     beside = np.empty((len(place), 6), dtype=np.int32)
     theta = np.ones((len(place), 6))
     nx, ny, nz = phi.shape
     for c in range(len(place)):
         i, j, k = place[c, 0], place[c, 1], place[c, 2]
-        here = phi[i, j, k]
+        here = value_at(phi, i, j, k)
         for leg in range(6):
             x, y, z = i + LEGS[leg, 0], j + LEGS[leg, 1], k + LEGS[leg, 2]
             if not (0 <= x < nx and 0 <= y < ny and 0 <= z < nz):
                 beside[c, leg] = OPEN
             else:
-                beside[c, leg] = cell[x, y, z]
-                if cell[x, y, z] == WALL:
-                    theta[c, leg] = max(here / (here - phi[x, y, z]), SHORTEST_LEG)
+                beside[c, leg] = cell_at(phi, cell, x, y, z)
+                if beside[c, leg] == WALL:
+                    theta[c, leg] = max(here / (here - value_at(phi, x, y, z)), SHORTEST_LEG)
     return beside, theta
-
-
-@kernel
-def dot(a: FloatArray, b: FloatArray) -> float:
-    """Scalar product, in blocks of fixed length."""
-    total = 0.0
-    for first in range(0, len(a), BLOCK):
-        part = 0.0
-        for i in range(first, min(first + BLOCK, len(a))):
-            part += a[i] * b[i]
-        total += part
-    return total
 
 
 @kernel
@@ -105,39 +102,38 @@ def permeability(
     Iterations are `most` + 1 when the residual is still above `tolerance` times the first.
     """
     n = len(theta)
-    diagonal = np.zeros(n)
+    inverse = np.empty(n)
     for i in range(n):
+        total = 0.0
         for leg in range(6):
             if beside[i, leg] >= 0:
-                diagonal[i] += 1.0
+                total += 1.0
             elif beside[i, leg] == WALL:
-                diagonal[i] += 1.0 / theta[i, leg]
-    psi = np.zeros(n)
-    residual = np.ones(n)
-    turned = 1.0 / diagonal
-    way = turned.copy()
-    image = np.empty(n)
-    strength = dot(residual, turned)
+                total += 1.0 / theta[i, leg]
+        inverse[i] = 1.0 / total
+    psi, residual, way, image = np.zeros(n), np.ones(n), inverse.copy(), np.empty(n)
+    strength = inverse.sum()
     goal = tolerance * tolerance * strength
     for turn in range(most):
+        along = 0.0
         for i in range(n):
-            total = diagonal[i] * way[i]
+            total = way[i] / inverse[i]
             for leg in range(6):
                 j = beside[i, leg]
                 if j >= 0:
                     total -= way[j]
             image[i] = total
-        step = strength / dot(way, image)
+            along += way[i] * total
+        step, before, strength = strength / along, strength, 0.0
         for i in range(n):
             psi[i] += step * way[i]
             residual[i] -= step * image[i]
-            turned[i] = residual[i] / diagonal[i]
-        before = strength
-        strength = dot(residual, turned)
+            strength += residual[i] * inverse[i] * residual[i]
         if strength <= goal:
             return psi, turn + 1
+        keep = strength / before
         for i in range(n):
-            way[i] = turned[i] + strength / before * way[i]
+            way[i] = inverse[i] * residual[i] + keep * way[i]
     return psi, most + 1
 
 
@@ -218,7 +214,7 @@ def share_below(depth: float, a: float, b: float, c: float) -> float:
 
 
 @kernel
-def shares(phi: SingleArray, cell: IndexArray, n: int, spacing: float) -> FloatArray:
+def shares(phi: Bricks, cell: IndexArray, n: int, spacing: float) -> FloatArray:
     """Lumen of each cell (n,), in cubes: cubes cut by the wall as by a plane.
 
     What the cut leaves of a cube whose point lies outside goes to the cells beside it, in equal
@@ -226,41 +222,60 @@ def shares(phi: SingleArray, cell: IndexArray, n: int, spacing: float) -> FloatA
     """
     nx, ny, nz = phi.shape
     share = np.zeros(n)
-    for i in range(nx):
-        for j in range(ny):
-            for k in range(nz):
-                depth = -phi[i, j, k] / spacing
-                if depth < -1.0:
-                    continue
-                x = phi[min(i + 1, nx - 1), j, k] - phi[max(i - 1, 0), j, k]
-                y = phi[i, min(j + 1, ny - 1), k] - phi[i, max(j - 1, 0), k]
-                z = phi[i, j, min(k + 1, nz - 1)] - phi[i, j, max(k - 1, 0)]
-                steep = math.sqrt(x * x + y * y + z * z)
-                held = 1.0
-                if depth < 1.0 and steep > 0.0:
-                    held = share_below(depth, x / steep, y / steep, z / steep)
-                if cell[i, j, k] >= 0:
-                    share[cell[i, j, k]] += held
-                elif held > 0.0 and not give(share, cell, i, j, k, held, 1):
-                    give(share, cell, i, j, k, held, 3)
+    for m in range(len(cell)):
+        low = phi.place[m, 0] * BRICK, phi.place[m, 1] * BRICK, phi.place[m, 2] * BRICK
+        for i in range(low[0], min(low[0] + BRICK, nx)):
+            for j in range(low[1], min(low[1] + BRICK, ny)):
+                for k in range(low[2], min(low[2] + BRICK, nz)):
+                    depth = -phi.value[m, i - low[0], j - low[1], k - low[2]] / spacing
+                    if depth < -1.0:
+                        continue
+                    x, y, z = rise(phi, i, j, k)
+                    steep = math.sqrt(x * x + y * y + z * z)
+                    held = 1.0
+                    if depth < 1.0 and steep > 0.0:
+                        held = share_below(depth, x / steep, y / steep, z / steep)
+                    c = cell[m, i - low[0], j - low[1], k - low[2]]
+                    if c >= 0:
+                        share[c] += held
+                    elif held > 0.0 and not give(share, phi, cell, i, j, k, held, 1):
+                        give(share, phi, cell, i, j, k, held, 3)
     return share
+
+
+@law
+def rise(phi: Bricks, i: int, j: int, k: int) -> tuple[float, float, float]:
+    """What `phi` rises by over a node, along each axis; over half as much at the grid's edge."""
+    nx, ny, nz = phi.shape
+    x = value_at(phi, min(i + 1, nx - 1), j, k) - value_at(phi, max(i - 1, 0), j, k)
+    y = value_at(phi, i, min(j + 1, ny - 1), k) - value_at(phi, i, max(j - 1, 0), k)
+    z = value_at(phi, i, j, min(k + 1, nz - 1)) - value_at(phi, i, j, max(k - 1, 0))
+    return x, y, z
 
 
 @kernel
 def give(
-    share: FloatArray, cell: IndexArray, i: int, j: int, k: int, held: float, steps: int
+    share: FloatArray,
+    phi: Bricks,
+    cell: IndexArray,
+    i: int,
+    j: int,
+    k: int,
+    held: float,
+    steps: int,
 ) -> bool:
     """Give `held` to the cells at most so many `steps` along the axes away, if any."""
-    nx, ny, nz = cell.shape
+    nx, ny, nz = phi.shape
     takers = 0
     for giving in range(2):
         for x in range(max(i - 1, 0), min(i + 2, nx)):
             for y in range(max(j - 1, 0), min(j + 2, ny)):
                 for z in range(max(k - 1, 0), min(k + 2, nz)):
-                    if cell[x, y, z] < 0 or abs(x - i) + abs(y - j) + abs(z - k) > steps:
+                    c = cell_at(phi, cell, x, y, z)
+                    if c < 0 or abs(x - i) + abs(y - j) + abs(z - k) > steps:
                         continue
                     if giving == 0:
                         takers += 1
                     else:
-                        share[cell[x, y, z]] += held / takers
+                        share[c] += held / takers
     return takers > 0

@@ -58,10 +58,8 @@ def grid(low: ArrayLike, high: ArrayLike, frame: FloatArray, offset: FloatArray)
 
 def lumen(distance: FloatArray, kept: BoolArray) -> tuple[Cubes, FloatArray]:
     """Cubes of the lumen where it is `kept`, and the flat places of those in the grid."""
-    inner = distance < 0
-    mine = inner & kept
-    cubes = cubes_of(distance.astype(np.float32), 1.0, kept[inner])
-    return cubes, np.flatnonzero(mine)
+    cubes = cubes_of(distance, 1.0, kept)
+    return cubes, np.ravel_multi_index(tuple(cubes.place.T), distance.shape)
 
 
 def net_outflow(
