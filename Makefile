@@ -42,6 +42,8 @@ run: $(USE)
 
 # A file's tests go to one process: most of what they make, they share.
 test: $(DEV)
+	@echo 'Compiling the kernels where that has not been done yet (some minutes the first time)'
+	@$(BIN)/python -m tests.warm_up
 	$(BIN)/python -m pytest -n $(TESTERS) --dist loadfile
 
 test-slow: $(DEV)

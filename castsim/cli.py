@@ -120,7 +120,8 @@ def run(
     from castsim.simulate import run as simulate
 
     with progress_bar(not quiet) as progress:
-        cast = simulate(planned, seed=seed, progress=told(progress, quiet=quiet))
+        tell = told(progress, quiet=quiet, cubes=planned.mesh.kind == "voxel")
+        cast = simulate(planned, seed=seed, progress=tell)
         if progress is not None:
             progress("writing", 0.0)
         written = write_cast(cast, folder, render=not no_render)

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 StageProgress = Callable[[str, float], None]
 DrawsProgress = Callable[[int, int], None]
-COMPILING = "castsim: compiling the kernels, once on this machine (a minute or two)"
+COMPILING = "castsim: compiling the kernels, once on this machine (some minutes)"
 
 SHOWN_VEINS = 5
 """Veins of one scenario whose change is shown; the others are in the JSON."""
@@ -73,19 +73,24 @@ def progress_bar(shown: bool) -> Iterator[StageProgress | None]:
 
 
 def told(
-    progress: StageProgress | None, *, quiet: bool, heading: str | None = None
+    progress: StageProgress | None,
+    *,
+    quiet: bool,
+    heading: str | None = None,
+    cubes: bool = False,
 ) -> StageProgress:
     """Pass progress on to the bar, and say once that kernels are being compiled when they are.
 
-    With `heading` all stages go by this name, as parts of one longer work.
+    With `heading` all stages go by this name, as parts of one longer work; with `cubes` the run is
+    on a voxel mesh, which has more kernels.
     """
     from castsim.kernels import compiled
 
-    waits = not quiet and not compiled()
+    waits = not quiet and not compiled(cubes=cubes)
 
     def tell(stage: str, done: float) -> None:
         nonlocal waits
-        if waits and stage == "injection":
+        if waits:
             waits = False
             talk().print(COMPILING)
         if progress is not None:

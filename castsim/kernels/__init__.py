@@ -16,11 +16,14 @@ from pathlib import Path
 from geometry.kernels import COMPILING, forget_stale
 
 
-def compiled() -> bool:
-    """Whether this machine already keeps machine code of the kernels (else the first run waits)."""
+def compiled(*, cubes: bool = False) -> bool:
+    """Whether this machine already keeps machine code of the kernels (else the first run waits).
+
+    With `cubes`, of those for a voxel mesh.
+    """
     place = os.environ.get("NUMBA_CACHE_DIR")
     folder = Path(place) if place else Path(__file__).parent / "__pycache__"
-    return any(folder.rglob("line.follow-*.nbi"))
+    return any(folder.rglob("near.iterate-*.nbi" if cubes else "line.follow-*.nbi"))
 
 
 forget_stale(Path(__file__).parent, COMPILING)

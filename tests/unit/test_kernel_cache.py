@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 import castsim.kernels
+from castsim.console import COMPILING, told
 from geometry.kernels import forget_stale
 
 INNER = "import numba as nb\n\n\n@nb.njit(cache=True)\ndef inner(x):\n    return x + {}\n"
@@ -44,6 +45,24 @@ def test_an_edit_of_an_inner_file_is_seen(tmp_path: Path) -> None:
     inner.write_text(INNER.format(100))
     assert forget_stale(tmp_path)
     assert answer(tmp_path) == 101
+
+
+def test_the_first_run_of_each_kind_says_why_it_waits(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path))
+
+    def words(*, cubes: bool, quiet: bool = False) -> int:
+        tell = told(None, quiet=quiet, cubes=cubes)
+        tell("geometry", 0.0)
+        tell("injection", 0.0)
+        return " ".join(capsys.readouterr().err.split()).count(COMPILING)
+
+    assert (words(cubes=False), words(cubes=True), words(cubes=True, quiet=True)) == (1, 1, 0)
+    (tmp_path / "line.follow-127.py311.nbi").touch()
+    assert (words(cubes=False), words(cubes=True)) == (0, 1)
+    (tmp_path / "near.iterate-346.py311.nbi").touch()
+    assert (words(cubes=False), words(cubes=True)) == (0, 0)
 
 
 FOREIGN_KERNELS = (
