@@ -59,8 +59,7 @@ SHIFTS = (
     *((0.0, 0.0, 0.0), (0.5, 0.5, 0.5), (0.3, 0.1, 0.7), (0.6, 0.8, 0.2), (0.8, 0.4, 0.9)),
     *((0.1, 0.7, 0.4), (0.4, 0.2, 0.6), (0.9, 0.9, 0.1), (0.2, 0.3, 0.3), (0.7, 0.0, 0.8)),
 )
-"""Parts of a cube by which the grid is displaced; first that of castsim, which is one of ten that
-are alike: by chance alone it is the farthest off in one row of ten."""
+"""Parts of a cube by which the grid is displaced; first that of castsim."""
 
 
 @dataclass(frozen=True)

@@ -40,11 +40,16 @@ FILLED, STEP = 20_000, 300
 """Cells with agent before the step, and those that come with it."""
 SPACINGS_MM = 0.45, 0.3, 0.2, 0.16
 """0.1 to 4 million cells, about."""
+ALIKE_MM = 0.45, 0.3, 0.2, 0.145
+"""The same where no more veins become cubes."""
 MILLION = 1e6
 GROWTH_OF_SOLVE = "growth of such a solve's time with the cells, 0.1 to 4 million"
-GROWTH_OF_INJECTION = "growth of the time of 0.1 mL into cubes with the cells, 0.1 to 4 million"
+GROWTH_OF_INJECTION = "growth of the time of 0.1 mL into the same veins as cubes, 0.1 to 4 million"
 RESOLVED_MM = 0.6
-"""Veins of at least this radius are cubes at every spacing, so that only the cubes differ."""
+"""Veins of at least this radius are cubes at every spacing: at 0.45 mm that is too few cubes a
+radius for good flows, but the same work."""
+GROWTH_AS_GIVEN = "growth of the time of 0.1 mL into cubes, finer ones of which resolve more veins"
+MOST_GROWTH = {GROWTH_OF_SOLVE: 1.15, GROWTH_OF_INJECTION: 1.15}
 LEVELS = range(Level.T7, Level.T11 + 1)
 
 
@@ -169,18 +174,23 @@ def test_growth_of_a_solve(
     note_growth(GROWTH_OF_SOLVE, spacing, made.n, benchmark, medians, record_value)
 
 
-@pytest.mark.parametrize("spacing", SPACINGS_MM)
+@pytest.mark.parametrize(
+    ("work", "spacing"),
+    [
+        *[(GROWTH_OF_INJECTION, spacing) for spacing in ALIKE_MM],
+        *[(GROWTH_AS_GIVEN, spacing) for spacing in SPACINGS_MM],
+    ],
+)
 def test_growth_of_an_injection(
+    work: str,
     spacing: float,
     benchmark: BenchmarkFixture,
     medians: dict[tuple[str, float], tuple[int, float]],
     record_value: Callable[..., None],
 ) -> None:
-    mesh = (
-        "mesh.kind='voxel'",
-        f"mesh.spacing_mm={spacing}",
-        f"mesh.least_cubes={RESOLVED_MM / spacing}",
-    )
+    mesh = ["mesh.kind='voxel'", f"mesh.spacing_mm={spacing}"]
+    if work == GROWTH_OF_INJECTION:
+        mesh.append(f"mesh.least_cubes={RESOLVED_MM / spacing}")
     if spacing == SPACINGS_MM[0]:
         castsim.run(load_scenario("right-t9", [*mesh, "injection.volume_mL=0.01"]))  # compiles
     scenario = load_scenario("right-t9", [*mesh, "injection.volume_mL=0.1"])
@@ -188,8 +198,8 @@ def test_growth_of_an_injection(
     assert cast.injection.balance_error <= BALANCE_BOUND
     cells = len(cast.injection.graph.volume)
     who = f"castsim, {cells / MILLION:.2f} million cells"
-    benchmark.extra_info.update({"work": GROWTH_OF_INJECTION, "who": who})
-    note_growth(GROWTH_OF_INJECTION, spacing, cells, benchmark, medians, record_value)
+    benchmark.extra_info.update({"work": work, "who": who})
+    note_growth(work, spacing, cells, benchmark, medians, record_value)
 
 
 def note_growth(
@@ -202,11 +212,11 @@ def note_growth(
 ) -> None:
     """The last spacing gives the exponent: the slope of log time over log cells."""
     medians[work, spacing] = cells, benchmark.stats.stats.median
-    known = [medians[work, one] for one in SPACINGS_MM if (work, one) in medians]
+    known = [median for (name, _), median in medians.items() if name == work]
     if len(known) == len(SPACINGS_MM):
         size, median = np.log(np.array(known)).T
         exponent = float(np.polyfit(size, median, 1)[0])
-        record_value(work, "exponent", exponent, at_most=1.15)
+        record_value(work, "exponent", exponent, at_most=MOST_GROWTH.get(work))
 
 
 @pytest.mark.measures(INJECTION, "castsim", bar="≤ 60 s", at_most_s=60.0)

@@ -86,12 +86,14 @@ def told(
     """
     from castsim.kernels import compiled
 
-    waits = not quiet and not compiled(cubes=cubes)
+    asked = {"geometry": "geometry", "injection": "cubes" if cubes else "injection"}
+    if quiet:
+        asked.clear()
 
     def tell(stage: str, done: float) -> None:
-        nonlocal waits
-        if waits:
-            waits = False
+        kernels = asked.pop(stage, None)
+        if kernels is not None and not compiled(kernels):
+            asked.clear()
             talk().print(COMPILING)
         if progress is not None:
             progress(heading or stage, done)

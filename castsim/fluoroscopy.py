@@ -30,6 +30,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from castsim.catheters import Catheter
 from castsim.holding import CubesHold
 from castsim.units import uL_from_mL
 from castsim.venography import inject_contrast
@@ -177,19 +178,25 @@ def cast_scene(
     cubes = holding.cubes
     if cubes is not None:
         cubes = replace(cubes, share=opaque * cubes.share)
-    tubes = _catheter(cast, opaque if volume > 0.0 else 0.0)
+    model = cast.scenario.catheter_model()
+    tubes = catheter_tubes(cast.catheter, model, opaque if volume > 0.0 else 0.0)
     return Scene(
         cast.anatomy, cast.mesh, opaque * holding.share, mapped, tubes,
         total=opaque * holding.total, cubes=cubes,
     )  # fmt: skip
 
 
-def _catheter(cast: "DrawnCast", content: float) -> tuple[Tube, ...]:
-    """The microcatheter with its marker and what is in its lumen."""
-    xray, model = load_xray(), cast.scenario.catheter_model()
+def catheter_tubes(points: FloatArray, model: Catheter, content: float) -> tuple[Tube, ...]:
+    """Shaft, marker and lumen of a microcatheter.
+
+    Parameters
+    ----------
+    points : (m, 3) mm along it, from its tip on
+    content : what is in its lumen adds to the attenuation of blood, mm^-1
+    """
+    xray = load_xray()
     outer, inner = model.outer_diameter / 2.0, model.lumen_diameter / 2.0
     inner = min(inner, outer - xray.marker_wall_mm)
-    points = cast.catheter
     arc = np.concatenate([[0.0], np.cumsum(np.linalg.norm(np.diff(points, axis=0), axis=1))])
     band = np.linspace(0.0, min(xray.marker_length_mm, arc[-1]), MARKER_POINTS)
     marker = np.stack([np.interp(band, arc, column) for column in points.T], axis=1)

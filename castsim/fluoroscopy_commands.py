@@ -128,7 +128,7 @@ def venogram(
     quiet: QuietOption = False,
 ) -> None:
     """Show contrast medium in the resting veins of a scenario's patient; no agent is injected."""
-    from castsim.console import progress_bar
+    from castsim.console import progress_bar, talk
     from castsim.fluoroscopy_orders import Injection, Shot
     from castsim.fluoroscopy_orders import venogram as take
 
@@ -137,6 +137,8 @@ def venogram(
     injection = Injection(vein, rate_mL_s, volume_mL)
     with progress_bar(not quiet) as progress:
         facts = take(scenario, injection, shot, overrides=overrides or (), progress=progress)
+    if facts["catheter"] is None and not quiet:
+        talk().print("castsim: no catheter is in the image: the scenario's does not get there")
     _print_image(facts, as_json=as_json, quiet=quiet)
 
 

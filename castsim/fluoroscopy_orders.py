@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Self, get_args
 from pydantic import ValidationError
 
 from castsim.cast_reading import read_report
-from castsim.errors import ResultError, ScenarioError
+from castsim.errors import ResultError, ScenarioError, UnreachableError
 from castsim.fluoroscopy import (
     LEAST_PIXELS,
     MOST_PIXELS,
@@ -17,6 +17,8 @@ from castsim.fluoroscopy import (
     Fluorogram,
     Mode,
     Scene,
+    Tube,
+    catheter_tubes,
     isocentre_at,
     take,
     take_cast,
@@ -24,19 +26,22 @@ from castsim.fluoroscopy import (
 from castsim.fluoroscopy_files import SUFFIXES, Caption, image_bytes
 from castsim.naming import match_name
 from castsim.results import check_file, write_file
+from castsim.scenario import Scenario
 from castsim.scenario_file import load_scenario
 from castsim.scenario_sections import Tip
 from castsim.schema import DISCLAIMER
-from castsim.simulate import build_anatomy
+from castsim.simulate import build_anatomy, catheter_route
 from castsim.tip import locate_tip
 from castsim.units import mL_from_uL, mmHg_from_Pa, uL_from_mL
 from castsim.venography import inject_contrast
 from castsim.venous_flow import resting_flow
 from castsim.xray import load_xray
+from geometry.catheter_course import catheter_course
 from geometry.centerline_mesh import centreline_mesh
 
 if TYPE_CHECKING:
     from castsim.simulate import Progress
+    from geometry.anatomy import Anatomy
 
 STATIONS: tuple[str, ...] = get_args(Tip.model_fields["station"].annotation)
 ROUNDED_ML = 0.005
@@ -194,7 +199,8 @@ class Injection:
             raise ResultError(f"{self.field()}: {fault}") from error
         except ScenarioError as error:
             raise ResultError(f"{self.field()}: {error}") from error
-        return [f"tip.{name}={json.dumps(value)}" for name, value in tip.model_dump().items()]
+        place = [f"tip.{name}={json.dumps(value)}" for name, value in tip.model_dump().items()]
+        return [*place, "catheter.via=[]"]  # those of the scenario lead to its own tip
 
     def field(self, scenario: str = "scenario") -> str:
         """Name for errors of what says where contrast medium comes out."""
@@ -247,7 +253,8 @@ def venogram(
     rate = injection.rate_mL_s or mL_from_uL(xray.venogram_rate_uL_s)
     volume = injection.volume_mL or mL_from_uL(xray.venogram_volume_uL)
     filled = inject_contrast(rest, mesh.cell_at(branch, arc), uL_from_mL(rate), uL_from_mL(volume))
-    scene = Scene(anatomy, mesh, xray.contrast_medium * filled.share)
+    tubes = _catheter_to(anatomy, planned, xray.contrast_medium)
+    scene = Scene(anatomy, mesh, xray.contrast_medium * filled.share, tubes=tubes)
     height = float(mesh.flow.cell_centroid[filled.cell, 2])
     image = take(
         scene, isocentre_at(anatomy, height), shot.view, shot.mode,
@@ -265,11 +272,22 @@ def venogram(
     return {
         **facts(image, path),
         "vein": str(tip),
+        "catheter": planned.catheter_model().name if tubes else None,
         "volume_mL": volume,
         "rate_mL_s": rate,
         "left_by_the_ends_mL": mL_from_uL(filled.left),
         "pressure_rise_mmHg": mmHg_from_Pa(filled.pressure_rise),
     }
+
+
+def _catheter_to(anatomy: "Anatomy", planned: Scenario, content: float) -> tuple[Tube, ...]:
+    """The scenario's catheter with its tip where it is planned; nothing where it cannot get."""
+    try:
+        route = catheter_route(anatomy, planned)
+    except UnreachableError:
+        return ()
+    points = catheter_course(anatomy.network, route, load_xray().bend_radius_mm)
+    return catheter_tubes(points, planned.catheter_model(), content)
 
 
 def _medium() -> str:

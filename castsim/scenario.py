@@ -100,7 +100,7 @@ class Mesh(Section):
     )
     spacing_mm: float = Field(0.3, ge=0.05, le=2.0, description="side of the cubes")
     least_cubes: float = Field(
-        2.0, ge=1.0, le=20.0, description="cubes a radius, below which a vein stays a line"
+        2.0, ge=1.0, le=20.0, description="cubes in half a vein's width; below, it stays a line"
     )
     voxel_levels: int = Field(
         2, ge=0, le=26, description="levels above and below target and tip with veins of cubes"

@@ -53,7 +53,8 @@ def cut_into_cubes(
     except GeometryError as error:
         why = str(error).removeprefix(f"spacing_mm = {spacing}: ")
         raise ScenarioError(
-            f"{scenario.name}: mesh.spacing_mm = {spacing}: {why}; take a finer one"
+            f"{scenario.name}: mesh.spacing_mm = {spacing}: {why}; take a finer one, or a smaller "
+            "mesh.least_cubes"
         ) from error
 
 

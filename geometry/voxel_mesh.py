@@ -1,8 +1,9 @@
 """Voxel mesh: wide veins of some levels as cubes of a regular grid, all others as centrelines.
 
 **Which veins.** Fewer than two cubes a radius do not resolve a vein: those with a mean minor
-semi-axis below that stay what they are on the centreline mesh, and so do the IVC, whatever ends at
-a terminal or a valve, and the catheter's annulus with the tip. Cubes: :mod:`geometry.cubes`.
+semi-axis below that (or what is asked for) stay what they are on the centreline mesh, and so do the
+IVC, whatever ends at a terminal or a valve, and the catheter's annulus with the tip. Cubes:
+:mod:`geometry.cubes`.
 
 **Where cubes meet lines.** A cube belongs to the cell of the centreline mesh whose place on the
 nearest vein's centreline is nearest; it takes that cell's place if the cell is *resolved*. A face
@@ -128,7 +129,8 @@ def voxel_mesh(
     resolved = _resolved(lines, wide & np.isin(network.branch_level, [int(v) for v in levels]))
     if not resolved.any():
         raise GeometryError(
-            f"spacing_mm = {spacing_mm}: no vein at these levels is {least_cubes:g} cubes a radius"
+            f"spacing_mm = {spacing_mm}: no vein at these levels is {least_cubes:.3g} cubes "
+            "a radius"
         )
     space = _space(capsules, wide, resolved[lines.polyline_cell], lines, spacing_mm, threads)
     stations = _Stations.of(space, lines)
@@ -233,7 +235,7 @@ class _Stations:
 
     @classmethod
     def of(cls, space: Lumen, lines: CentrelineMesh) -> "_Stations":
-        """Of the points inside, brick by brick."""
+        """Of the points inside, in the order that :func:`geometry.cubes.passages` has, too."""
         place = number_cells(space.bricks)[1]
         xyz = np.array(space.grid.origin) + space.grid.spacing * place
         capsule = space.nearest(xyz).astype(np.int64)

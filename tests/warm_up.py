@@ -21,7 +21,8 @@ def main() -> int:
             subprocess.Popen([CASTSIM, *RUN, *mesh, "-o", str(Path(folder) / name)])
             for name, mesh in MESHES.items()
         ]
-        return next((run.returncode for run in runs if run.wait()), 0)
+        ends = [run.wait() for run in runs]
+    return next(filter(None, ends), 0)
 
 
 if __name__ == "__main__":

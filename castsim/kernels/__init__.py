@@ -13,17 +13,19 @@ Where cells are too many to be eliminated: :mod:`near` on :mod:`multigrid`. The 
 import os
 from pathlib import Path
 
+import geometry.kernels
 from geometry.kernels import COMPILING, forget_stale
 
+LAST = {"geometry": "settling.settle_veins", "injection": "line.follow", "cubes": "near.iterate"}
+"""Of the kernels of an anatomy, an injection and one into cubes, one that calls most others."""
 
-def compiled(*, cubes: bool = False) -> bool:
-    """Whether this machine already keeps machine code of the kernels (else the first run waits).
 
-    With `cubes`, of those for a voxel mesh.
-    """
+def compiled(work: str = "injection") -> bool:
+    """Whether this machine already keeps machine code for a `work` of `LAST` (else one waits)."""
     place = os.environ.get("NUMBA_CACHE_DIR")
-    folder = Path(place) if place else Path(__file__).parent / "__pycache__"
-    return any(folder.rglob("near.iterate-*.nbi" if cubes else "line.follow-*.nbi"))
+    source = geometry.kernels.__file__ if work == "geometry" else __file__
+    folder = Path(place) if place else Path(source).parent / "__pycache__"
+    return any(folder.rglob(f"{LAST[work]}-*.nbi"))
 
 
 forget_stale(Path(__file__).parent, COMPILING)

@@ -1,7 +1,7 @@
 """Values at the nodes of a regular grid, of which few matter: those in bricks near veins.
 
 A brick holds BRICK^3 nodes; its number among all bricks, z running fastest, leads to its row, if it
-has one. Of the grid about five levels of the spine one brick in fifty has.
+has one. Of the grid about five levels of the spine one brick in 20 to 40 has.
 """
 
 from typing import NamedTuple

@@ -12,6 +12,7 @@ from castsim.cli import main
     ("arguments", "line"),
     [
         (["--spacing-mm", "0.3"], "--spacing-mm is the side of cubes: add --mesh voxel"),
+        (["--set", "mesh.least_cubes=0.9"], "mesh.least_cubes = 0.9: must be greater than"),
         (["--mesh", "voxel", "--spacing-mm", "3"], "mesh.spacing_mm = 3.0: must be less than"),
         (
             ["--mesh", "voxel", "--set", "injection.mode=quasistatic"],
@@ -19,7 +20,8 @@ from castsim.cli import main
         ),
         (
             ["--mesh", "voxel", "--spacing-mm", "2", "--set", "mesh.voxel_levels=0"],
-            "mesh.spacing_mm = 2.0: no vein at these levels is 2 cubes a radius; take a finer one",
+            "mesh.spacing_mm = 2.0: no vein at these levels is 2 cubes a radius; take a finer one, "
+            "or a smaller mesh.least_cubes",
         ),
     ],
 )

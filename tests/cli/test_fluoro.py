@@ -135,7 +135,7 @@ def test_a_venogram_from_any_vein(
     monkeypatch.chdir(tmp_path)
     assert main(["venogram", "right-t9", *SMALL]) == 0
     assert (tmp_path / "venogram-foraminal-T9-right-ap-subtracted.png").exists()
-    capsys.readouterr()
+    assert "catheter" not in capsys.readouterr().err
     path = tmp_path / "own.png"
     arguments = ["--from", "Basivertebral:t9:midline", "--volume-mL", "2", "--rate-mL-s", "0.5"]
     assert main(["venogram", "right-t9", *SMALL, *arguments, "-o", str(path), "--json"]) == 0
@@ -144,6 +144,23 @@ def test_a_venogram_from_any_vein(
     assert (told["volume_mL"], told["rate_mL_s"], told["file"]) == (2.0, 0.5, str(path))
     assert told["pressure_rise_mmHg"] > 0
     assert grey(path).shape == (512, 512)
+    # no catheter gets through the veins of a vertebral body
+    assert told["catheter"] is None
+
+
+def test_a_venogram_shows_its_catheter(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    asked = ["--from", "anterior_epidural:T9:left", "--unsubtracted", "--json"]
+    assert main(["venogram", "right-t9", *SMALL, *asked, "-o", "with.png"]) == 0
+    assert json.loads(capsys.readouterr().out)["catheter"] == "Marathon"
+    monkeypatch.setattr("castsim.fluoroscopy_orders._catheter_to", lambda *_: ())
+    assert main(["venogram", "right-t9", *SMALL, *asked, "-o", "without.png"]) == 0
+    # a line from the tip to the lower edge, right of the spine: noise is the same in both
+    darker = grey(tmp_path / "without.png").astype(int) - grey(tmp_path / "with.png") > 4
+    rows = np.flatnonzero(darker[300:480, 100:250].any(axis=1))
+    assert len(rows) > 100
 
 
 @pytest.mark.parametrize(

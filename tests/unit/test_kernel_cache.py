@@ -1,5 +1,6 @@
 """No stale machine code: an edit of one kernel file recompiles those that call into it."""
 
+import importlib
 import os
 import subprocess
 import sys
@@ -59,10 +60,20 @@ def test_the_first_run_of_each_kind_says_why_it_waits(
         return " ".join(capsys.readouterr().err.split()).count(COMPILING)
 
     assert (words(cubes=False), words(cubes=True), words(cubes=True, quiet=True)) == (1, 1, 0)
+    (tmp_path / "settling.settle_veins-1.py311.nbi").touch()
+    assert (words(cubes=False), words(cubes=True)) == (1, 1)
     (tmp_path / "line.follow-127.py311.nbi").touch()
     assert (words(cubes=False), words(cubes=True)) == (0, 1)
     (tmp_path / "near.iterate-346.py311.nbi").touch()
     assert (words(cubes=False), words(cubes=True)) == (0, 0)
+
+
+@pytest.mark.parametrize("work", castsim.kernels.LAST)
+def test_what_tells_that_kernels_are_kept_is_one_of_them(work: str) -> None:
+    module, name = castsim.kernels.LAST[work].split(".")
+    package = "geometry" if work == "geometry" else "castsim"
+    kernel = getattr(importlib.import_module(f"{package}.kernels.{module}"), name)
+    assert kernel.py_func.__name__ == name
 
 
 FOREIGN_KERNELS = (

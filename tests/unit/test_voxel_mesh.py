@@ -5,6 +5,10 @@ import pytest
 from scipy.spatial import KDTree
 
 from castsim.multigrid import Multigrid
+from castsim.scenario import Mesh
+from castsim.scenario_file import load_scenario
+from castsim.voxels import cut_into_cubes
+from geometry.anatomy import Anatomy
 from geometry.centerline_mesh import CentrelineMesh, centreline_mesh
 from geometry.errors import GeometryError
 from geometry.flowmesh import FloatArray, FlowMesh
@@ -13,7 +17,7 @@ from geometry.levels import Level, Side
 from geometry.lumen import capsules_of
 from geometry.network import NetworkBuilder, TerminalKind, VesselNetwork
 from geometry.structures import Structure
-from geometry.voxel_mesh import REACH, VoxelMesh, voxel_mesh
+from geometry.voxel_mesh import LEAST_CUBES, REACH, VoxelMesh, voxel_mesh
 
 SPACING = 0.25
 AGREES = 0.05
@@ -323,3 +327,19 @@ def test_share_of_a_cube_below_a_plane() -> None:
         for depth in (-0.95, -0.6, -0.31, -0.05, 0.0, 0.2, 0.55, 0.9):
             exact = (lattice @ normal < depth).mean()
             assert share_below(depth, *normal) == pytest.approx(exact, abs=0.01)
+
+
+def test_a_scenario_says_how_many_cubes_a_vein_must_have() -> None:
+    assert Mesh().least_cubes == LEAST_CUBES
+    anatomy = Anatomy.typical()
+    lines = centreline_mesh(anatomy.network)
+    found = {}
+    for least in (2.0, 3.0):
+        cubes = ["mesh.kind='voxel'", "mesh.spacing_mm=0.5", f"mesh.least_cubes={least}"]
+        mesh = cut_into_cubes(load_scenario("right-t9", cubes), anatomy, lines, (Level.T9,))
+        own = np.unique(mesh.flow.cell_branch[mesh.n_lines :])
+        inside = np.isin(lines.flow.cell_branch, own)
+        # the mean along a branch counts, hence not every cell of it
+        assert lines.flow.cell_radius_minor[inside].max() >= least * 0.5
+        found[least] = set(own.tolist())
+    assert found[3.0] < found[2.0]
