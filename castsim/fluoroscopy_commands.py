@@ -37,7 +37,11 @@ FieldOption = Annotated[
     ),
 ]
 SubtractedOption = Annotated[
-    bool, typer.Option("--subtracted", help="The cast or contrast medium alone (the default).")
+    bool,
+    typer.Option(
+        "--subtracted",
+        help="The cast or contrast medium alone, and what of it is in the catheter (the default).",
+    ),
 ]
 UnsubtractedOption = Annotated[
     bool, typer.Option("--unsubtracted", help="Over bone and soft tissue.")

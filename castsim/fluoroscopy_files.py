@@ -105,7 +105,7 @@ def picture(image: Fluorogram, caption: Caption) -> Picture:
     font = letters(side)
     pen = _Pen(ImageDraw.Draw(shown), font, dark=bool(np.median(greys) > LIGHT_FROM))
     margin = MARGIN_SHARE * side
-    head = f"{TITLES[image.beam.angle_deg]}  {image.mode}"
+    head = f"{TITLES[image.beam.angle_deg]}, {image.mode}"
     title = _fitted(caption.title, font, TITLE_SHARE * side)
     pen.write((margin, margin), "la", f"{title}\n{head}")
     pen.write((side - margin, margin), "ra", caption.facts)

@@ -186,7 +186,8 @@ class Injection:
         parts = [part.strip() for part in self.vein.split(":")]
         if len(parts) not in (3, 4):
             raise ResultError(
-                f"{self.field()}: write VEIN:LEVEL:SIDE, as anterior_epidural:T9:left"
+                f"{self.field()}: write VEIN:LEVEL:SIDE, as anterior_epidural:T9:left "
+                "or azygos:T9:right"
             )
         try:
             station = match_name([*parts, "middle"][3], STATIONS, "station")

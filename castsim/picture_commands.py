@@ -32,8 +32,9 @@ def render(
         typer.Option(
             "--structures",
             metavar="A,B",
-            help="Only these besides root, tip and cast: veins, compartments of veins, bone, "
-            "dural sac, other roots, catheter, balloon.",
+            help="Only these besides root, tip and cast: veins (all), epidural, foraminal and what "
+            "else the legend names, a vein that `castsim anatomy` lists, bone, dural sac, other "
+            "roots, catheter, balloon.",
         ),
     ] = None,
     movie: Annotated[

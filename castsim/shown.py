@@ -1,5 +1,6 @@
 """What a picture shows besides target root, tip and cast."""
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -9,6 +10,8 @@ from geometry.structures import Compartment, Structure
 HIDDEN = (Compartment.GREAT, Compartment.HAZARD)
 WIDE = (Structure.INTERNAL_JUGULAR,)
 """Veins as wide as a vertebra would fill the picture; the hazard is a name, not a sight."""
+VEINS = "veins"
+"""All that are usually shown."""
 EXTRAS = ("bone", "dural sac", "other roots", "catheter", "balloon")
 """What can be left out besides veins; root, tip and cast are always there."""
 
@@ -33,7 +36,9 @@ class Shown:
 
     @classmethod
     def named(cls, names: Iterable[str]) -> "Shown":
-        """Only what is named: structures, compartments, or `EXTRAS`.
+        """Only what is named: structures, compartments, `VEINS`, or `EXTRAS`.
+
+        A word "vein" or "veins" behind a name, as in legends, means nothing.
 
         Raises
         ------
@@ -42,11 +47,13 @@ class Shown:
         """
         groups = {one.value: [s for s in Structure if s.compartment is one] for one in Compartment}
         # a vein that bears the name of its compartment is in it
-        known = {**{s.label: [s] for s in Structure}, **groups}
+        known = {**{s.label: [s] for s in Structure}, **groups, VEINS: list(cls.usual().structures)}
         structures: set[Structure] = set()
         extras: set[str] = set()
         for given in names:
-            name = match_name(given.replace("_", " "), _spoken([*known, *EXTRAS]), "structure")
+            words = given.replace("_", " ").strip()
+            words = re.sub(r"(?<=\S) veins?$", "", words) if words not in _spoken(known) else words
+            name = match_name(words, _spoken([*known, *EXTRAS]), "structure")
             if name in EXTRAS:
                 extras.add(name)
             else:

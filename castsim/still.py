@@ -190,7 +190,7 @@ def _facts(cast: DrawnCast, volume: float, cubes: CubesHold | None) -> str:
         f"towards the lungs {mL_from_uL(carried):.2f} mL",
     ]
     if cubes is not None:
-        words.append(cubes.words)
+        words.append(f"{cubes.words}, {cast.scenario.patient.position.replace('_', ' ')}")
     if volume >= cast.injected:
         words.append(cast.stop_reason.replace("_", " "))
     return " · ".join(words)

@@ -500,6 +500,9 @@ def test_only_the_structures_asked_for_are_shown(cast):
     assert {"root T9 right", "cast", "tip", "bone", "veins"} <= set(names)
     assert part(scene, "veins").paint.names == ("epidural veins",)
     assert Shown.named(["epidural"]).structures >= {Structure.VENOUS_RING}
+    assert Shown.named(["epidural_veins"]) == Shown.named([" Epidural"])
+    assert Shown.named(["vertebral vein"]).structures == {Structure.VERTEBRAL_VEIN}
+    assert Shown.named(["veins"]).structures == Shown.usual().structures
     with pytest.raises(ScenarioError, match="did you mean 'foraminal'"):
         Shown.named(["foramnal"])
 
