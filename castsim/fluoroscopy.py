@@ -412,7 +412,9 @@ def vein_paths(
     if not seen.any():
         return np.zeros((beam.pixels, beam.pixels))
     spacing = max(SPACING_PIXELS * beam.pitch_mm / beam.magnification, LEAST_SPACING_MM)
-    points = lumen_points(capsules, _holding(mesh, capsules, seen), spacing)
+    length = np.linalg.norm(capsules.along, axis=1)
+    ends = capsules.arc, capsules.arc + length
+    points = lumen_points(capsules, mesh.stretches_with(capsules.branch, *ends, seen), spacing)
     # a catheter takes its part of the lumen
     taken = np.where(flow.cell_gap > 0.0, 1.0 - flow.cell_gap / flow.cell_radius, 0.0)
     dense = added * (1.0 - taken**2)
@@ -425,17 +427,6 @@ def vein_paths(
     whole = float(added @ flow.cell_volume) if total is None else total
     held *= whole / float(held.sum())
     return point_paths(points.xyz, held, points.spacing, beam)
-
-
-def _holding(
-    mesh: "CentrelineMesh", capsules: "Capsules", cells: NDArray[np.bool_]
-) -> NDArray[np.bool_]:
-    """Capsules (s,) that reach one of these cells (n,), or lie between one and its neighbour."""
-    length = np.linalg.norm(capsules.along, axis=1)
-    first, _ = mesh.rows_beside(capsules.branch, capsules.arc)
-    last, _ = mesh.rows_beside(capsules.branch, capsules.arc + length)
-    before = np.concatenate([[0], np.cumsum(cells[mesh.polyline_cell])])
-    return np.asarray(before[last + 2] > before[first])
 
 
 def expose(

@@ -1,8 +1,9 @@
 """What a still picture or a frame of a movie shows: the cast at any injected volume.
 
-Veins and cast are one surface of the lumen: the cast is the part of it that agent holds, coloured
-by the volume at which it came; the rest is the veins, coloured by compartment. Where the injection
-ran on cubes, the cast is the surface about those that agent fills.
+Veins are the surface of the lumen, coloured by compartment. The cast is that of the veins alone
+which agent reached, where they hold it, coloured by the volume at which it came: in the surface of
+all veins it would have a hole wherever an empty one overlaps with it. Where the injection ran on
+cubes, the cast is the surface about those that agent fills.
 """
 
 from dataclasses import replace
@@ -31,9 +32,10 @@ from castsim.surroundings import (
 )
 from castsim.themes import Theme
 from castsim.units import UL_PER_ML, mL_from_uL
-from geometry.lumen import minor_axes
+from geometry.kernels.lumen import Capsules
+from geometry.lumen import capsules_of, minor_axes
 from geometry.network import FloatArray
-from geometry.surface import BEYOND_MM, LumenSurface, network_surface
+from geometry.surface import BEYOND_MM, LumenSurface, capsule_surface
 
 SPACING_MM = 0.4
 """Of the surface of the lumen."""
@@ -55,8 +57,18 @@ class Still:
         self.cast, self.theme = cast, theme
         self.shown = Shown.usual() if shown is None else shown
         self._window = window_about(cast)
-        self._lumen = _lumen(cast, self._window)
-        self._along = Along.of(cast, self._lumen)
+        capsules, heights = _capsules(cast, self._window)
+        network, mesh = cast.anatomy.network, cast.mesh
+        self._lumen = capsule_surface(network, capsules, heights=heights, spacing_mm=SPACING_MM)
+        ends = capsules.arc, capsules.arc + np.linalg.norm(capsules.along, axis=1)
+        reached = np.isfinite(cast.first_volume) & ~cast.is_cubes
+        held = mesh.stretches_with(capsules.branch, *ends, reached)
+        held &= (capsules.start[:, 2] > heights[0]) & (capsules.start[:, 2] < heights[1])
+        self._held: tuple[LumenSurface, Along] | None = None
+        if held.any():
+            own = Capsules(**{name: rows[held] for name, rows in capsules._asdict().items()})
+            surface = capsule_surface(network, own, heights=heights, spacing_mm=SPACING_MM)
+            self._held = surface, Along.of(cast, surface)
 
     @property
     def injected_mL(self) -> float:
@@ -93,12 +105,15 @@ class Still:
 
     def _agent(self, volume: float) -> tuple[Part, ...]:
         """What agent holds, by arrival: of veins a part of the lumen, and cubes."""
-        lumen, holding = self._lumen, self.cast.holding_at(volume)
-        share = np.where(self.cast.is_cubes, 0.0, holding.share)
-        surface, arrival = part_above(
-            Surface(lumen.points, lumen.normals, lumen.triangles),
-            self._along.at(share), LEAST_SATURATION, self._arrival,
-        )  # fmt: skip
+        holding = self.cast.holding_at(volume)
+        surface, arrival = Surface.joined([]), np.zeros(0)
+        if self._held is not None:
+            lumen, along = self._held
+            share = np.where(self.cast.is_cubes, 0.0, holding.share)
+            surface, arrival = part_above(
+                Surface(lumen.points, lumen.normals, lumen.triangles),
+                along.at(share), LEAST_SATURATION, self._arrival(along),
+            )  # fmt: skip
         if holding.cubes is not None:
             cubes, came = filled_cubes(holding.cubes, self.cast.cells.first_volume)
             surface = Surface.joined([surface, cubes])
@@ -108,10 +123,9 @@ class Still:
         paint = by_arrival(arrival, last_arrival(self.cast), self.theme)
         return (Part("cast", self.theme.scale[0], 1.0, surface, paint),)
 
-    @cached_property
-    def _arrival(self) -> FloatArray:
-        """When agent came to every vertex of the lumen, (v,) mm3; where it never did, at last."""
-        arrival = self._along.at(self.cast.first_volume)
+    def _arrival(self, along: Along) -> FloatArray:
+        """When agent came to every vertex of a lumen, (v,) mm3; where it never did, at last."""
+        arrival = along.at(self.cast.first_volume)
         return np.where(np.isfinite(arrival), arrival, last_arrival(self.cast))
 
     @cached_property
@@ -169,13 +183,13 @@ def filled_cubes(cubes: CubesHold, first_volume: FloatArray) -> tuple[Surface, F
     return surface, first_volume[first + held[nearest]]
 
 
-def _lumen(cast: DrawnCast, window: Window) -> LumenSurface:
-    """Surface of the lumen at the height of the window."""
+def _capsules(cast: DrawnCast, window: Window) -> tuple[Capsules, tuple[float, float]]:
+    """All pieces of vein, with their flat sides known at the height of the window; and that."""
     network, tall = cast.anatomy.network, window.taller(TALLER_MM)
     heights = float(tall.low[2]), float(tall.high[2])
     beyond = heights[0] - BEYOND_MM, heights[1] + BEYOND_MM
     axes = minor_axes(network, cast.anatomy.skeleton, beyond)
-    return network_surface(network, axes, heights=heights, spacing_mm=SPACING_MM)
+    return capsules_of(network, axes), heights
 
 
 def _facts(cast: DrawnCast, volume: float, cubes: CubesHold | None) -> str:

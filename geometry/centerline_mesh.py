@@ -21,7 +21,7 @@ from geometry.branch_cut import Cut, cut_branches, mean_radius
 from geometry.branch_sections import DISTENSION_CLEARANCE_MM, Lines, cut_lines
 from geometry.catheter_route import CatheterRoute
 from geometry.errors import GeometryError
-from geometry.flowmesh import FloatArray, FlowMesh, IntArray
+from geometry.flowmesh import BoolArray, FloatArray, FlowMesh, IntArray
 from geometry.network import VesselNetwork
 
 
@@ -70,6 +70,15 @@ class CentrelineMesh:
         row = np.clip(row, first, last - 1)
         before, after = self.polyline_arc[row], self.polyline_arc[row + 1]
         return row, np.clip((arc_mm - before) / (after - before), 0.0, 1.0)
+
+    def stretches_with(
+        self, branch: IntArray, start_mm: FloatArray, end_mm: FloatArray, cells: BoolArray
+    ) -> BoolArray:
+        """Which stretches (k,) of branches reach one of `cells` (n,), or lie beside one."""
+        first, _ = self.rows_beside(branch, start_mm)
+        last, _ = self.rows_beside(branch, end_mm)
+        before = np.concatenate([[0], np.cumsum(cells[self.polyline_cell])])
+        return np.asarray(before[last + 2] > before[first])
 
     @cached_property
     def _row_key(self) -> tuple[FloatArray, float]:

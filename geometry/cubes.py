@@ -86,7 +86,7 @@ def in_bricks(distance: NDArray[Any]) -> Bricks:
 
 @dataclass(frozen=True)
 class Passages:
-    """Points in a lumen, brick by brick, and what passes between them.
+    """Points in a lumen, in the order of the grid, and what passes between them.
 
     Attributes
     ----------

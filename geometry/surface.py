@@ -151,10 +151,26 @@ def network_surface(
     minor_axis : (p, 3) as :func:`geometry.lumen.capsules_of` takes it
     heights : mm, the lumen is cut off below the first and above the second
     """
+    return capsule_surface(
+        network, capsules_of(network, minor_axis),
+        spacing_mm=spacing_mm, heights=heights, blend_mm=blend_mm, threads=threads,
+    )  # fmt: skip
+
+
+def capsule_surface(
+    network: VesselNetwork,
+    capsules: Capsules,
+    *,
+    spacing_mm: float,
+    heights: tuple[float, float] = EVERYWHERE,
+    blend_mm: float = BLEND_MM,
+    threads: int = 1,
+) -> LumenSurface:
+    """As :func:`network_surface`, of some pieces of a network."""
     if not (np.isfinite(spacing_mm) and spacing_mm > 0):
         raise GeometryError(f"spacing_mm = {spacing_mm} must be finite and > 0 mm")
     least = LEAST_RADIUS * spacing_mm
-    capsules = _between(at_least(capsules_of(network, minor_axis), least), *heights)
+    capsules = _between(at_least(capsules, least), *heights)
     if not len(capsules.start):
         raise GeometryError(
             f"no vein lies between the heights {heights[0]:g} and {heights[1]:g} mm"

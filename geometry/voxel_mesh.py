@@ -235,7 +235,7 @@ class _Stations:
 
     @classmethod
     def of(cls, space: Lumen, lines: CentrelineMesh) -> "_Stations":
-        """Of the points inside, in the order that :func:`geometry.cubes.passages` has, too."""
+        """Of the points inside, in the order of the grid."""
         place = number_cells(space.bricks)[1]
         xyz = np.array(space.grid.origin) + space.grid.spacing * place
         capsule = space.nearest(xyz).astype(np.int64)

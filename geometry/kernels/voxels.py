@@ -39,27 +39,26 @@ ends, h^2 / 8 times -psi''."""
 def number_cells(phi: Bricks) -> tuple[IndexArray, IndexArray]:
     """Cell of every node of every brick, WALL outside the lumen; and place (n, 3) of each cell.
 
-    Cells are numbered brick by brick, so that most cells beside one are near it in memory.
+    Cells are numbered in the order of the grid: where brick followed brick, sweeps over them took a
+    third longer.
     """
     cell = np.full(phi.value.shape, WALL, dtype=np.int32)
+    place = np.empty((int(np.sum(phi.value < 0.0)), 3), dtype=np.int32)
     count = 0
-    for m in range(len(cell)):
-        for p in range(BRICK):
-            for q in range(BRICK):
+    bricks = phi.row.shape
+    for i in range(BRICK * bricks[0]):
+        for j in range(BRICK * bricks[1]):
+            for layer in range(bricks[2]):
+                m = phi.row[i // BRICK, j // BRICK, layer]
+                if m < 0:
+                    continue
+                p, q = i % BRICK, j % BRICK
                 for r in range(BRICK):
                     if phi.value[m, p, q, r] < 0.0:
                         cell[m, p, q, r] = count
+                        place[count, 0], place[count, 1] = i, j
+                        place[count, 2] = BRICK * layer + r
                         count += 1
-    place = np.empty((count, 3), dtype=np.int32)
-    for m in range(len(cell)):
-        for p in range(BRICK):
-            for q in range(BRICK):
-                for r in range(BRICK):
-                    c = cell[m, p, q, r]
-                    if c >= 0:
-                        place[c, 0] = BRICK * phi.place[m, 0] + p
-                        place[c, 1] = BRICK * phi.place[m, 1] + q
-                        place[c, 2] = BRICK * phi.place[m, 2] + r
     return cell, place
 
 

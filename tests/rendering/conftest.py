@@ -58,6 +58,7 @@ class HandMadeMesh(SimpleNamespace):
     """Cells along branches, found as on the true mesh."""
 
     rows_beside = CentrelineMesh.rows_beside
+    stretches_with = CentrelineMesh.stretches_with
 
     @property
     def _row_key(self) -> tuple[np.ndarray, float]:

@@ -415,7 +415,7 @@ def test_the_cast_is_the_part_of_the_lumen_that_agent_has_reached(still, cast):
     half = 0.5 * still.injected_mL
     scene = still.scene(half)
     agent, whole = part(scene, "cast"), part(still.scene(), "cast")
-    lumen = still._lumen
+    lumen = still._held[0]
     cell = cells_of(cast, lumen)
     used = np.unique(agent.surface.triangles)
     own = used[used < len(cell)]
