@@ -64,11 +64,14 @@ class Still:
         reached = np.isfinite(cast.first_volume) & ~cast.is_cubes
         held = mesh.stretches_with(capsules.branch, *ends, reached)
         held &= (capsules.start[:, 2] > heights[0]) & (capsules.start[:, 2] < heights[1])
-        self._held: tuple[LumenSurface, Along] | None = None
+        self._held: tuple[LumenSurface, Along, FloatArray] | None = None
         if held.any():
             own = Capsules(**{name: rows[held] for name, rows in capsules._asdict().items()})
             surface = capsule_surface(network, own, heights=heights, spacing_mm=SPACING_MM)
-            self._held = surface, Along.of(cast, surface)
+            along = Along.of(cast, surface)
+            arrival = along.at(cast.first_volume)  # where it never came, at last
+            arrival[~np.isfinite(arrival)] = last_arrival(cast)
+            self._held = surface, along, arrival
 
     @property
     def injected_mL(self) -> float:
@@ -108,11 +111,11 @@ class Still:
         holding = self.cast.holding_at(volume)
         surface, arrival = Surface.joined([]), np.zeros(0)
         if self._held is not None:
-            lumen, along = self._held
+            lumen, along, came = self._held
             share = np.where(self.cast.is_cubes, 0.0, holding.share)
             surface, arrival = part_above(
                 Surface(lumen.points, lumen.normals, lumen.triangles),
-                along.at(share), LEAST_SATURATION, self._arrival(along),
+                along.at(share), LEAST_SATURATION, came,
             )  # fmt: skip
         if holding.cubes is not None:
             cubes, came = filled_cubes(holding.cubes, self.cast.cells.first_volume)
@@ -122,11 +125,6 @@ class Still:
             return ()
         paint = by_arrival(arrival, last_arrival(self.cast), self.theme)
         return (Part("cast", self.theme.scale[0], 1.0, surface, paint),)
-
-    def _arrival(self, along: Along) -> FloatArray:
-        """When agent came to every vertex of a lumen, (v,) mm3; where it never did, at last."""
-        arrival = along.at(self.cast.first_volume)
-        return np.where(np.isfinite(arrival), arrival, last_arrival(self.cast))
 
     @cached_property
     def _solids(self) -> tuple[Part, ...]:

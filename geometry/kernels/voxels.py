@@ -39,8 +39,7 @@ ends, h^2 / 8 times -psi''."""
 def number_cells(phi: Bricks) -> tuple[IndexArray, IndexArray]:
     """Cell of every node of every brick, WALL outside the lumen; and place (n, 3) of each cell.
 
-    Cells are numbered in the order of the grid: where brick followed brick, sweeps over them took a
-    third longer.
+    Cells are numbered in the order of the grid: where brick followed brick, psi took longer.
     """
     cell = np.full(phi.value.shape, WALL, dtype=np.int32)
     place = np.empty((int(np.sum(phi.value < 0.0)), 3), dtype=np.int32)
