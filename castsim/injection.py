@@ -17,7 +17,7 @@ from castsim.kernels.arrays import Graph, State
 from castsim.kernels.connectivity import find_drains
 from castsim.kernels.filling import tally
 from castsim.kernels.line import Hub, Line, Lookout, Moment, catheter_reflux, follow
-from castsim.kernels.pressure import TORN, TOUCHED, scratch
+from castsim.kernels.pressure import TORN, Work, scratch
 from castsim.kernels.region import eliminate_rest, include_valves, new_region, reveal_all
 from castsim.near_field import NearField, Sections
 from castsim.protocol import Protocol, Rule, RuleAction, RuleKind, Step
@@ -235,7 +235,7 @@ class _Eliminated:
         self.plan = elimination_plan(graph)
         self.region = new_region(len(graph.owner), self.plan)
 
-    def begin(self, state: State) -> None:
+    def begin(self, state: State, work: Work) -> None:
         """Eliminate the network at rest; `state.drains` must be up to date."""
         eliminate_rest(self._graph, state, self.plan, self.region)
         include_valves(self._graph, self.plan, self.region)
@@ -243,7 +243,7 @@ class _Eliminated:
     def check(self) -> None:
         """Nothing can go wrong."""
 
-    def follow(self, state: State, touched: IntArray) -> None:
+    def follow(self, state: State, work: Work) -> None:
         """It grows by itself."""
 
     def reveal(self, state: State) -> None:
@@ -278,7 +278,7 @@ class _Run:
             self.solver = NearField(graph, sections, source.cell, protocol.least_rate, eta)
             self.work = scratch(graph)
         find_drains(graph, self.state, self.work.stack)
-        self.solver.begin(self.state)
+        self.solver.begin(self.state, self.work)
         self.length = np.concatenate([mesh.face_length, np.zeros(mesh.n_terminals)])
         self.injected = self.elapsed = 0.0
         self.pushed = 0.0
@@ -414,7 +414,7 @@ class _Run:
         if stretch.tore:
             self._note_tear()
         if stretch.wider or stretch.tore:
-            self.solver.follow(self.state, self.work.touched[: self.work.size[TOUCHED]])
+            self.solver.follow(self.state, self.work)
         return stretch.ended, stretch.stalled, stretch.met
 
     def _first_row(self, tip_pressure: float) -> None:

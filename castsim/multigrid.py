@@ -5,6 +5,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from castsim.blood_solver import sum_by
 from castsim.errors import SolverError
 from castsim.kernels import multigrid as kernels
 from castsim.kernels.elimination import analyse
@@ -22,23 +23,22 @@ PAIRINGS = 2
 class Pattern:
     """Which cells are linked, whatever the conductances; see `kernels.link_cells`.
 
-    Cells are swept in the order of their numbers, best that of :func:`sweeping_order`.
+    Cells are swept in the order of their numbers.
 
     Attributes
     ----------
     place : (m, 2) where each face is a link of its owner and of its neighbour
-    face : (2m,) of which each link is an end
+    face : (links,) of which each link is an end; m: room without a link
     """
 
     def __init__(self, n: int, owner: IntArray, neighbour: IntArray) -> None:
         self.first, self.middle, self.beside, self.place = kernels.link_cells(n, owner, neighbour)
-        self.face = np.empty(len(self.beside), dtype=np.int32)
+        self.face = np.full(len(self.beside), len(owner), dtype=np.int32)
         self.face[self.place[:, 0]] = self.face[self.place[:, 1]] = np.arange(len(owner))
 
-
-def sweeping_order(links: IntArray) -> IntArray:
-    """Cells by how many links they have (n,); see :mod:`castsim.kernels.multigrid`."""
-    return np.argsort(links, kind="stable")
+    def by_link(self, values: FloatArray) -> FloatArray:
+        """Values of the faces (m,) at every link (links,), 0 where there is room without one."""
+        return np.append(values, 0.0)[self.face]
 
 
 class Multigrid:
@@ -50,8 +50,9 @@ class Multigrid:
     ----------
     n : number of cells
     owner, neighbour : (m,) cells of each face
-    conductance : (m,) uL s^-1 Pa^-1, by which cells are grouped, once
-    ground : (n,) each cell's conductance to 0 Pa; from every cell some way must lead to one
+    conductance : (m,) uL s^-1 Pa^-1
+    ground : (n,) each cell's conductance to 0 Pa; from every cell some way must lead to one.
+        By these first ones cells are grouped, once
 
     Attributes
     ----------
@@ -66,25 +67,22 @@ class Multigrid:
         conductance: FloatArray,
         ground: FloatArray,
     ) -> None:
-        links = np.bincount(owner, minlength=n) + np.bincount(neighbour, minlength=n)
-        order = sweeping_order(links)
-        number = np.empty(n, dtype=np.int64)
-        number[order] = np.arange(n)
-        self._begin(Pattern(n, number[owner], number[neighbour]), conductance, order)
-        self._ends = np.stack([number[owner], number[neighbour]], axis=1)
+        self._begin(Pattern(n, owner, neighbour), conductance, ground)
+        self._ends = np.stack([owner, neighbour], axis=1).astype(np.int64)
         self._set_all(conductance, ground)
 
     @classmethod
-    def of(cls, pattern: "Pattern", bond: FloatArray) -> Self:
-        """Only group the cells of a pattern, by bonds (m,); kernels set the rest, not `set`."""
+    def of(cls, pattern: "Pattern", bond: FloatArray, hold: FloatArray) -> Self:
+        """Only group the cells of a pattern, by bonds (m,) and holds (n,); kernels set the rest."""
         made = cls.__new__(cls)
-        made._begin(pattern, bond, np.arange(len(pattern.middle)))
+        made._begin(pattern, bond, hold)
         return made
 
-    def _begin(self, pattern: "Pattern", bond: FloatArray, order: IntArray) -> None:
-        """Group the cells, level by level; the pattern's are those of the network in this order."""
-        self._face, self._place, self._order = pattern.face, pattern.place, order
-        levels = [_Level(pattern.first, pattern.middle, pattern.beside, bond[pattern.face])]
+    def _begin(self, pattern: "Pattern", bond: FloatArray, hold: FloatArray) -> None:
+        """Group the cells, level by level."""
+        self._pattern = pattern
+        strength = pattern.by_link(bond)
+        levels = [_Level(pattern.first, pattern.middle, pattern.beside, strength, hold)]
         while levels[-1].size > kernels.DIRECT:
             coarser, into, goes = _coarser(levels[-1])
             if coarser.size > kernels.LEAST_GAIN * levels[-1].size:
@@ -104,15 +102,15 @@ class Multigrid:
         if len(changed) > FEW * len(conductance) or not np.array_equal(ground, self._ground):
             self._set_all(conductance, ground)
             return
-        ends, place = self._ends[changed], self._place[changed]
+        ends, place = self._ends[changed], self._pattern.place[changed]
         kernels.change_links(self.levels, ends, place, conductance[changed])
         self._conductance[changed] = conductance[changed]
 
     def _set_all(self, conductance: FloatArray, ground: FloatArray) -> None:
         levels = self.levels
         self._conductance, self._ground = conductance.copy(), ground.copy()
-        levels.strength[: levels.entry[1]] = conductance[self._face]
-        levels.hold[: levels.cell[1]] = ground[self._order]
+        levels.strength[: levels.entry[1]] = self._pattern.by_link(conductance)
+        levels.hold[: levels.cell[1]] = ground
         kernels.refresh(levels)
 
     def solve(
@@ -125,12 +123,10 @@ class Multigrid:
         SolverError
             When the residual stays above `tolerance` times the sources.
         """
-        found = np.zeros(len(source)) if start is None else start[self._order].astype(np.float64)
-        turns, left = kernels.solve(self.levels, source[self._order], found, tolerance, MOST_TURNS)
+        pressure = np.zeros(len(source)) if start is None else start.astype(np.float64)
+        turns, left = kernels.solve(self.levels, source, pressure, tolerance, MOST_TURNS)
         if not left <= tolerance:
             raise SolverError(f"multigrid: a residual of {left:.1e} is left after {turns} turns")
-        pressure = np.empty(len(source))
-        pressure[self._order] = found
         return pressure, turns
 
 
@@ -143,8 +139,10 @@ class _Level:
         middle: kernels.NumberArray,
         beside: kernels.NumberArray,
         strength: FloatArray,
+        hold: FloatArray,
     ) -> None:
-        self.first, self.middle, self.beside, self.strength = first, middle, beside, strength
+        self.first, self.middle, self.beside = first, middle, beside
+        self.strength, self.hold = strength, hold
         self.into = np.zeros(self.size, dtype=np.uint32)
         self.goes = np.full(len(beside), -1, dtype=np.int32)
 
@@ -158,10 +156,11 @@ def _coarser(fine: _Level) -> tuple[_Level, kernels.NumberArray, kernels.IndexAr
     links = fine.first, fine.beside, fine.strength
     into, groups = np.arange(fine.size, dtype=np.uint32), fine.size
     for _ in range(PAIRINGS):
-        pairs, groups = kernels.pair(*links, into, groups)
+        pairs, groups = kernels.pair(*links, fine.hold, into, groups)
         into = pairs[into]
     into, first, middle, beside, strength, goes = kernels.contract(*links, into, groups)
-    return _Level(first, middle, beside, strength), into, goes
+    hold = sum_by(into.astype(np.int64), fine.hold, groups)
+    return _Level(first, middle, beside, strength, hold), into, goes
 
 
 def _stored(levels: list[_Level]) -> kernels.Levels:

@@ -11,7 +11,8 @@ from castsim.errors import SolverError
 from castsim.kernels.arrays import Graph, State
 from castsim.kernels.multigrid import Levels
 from castsim.kernels.near import AWAKE, EDGE, FAILED, STALE, TURNS, Near
-from castsim.multigrid import Multigrid, Pattern, sweeping_order
+from castsim.kernels.pressure import TOUCHED, Work
+from castsim.multigrid import Multigrid, Pattern
 from castsim.reduction import Reduction
 from geometry.flowmesh import BoolArray, FloatArray, IntArray
 
@@ -25,11 +26,14 @@ NEEDED_SECTIONS = 2
 NEXT = 1e-3
 """Radii between sections whose cubes touch, but which are no neighbours on the centreline."""
 TURNED_STEPS = 5.0
-"""Share of the inflow that gates may turn aside before a new solve, and of a vein's blood at rest
-that cubes may dam up, over eta."""
+"""Share of the inflow that gates may turn aside before a new solve, over eta."""
 MOST_TURNED = 0.5
-TRAPPED_BOND = 1e-30
-"""By which cells that take no part in a solve are grouped."""
+DAMMED_STEPS = 30.0
+"""Share of a vein's blood at rest that cubes may dam up before a new solve, over eta. It may be as
+much as all of it, since cubes along a stream dam up the same blood: casts come to lie less than
+half as far from those with a sixth of it as from casts in a displaced grid."""
+FRONT_BOND = 1e-6
+"""Of its conductance, by which a front groups cells: only those that nothing else links."""
 EXACTNESS = 1e-5
 """Largest error of the flow through a common face of a cube, over the injected flow."""
 UNIT_EXACTNESS = 1e-6
@@ -91,7 +95,8 @@ class NearField:
 
     def __init__(self, graph: Graph, sections: Sections, tip: int, rate: float, eta: float) -> None:
         self._graph, self._sections = graph, sections
-        self._rate, self._eta = rate, eta
+        self._rate = rate
+        self._most = min(TURNED_STEPS * eta, MOST_TURNED), DAMMED_STEPS * eta
         n, count = len(graph.volume), sections.count
         self._pressure, self._unit = sections.pressure.copy(), np.zeros(n)
         # a stiff end that starts elsewhere would leave nothing but round-off
@@ -116,7 +121,6 @@ class NearField:
         self._size = np.bincount(sections.of, minlength=count)
         self._first = np.concatenate([[0], np.cumsum(self._size)])
         self._cells = np.argsort(sections.of, kind="stable")
-        self._links = np.diff(graph.first) - np.bincount(graph.owner[inner:], minlength=n)
         cubes = sections.cubes[owner] & sections.cubes[neighbour]
         conductance = graph.blood_conductance[:inner]
         self._common = float(np.median(conductance[cubes]))
@@ -125,23 +129,24 @@ class NearField:
         self._conductance = np.concatenate([conductance[~cubes], sections.conductance])
         self._awake = np.zeros(count, dtype=bool)
         self._place = np.full(n, -1, dtype=np.int32)
+        self._solved = np.zeros(inner, dtype=bool)
         # valves turn without agent
         valves = np.flatnonzero(graph.valve[:inner])
         for side in ends:
             self._awake[side[valves]] = True
         self._tip = tip
 
-    def begin(self, state: State) -> None:
+    def begin(self, state: State, work: Work) -> None:
         """Wake what is near the tip; `state.drains` must be up to date."""
         self._wake(np.array([self._sections.of[self._tip]]))
-        self._group(state)
+        self._group(state, work)
 
-    def follow(self, state: State, touched: IntArray) -> None:
-        """Group the cells anew, and wake what is near those `touched` if agent is at the edge."""
+    def follow(self, state: State, work: Work) -> None:
+        """Group the cells anew, and wake what is near agent if it is at the edge."""
         if self.region.size[EDGE]:
             self._store()
-            self._wake(np.unique(self._sections.of[touched]))
-        self._group(state)
+            self._wake(np.unique(self._sections.of[work.touched[: work.size[TOUCHED]]]))
+        self._group(state, work)
 
     def check(self) -> None:
         """Raise :class:`SolverError` if a solve did not converge."""
@@ -198,7 +203,6 @@ class NearField:
         graph, of, place = self._graph, self._sections.of, self._place
         m = len(graph.owner) - len(graph.terminal_pressure)
         cells = np.sort(self._of(np.flatnonzero(self._awake)))
-        cells = cells[sweeping_order(self._links[cells])]
         place[cells] = np.arange(len(cells))  # what is awake stays so
         faces = np.sort(_of_rows(graph.first, graph.around, cells))
         faces = faces[np.diff(faces, prepend=-1) > 0]  # numpy's unique takes ten times as long
@@ -219,8 +223,10 @@ class NearField:
         self._ends = np.concatenate(
             [[owner[: len(inner)], neighbour[: len(inner)]], len(cells) + links], axis=1
         )
-        self._bond = np.concatenate([graph.blood_conductance[inner], strength])
         size = len(self._cell)
+        self._inner, self._strength = inner, strength
+        self._hold = sum_by(owner[len(inner) :], graph.blood_conductance[faces[len(inner) :]], size)
+        self._hold[len(cells) :] += hold
         self._pattern = Pattern(size, *self._ends)
         slots = self._pattern.place
         slot = np.zeros((len(faces), 2), dtype=np.int64)
@@ -247,7 +253,7 @@ class NearField:
             scratch=np.zeros((3, size)),
             hub=np.array([self._hub]),
             goal=np.array([EXACTNESS * self._rate, UNIT_EXACTNESS]) / np.sqrt(self._common),
-            turned=np.array([0.0, 0.0, min(TURNED_STEPS * self._eta, MOST_TURNED)]),
+            turned=np.array([0.0, 0.0, *self._most]),
             front=np.zeros(len(faces), dtype=np.int32),
             size=np.array(counts),
         )
@@ -272,15 +278,20 @@ class NearField:
         pairs = np.stack([reduction.first, reduction.second])[:, strong]
         return pairs, strength[strong], hold, drive
 
-    def _group(self, state: State) -> None:
-        """Group agent with agent and blood with blood, whatever their fronts let through."""
+    def _group(self, state: State, work: Work) -> None:
+        """Group agent with agent and blood with blood first, whatever their fronts let through.
+
+        By the conductances of the last solve, where it had them: gel may conduct a millionth of
+        what fresh agent does.
+        """
         full = state.full[self._cell] == 1
-        # what is trapped has no links, and may be grouped with anything
-        solved = np.where(full, True, state.drains[self._cell] == 1)
-        one, two = self._ends
-        bond = np.where(full[one] == full[two], self._bond, 0.0)
-        bond = np.where(solved[one] & solved[two], bond, TRAPPED_BOND)
-        self.plan = Multigrid.of(self._pattern, bond).levels
+        inner, (one, two) = self._inner, self._ends
+        rest = self._graph.blood_conductance[inner]
+        bond = np.where(self._solved[inner], work.conductance[inner], rest)
+        bond = np.concatenate([bond, self._strength])
+        bond[full[one] != full[two]] *= FRONT_BOND
+        self.plan = Multigrid.of(self._pattern, bond, self._hold).levels
+        self._solved[inner] = True
         self.region.size[STALE] = 0
 
 

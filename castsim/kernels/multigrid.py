@@ -5,9 +5,11 @@ Cells are paired along their strongest link, then the pairs once more: about fou
 the next level, whose links and holds are the sums (constant prolongation). So each level is such a
 graph too, and which cells belong together is found once, whatever the conductances become.
 
-Cells are best numbered by how many links they have, as those of coarser levels are. Then the ones
-at a wall are paired first, while there is a choice, which saves turns; and the processor foresees
-how many links come, which halves the time of a sweep.
+A cube has up to six links. Most have three to lower and three to higher cells when cells are
+numbered along the grid, so that finest cells with no more get room for just these, filled up with
+links of no strength to themselves: a sweep over them has no inner loop, which halves its time.
+Cells of coarser levels have all numbers of links, and are numbered by them: then the processor
+foresees how many come.
 
 A cycle sweeps forwards over the cells (Gauss-Seidel), corrects by the coarser level, and sweeps
 backwards. The coarser level takes up to two steps of flexible conjugate gradients with its own
@@ -22,21 +24,27 @@ from numpy.typing import NDArray
 
 from castsim.kernels.arrays import FloatArray, IntArray
 from castsim.kernels.elimination import Elimination, eliminate, pass_on
-from geometry.kernels.compiling import kernel
+from geometry.kernels.compiling import kernel, law
 
 IndexArray = NDArray[np.int32]
 NumberArray = NDArray[np.uint32]
 """What sweeps count and look up by. Unsigned, since numba asks of every signed index whether it
 counts from the end, which takes longer than what a sweep does with a link."""
 
-STRONG = 0.3
-"""Cells are paired only along links of at least this part of their strongest."""
+SUITING = 1.0 / 8.0
+"""Of the harmonic mean of their diagonals: cells whose link is weaker are not paired. What coarser
+levels cannot tell apart a sweep must even out, and it cannot along a weak link (measure and limit
+after Napov & Notay, SIAM J. Sci. Comput. 34, 2012; a cube among cubes has 1/6)."""
 ENOUGH = 0.25
 """Of its right side: a coarser level whose residual is below it takes no second step."""
 DIRECT = 500
 """Cells of the coarsest level at most, which is solved by elimination."""
 LEAST_GAIN = 0.8
 """A level that is no smaller than this part of the finer one ends the coarsening."""
+SIDE = 3
+"""Places for links to lower cells, and as many to higher ones, of finest cells with no more."""
+PLACES = tuple(np.uint32(k) for k in range(2 * SIDE + 1))
+"""Of such a cell's links, from its first; the last is where the next cell's begin."""
 LANES = 8
 """Sums that a scalar product is made of, so that none waits for another."""
 
@@ -52,7 +60,7 @@ class Levels(NamedTuple):
     entry: IntArray  # (levels+1,) first link of each level
     first: NumberArray  # (cells + levels,) first link of each cell, and one behind
     middle: NumberArray  # (cells,) its first link to a higher cell: those to lower ones come before
-    beside: NumberArray  # (links,) the cell at the other end
+    beside: NumberArray  # (links,) the cell at the other end; itself: room without a link
     goes: IndexArray  # (links,) link of the coarser level that it is part of, -1: none
     into: NumberArray  # (cells,) cell of the coarser level
     strength: FloatArray  # (links,) mm3 s^-1 Pa^-1
@@ -68,7 +76,7 @@ class Levels(NamedTuple):
     x: FloatArray  # (cells,) its solution
     step: FloatArray  # (2, cells) corrections of the K-cycle
     image: FloatArray  # (cells,) A times the first of them
-    other: FloatArray  # (cells,) A times the second
+    other: FloatArray  # (cells,) A times the second; before, what a sweep leaves over
     turn: IntArray  # (levels,) which of the two corrections is being made
     stored: FloatArray  # (2, levels) of the first one: its own A-product, and its share
 
@@ -83,36 +91,43 @@ def link_cells(
     -------
     first : (n+1,)
     middle : (n,)
-    beside : (2m,)
+    beside : (links,) a cell's own number: room without a link
     place : (m, 2) where each face is a link of its owner and of its neighbour; faces may be double
     """
     m = len(owner)
-    first = np.zeros(n + 1, dtype=np.int64)
+    lower = np.zeros(n, dtype=np.int64)
+    higher = np.zeros(n, dtype=np.int64)
     for f in range(m):
-        first[owner[f] + 1] += 1
-        first[neighbour[f] + 1] += 1
+        lower[max(owner[f], neighbour[f])] += 1
+        higher[min(owner[f], neighbour[f])] += 1
+    first = np.zeros(n + 1, dtype=np.int64)
+    put = np.zeros(n + 1, dtype=np.int64)
+    middle = np.empty(n, dtype=np.int64)
     for i in range(n):
-        first[i + 1] += first[i]
+        put[i + 1] = put[i] + lower[i] + higher[i]
+        room = lower[i] <= SIDE and higher[i] <= SIDE
+        middle[i] = first[i] + (SIDE if room else lower[i])
+        first[i + 1] = middle[i] + (SIDE if room else higher[i])
     # by the far end, then stably by the near one: two countings, and each list is in order
     by_far = np.empty(2 * m, dtype=np.int64)
-    put = first[:-1].copy()
     for f in range(m):
         for side in range(2):
             far = neighbour[f] if side == 0 else owner[f]
             by_far[put[far]] = 2 * f + side
             put[far] += 1
-    beside = np.empty(2 * m, dtype=np.uint32)
+    beside = np.empty(first[n], dtype=np.uint32)
+    for i in range(n):
+        beside[first[i] : first[i + 1]] = i
     place = np.empty((m, 2), dtype=np.int64)
-    put = first[:-1].copy()
-    middle = first[:-1].copy()
+    low, high = first[:-1].copy(), middle.copy()
     for e in range(2 * m):
         f, side = by_far[e] // 2, by_far[e] % 2
         near = owner[f] if side == 0 else neighbour[f]
         far = neighbour[f] if side == 0 else owner[f]
+        put = low if far < near else high
         beside[put[near]] = far
         place[f, side] = put[near]
         put[near] += 1
-        middle[near] += far < near
     return first.astype(np.uint32), middle.astype(np.uint32), beside, place
 
 
@@ -134,19 +149,39 @@ def list_members(into: NumberArray | IntArray, n: int) -> tuple[NumberArray, Num
 
 @kernel
 def pair(
-    first: NumberArray, beside: NumberArray, strength: FloatArray, into: NumberArray, n: int
+    first: NumberArray,
+    beside: NumberArray,
+    strength: FloatArray,
+    hold: FloatArray,
+    into: NumberArray,
+    n: int,
 ) -> tuple[NumberArray, int]:
-    """Pair each of n groups `into` with a free one along its strongest link; (n,) and how many.
+    """Pair each of n groups `into` with a free one that suits it; (n,) and how many there are.
 
-    A group whose free neighbours are all but unlinked joins the pair it is linked to most.
+    Two groups suit each other if their link is not weak beside what a sweep sees of them, the sums
+    of their diagonals. Of those that suit it, a group takes the one that it is linked to most; if
+    none of them is free, it joins that one's pair. All groups without links or holds are made one.
     """
     begin, member = list_members(into, n)
+    own = np.zeros(n)
+    for i in range(len(into)):
+        c = into[i]
+        own[c] += hold[i]
+        for e in range(first[i], first[i + 1]):
+            own[c] += strength[e]
     pairs = np.full(n, n, dtype=np.uint32)
     count = 0
+    nothing = n
     total = np.zeros(n)
     found = np.empty(n, dtype=np.uint32)
     for c in range(n):
         if pairs[c] < n:
+            continue
+        if own[c] == 0.0:
+            if nothing == n:
+                nothing = count
+                count += 1
+            pairs[c] = nothing
             continue
         many = 0
         for k in range(begin[c], begin[c + 1]):
@@ -162,12 +197,13 @@ def pair(
         best, mate = 0.0, n
         for k in range(many):
             d = found[k]
-            if total[d] > strongest:
-                strongest, nearest = total[d], d
-            if pairs[d] == n and total[d] > best:
-                best, mate = total[d], d
+            if total[d] * (0.5 / own[c] + 0.5 / own[d]) >= SUITING:
+                if total[d] > strongest:
+                    strongest, nearest = total[d], d
+                if pairs[d] == n and total[d] > best:
+                    best, mate = total[d], d
             total[d] = 0.0
-        if mate < n and best >= STRONG * strongest:
+        if mate < n:
             pairs[c] = pairs[mate] = count
             count += 1
         elif nearest < n:
@@ -349,6 +385,12 @@ def dot(a: FloatArray, b: FloatArray) -> float:
     return total.sum() + rest
 
 
+@law
+def two(strength: FloatArray, beside: NumberArray, x: FloatArray, a: int, b: int) -> float:
+    """Sum of strength times x at the far ends of two links."""
+    return strength[a] * x[beside[a]] + strength[b] * x[beside[b]]
+
+
 @kernel
 def times(
     levels: Levels, level: int, x: FloatArray, y: FloatArray, b: FloatArray
@@ -362,8 +404,17 @@ def times(
     for i in range(end - base):
         own = x[i]
         total = hold[i] * own
-        for e in range(first[i], first[i + 1]):
+        e = first[i]
+        if first[i + 1] == e + PLACES[6]:
             total += strength[e] * (own - x[beside[e]])
+            total += strength[e + PLACES[1]] * (own - x[beside[e + PLACES[1]]])
+            total += strength[e + PLACES[2]] * (own - x[beside[e + PLACES[2]]])
+            total += strength[e + PLACES[3]] * (own - x[beside[e + PLACES[3]]])
+            total += strength[e + PLACES[4]] * (own - x[beside[e + PLACES[4]]])
+            total += strength[e + PLACES[5]] * (own - x[beside[e + PLACES[5]]])
+        else:
+            for e in range(first[i], first[i + 1]):
+                total += strength[e] * (own - x[beside[e]])
         total = total if inverse[i] > 0.0 else 0.0
         y[i] = total
         along += own * total
@@ -394,19 +445,32 @@ def descend(levels: Levels, level: int, right: FloatArray, x: FloatArray) -> Non
     first, links = levels.first[base + level :], levels.entry[level]
     middle, into, inverse = levels.middle[base:], levels.into[base:], levels.inverse[base:]
     beside, strength = levels.beside[links:], levels.strength[links:]
+    left = levels.other[base:beyond]
     for i in range(beyond - base):
+        # lower cells are there already: what is left over of this one is due to higher ones
+        left[i] = 0.0
         total = right[i]
-        for e in range(first[i], middle[i]):
-            total += strength[e] * x[beside[e]]
-        x[i] = total * inverse[i]
-    # lower cells were there already: what is left over is due to the higher ones
+        a = first[i]
+        if middle[i] == a + PLACES[3]:
+            b = a + PLACES[1]
+            c = a + PLACES[2]
+            total += two(strength, beside, x, a, b)
+            # last the cell before this one, which has only just been swept
+            own = (total + strength[c] * x[beside[c]]) * inverse[i]
+            left[beside[a]] += strength[a] * own
+            left[beside[b]] += strength[b] * own
+            left[beside[c]] += strength[c] * own
+        else:
+            for e in range(a, middle[i]):
+                total += strength[e] * x[beside[e]]
+            own = total * inverse[i]
+            for e in range(a, middle[i]):
+                left[beside[e]] += strength[e] * own
+        x[i] = own
     below = levels.right[beyond:end]
     below[:] = 0.0
     for i in range(beyond - base):
-        total = 0.0
-        for e in range(middle[i], first[i + 1]):
-            total += strength[e] * x[beside[e]]
-        below[into[i]] += total
+        below[into[i]] += left[i]
 
 
 @kernel
@@ -421,8 +485,17 @@ def ascend(levels: Levels, level: int, right: FloatArray, x: FloatArray) -> None
         x[i] += coarse[into[i]]
     for i in range(beyond - base - 1, -1, -1):
         total = right[i]
-        for e in range(first[i], first[i + 1]):
-            total += strength[e] * x[beside[e]]
+        a = first[i]
+        if first[i + 1] == a + PLACES[6]:
+            total += two(strength, beside, x, a, a + PLACES[1])
+            total += two(strength, beside, x, a + PLACES[2], a + PLACES[5])
+            total += strength[a + PLACES[4]] * x[beside[a + PLACES[4]]]
+            # last the cell after this one, which has only just been swept
+            a += PLACES[3]
+            total += strength[a] * x[beside[a]]
+        else:
+            for e in range(a, first[i + 1]):
+                total += strength[e] * x[beside[e]]
         x[i] = total * inverse[i]
 
 

@@ -44,18 +44,21 @@ from castsim.kernels.seam import (
 from geometry.kernels.compiling import kernel
 
 CELLS, FACES, AWAKE, EDGE, STALE, TURNS, FAILED, ASKED, KNOWN, FRONTS = range(10)
-"""Places of `Near.size`: listed cells, faces, awake cells; 1 when agent has come near the edge; 1
-when cells have filled since they were grouped; turns of multigrid so far; 1 when one did not
+"""Places of `Near.size`: listed cells, faces, awake cells; 1 when agent has come near the edge; how
+many cells have filled since all were grouped; turns of multigrid so far; 1 when one did not
 converge; 1 when the answer to the hub is known in this solve; NOTHING, LOADED or SOLVED; how many
 fronts and valves are listed."""
 NOTHING, LOADED, SOLVED = range(3)
 """What is known of the next linear solve: its equations, or its pressures too."""
-TURNED, DAMMED, MOST = range(3)
+TURNED, DAMMED, MOST_TURNED, MOST_DAMMED = range(4)
 """Places of `Near.turned`."""
 SHUT_LEAK = 1e-9
 """Share of its conductance left to a closed diode, so that nothing floats."""
 HELD_PIVOT = 1e-9
 """Of the tip's own conductance: what joins it to a closed catheter."""
+STALE_SHARE = 1 / 200
+"""Of the awake cells: when more have filled since they were grouped, they are grouped anew. Groups
+of agent with blood cost a tenth more turns then, and grouping after every step cost a fifth."""
 MOST_TURNS = 5000
 """A solve takes about a dozen; where much agent hangs on little, hundreds."""
 MOST_FORESEEN = 30
@@ -98,8 +101,8 @@ class Near(NamedTuple):
     hub: FloatArray  # (1,) Pa
     goal: FloatArray  # (2,) (mm3 s^-1 Pa)^(1/2) root of the energy that an error of the pressures
     # may have; and the same of the answer to one Pa at the hub, for a catheter of 1 mm3 s^-1 Pa^-1
-    turned: FloatArray  # (3,) share of the inflow turned aside since the last solve, mm3/s of blood
-    # dammed up, and most of the first; and of the second over the vein's flow at rest
+    turned: FloatArray  # (4,) share of the inflow turned aside since the last solve, mm3/s of blood
+    # dammed up; most of the first, and most of the second over the vein's flow at rest
     front: IndexArray  # (f,) list of the diodes, by their place in `faces`
     size: IntArray  # (10,) see CELLS ... FRONTS
 
@@ -139,7 +142,8 @@ def solver_error(region: Near, rounds: int, largest: float) -> float:
 @kernel
 def at_edge(region: Near) -> bool:
     """`seam.wider`."""
-    return region.size[EDGE] == 1 or region.size[STALE] == 1
+    size = region.size
+    return size[EDGE] == 1 or size[STALE] > STALE_SHARE * size[AWAKE]
 
 
 @variant(enclose, Near)
@@ -440,7 +444,7 @@ def pass_on(
     most = MOST_PASSES * work.size[FILLED]
     place = 0
     scattered = 0.0
-    region.size[STALE] = 1
+    region.size[STALE] += 1
     while place < waiting:
         c = queue[place]
         place += 1
@@ -492,11 +496,12 @@ def pass_on(
         turned[TURNED] += aside
         lost = through - rate * inflow
         dam = False
-        if lost > inflow:
+        # only what has just filled: cells that agent passes through again are dams already
+        if place == 1 and lost > inflow:
             turned[DAMMED] += lost
-            dam = turned[DAMMED] > turned[MOST] * graph.rest_flow[c]
+            dam = turned[DAMMED] > turned[MOST_DAMMED] * graph.rest_flow[c]
         no_room = place > most or waiting + first[c + 1] - first[c] > n
-        if dam or no_room or turned[TURNED] > turned[MOST]:
+        if dam or no_room or turned[TURNED] > turned[MOST_TURNED]:
             return count, True
         if out <= 0.0:
             share_out(graph, work, count, 1.0 / (1.0 - rate))

@@ -105,14 +105,14 @@ def test_a_good_start_saves_turns() -> None:
 
 
 def test_groups_are_joined_and_links_add_up() -> None:
-    n, owner, neighbour, conductance, _ = block((5, 4, 3))
+    n, owner, neighbour, conductance, ground = block((5, 4, 3))
     first, _, beside, place = link_cells(n, owner, neighbour)
-    strength = np.empty(len(beside))
+    strength = np.zeros(len(beside))
     strength[place[:, 0]] = strength[place[:, 1]] = conductance
     assert (beside[place[:, 0]] == neighbour).all()
     assert (beside[place[:, 1]] == owner).all()
     each = np.arange(n, dtype=np.uint32)
-    into, groups = pair(first, beside, strength, each, n)
+    into, groups = pair(first, beside, strength, ground, each, n)
     into, new_first, middle, new_beside, new_strength, goes = contract(
         first, beside, strength, into, groups
     )
@@ -134,6 +134,77 @@ def test_groups_are_joined_and_links_add_up() -> None:
     assert (goes[within] == -1).all()
     assert (new_beside[goes[~within]] == into[beside][~within]).all()
     assert groups <= 0.6 * n
+
+
+def test_finest_cells_have_room_for_three_links_on_either_side() -> None:
+    """All others just for those that they have; room without a link leads to the cell itself."""
+    n, owner, neighbour, *_ = block((5, 4, 3))
+    first, middle, beside, place = link_cells(n, owner, neighbour)
+    near = np.repeat(np.arange(n), np.diff(first))
+    linked = np.zeros(len(beside), dtype=bool)
+    linked[place] = True
+    assert linked.sum() == 2 * len(owner)
+    assert (beside[~linked] == near[~linked]).all()
+    below = np.arange(len(beside)) < middle[near]
+    assert ((beside < near) == (linked & below)).all()
+    assert ((beside > near) == (linked & ~below)).all()
+    lower, higher = (np.bincount(near[linked & side], minlength=n) for side in (below, ~below))
+    roomy = (lower <= 3) & (higher <= 3)
+    assert 0 < roomy.sum() < n
+    assert (middle - first[:-1] == np.where(roomy, 3, lower)).all()
+    assert (first[1:] - middle == np.where(roomy, 3, higher)).all()
+
+
+def grouped(n: int, links: list[tuple[int, int, float]], hold: list[float]) -> IntArray:
+    """The groups of one pairing."""
+    owner, neighbour, conductance = (np.array(column) for column in zip(*links, strict=True))
+    first, _, beside, place = link_cells(n, owner, neighbour)
+    strength = np.zeros(len(beside))
+    strength[place[:, 0]] = strength[place[:, 1]] = conductance
+    each = np.arange(n, dtype=np.uint32)
+    return pair(first, beside, strength, np.array(hold), each, n)[0].astype(np.int64)
+
+
+def test_cells_are_not_paired_along_a_link_that_is_weak_to_both() -> None:
+    """0 has but one link: if nothing else holds it, it goes with 1 all the same."""
+    chain = [(1, 2, 1.0), (2, 3, 1.0), (3, 4, 1.0)]
+    for weak, hold, together in ((0.5, 0.0, True), (0.01, 0.0, True), (0.01, 10.0, False)):
+        groups = grouped(5, [(0, 1, weak), *chain], [hold, 0.0, 0.0, 0.0, 0.0])
+        assert (groups[0] == groups[1]) == together, (weak, hold)
+        assert groups[1] == groups[0] or groups[1] == groups[2]
+
+
+def test_cells_that_nothing_links_or_holds_are_one_group() -> None:
+    links = [(0, 1, 1.0), (1, 2, 0.0), (3, 4, 0.0), (4, 5, 0.0), (5, 6, 1.0)]
+    groups = grouped(8, links, [0.0] * 7 + [1.0])
+    assert groups[2] == groups[3] == groups[4]
+    assert len({int(groups[k]) for k in (0, 2, 5, 7)}) == 4
+
+
+def test_pieces_that_hang_on_little_take_no_more_turns() -> None:
+    """Blocks with links 1 to 10^4 times as strong as what joins and holds them, in a ring."""
+    turns = []
+    for weakest in (1.0, 1e-2, 1e-4):
+        n, owner, neighbour, conductance, _ = block((8, 7, 6))
+        ground, pieces = np.zeros(6 * n), np.arange(6)
+        owner, neighbour = (np.add.outer(n * pieces, end).ravel() for end in (owner, neighbour))
+        weak = weakest * np.geomspace(1.0, 30.0, 6)
+        ring = n * pieces, n * ((pieces + 1) % 6) + n - 1
+        network = (
+            6 * n,
+            np.append(owner, ring[0]),
+            np.append(neighbour, ring[1]),
+            np.append(np.tile(conductance, 6), weak),
+            ground,
+        )
+        ground[::n] = weak[::-1]
+        source = np.random.default_rng(5).normal(size=6 * n)
+        solver = Multigrid(*network)
+        pressure, taken = solver.solve(source, tolerance=1e-8)
+        due = exact(network, source)
+        assert np.abs(pressure - due).max() <= 1e-5 * np.abs(due).max()
+        turns.append(taken)
+    assert max(turns) <= 1.5 * turns[0] + 3
 
 
 def test_what_cannot_be_solved_is_said() -> None:
