@@ -37,6 +37,7 @@ from castsim.command_options import (
     WorkersOption,
 )
 from castsim.errors import CastsimError, MissingError, ScenarioError
+from castsim.units import mL_from_uL
 from geometry.errors import GeometryError
 
 if TYPE_CHECKING:
@@ -48,6 +49,8 @@ DEFAULT_FOLDER = Path("casts")
 PLAN_FOLDER = Path("plans")
 _GEOMETRY_EXIT_CODE = 2
 _SIGNAL_EXIT_CODE = 128
+_MOST_BODIES = 4
+"""Bodies of a surface whose volumes are told."""
 _TYPER_WORDS = {"Input should be": "must be", "Value error, ": ""}
 """What Typer says of options, in the words of castsim's own errors."""
 
@@ -492,8 +495,13 @@ def benchmark(
 def _surface_line(lumen: "LumenSurface", path: Path) -> str:
     """What was written, and what of it is not as wide as it is drawn."""
     closed = "closed and manifold" if lumen.open_edges == 0 else "NOT closed"
+    apart = ""
+    if len(lumen.bodies) > 1:
+        sizes = [f"{mL_from_uL(size):.2g}" for size in lumen.bodies]
+        shown = ", ".join(sizes[:_MOST_BODIES]) + (", ..." if len(sizes) > _MOST_BODIES else "")
+        apart = f"; {len(sizes)} bodies that do not touch ({shown} mL)"
     return (
-        f"Wrote {path}: {len(lumen.triangles)} triangles, {closed}; veins thinner than "
+        f"Wrote {path}: {len(lumen.triangles)} triangles, {closed}{apart}; veins thinner than "
         f"{2 * lumen.least_radius:.2g} mm are drawn as thick as that"
     )
 

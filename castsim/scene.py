@@ -147,7 +147,7 @@ def facts(summary: Mapping[str, Any]) -> str:
     ...     }
     ... )
     >>> line.split(" · ")[1:4]
-    ['root wrapped 290° of 350°', 'azygos 0.00 mL', 'towards the lungs 0.10 mL']
+    ['root wrapped 290° of 350°', 'azygos 0.00 mL', 'of all, 0.10 mL left towards the lungs']
     """
     coverage = summary["coverage"]
     return " · ".join(
@@ -155,7 +155,7 @@ def facts(summary: Mapping[str, Any]) -> str:
             f"{summary['injected_mL']:.2f} mL injected",
             f"root wrapped {coverage['deg']:.0f}° of {coverage['coverable_deg']:.0f}°",
             f"azygos {summary['reflux']['azygos_mL']:.2f} mL",
-            f"towards the lungs {summary['embolised_mL']:.2f} mL",
+            f"of all, {summary['embolised_mL']:.2f} mL left towards the lungs",
             str(summary["stop_reason"]).replace("_", " "),
         )
     )

@@ -199,7 +199,7 @@ def _facts(cast: DrawnCast, volume: float, cubes: CubesHold | None) -> str:
         f"{mL_from_uL(volume):.2f} mL injected",
         f"{time:.0f} s",
         f"azygos {mL_from_uL(azygos):.2f} mL",
-        f"towards the lungs {mL_from_uL(carried):.2f} mL",
+        f"of all, {mL_from_uL(carried):.2f} mL left towards the lungs",
     ]
     if cubes is not None:
         words.append(f"{cubes.words}, {cast.scenario.patient.position.replace('_', ' ')}")

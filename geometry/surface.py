@@ -79,10 +79,21 @@ class LumenSurface:
                 value.setflags(write=False)
 
     @cached_property
+    def _parts(self) -> FloatArray:
+        """Enclosed volumes of all connected parts, mm3; those of hollows are negative."""
+        part = parts(self.triangles, len(self.points))
+        volume = part_volumes(self.points, self.triangles, part)
+        return np.asarray(volume[volume != 0.0])
+
+    @property
     def volume(self) -> float:
         """Enclosed volume, mm3; positive where triangles face outwards."""
-        part = parts(self.triangles, len(self.points))
-        return float(part_volumes(self.points, self.triangles, part).sum())
+        return float(self._parts.sum())
+
+    @property
+    def bodies(self) -> FloatArray:
+        """Volumes of the bodies that come apart when it is printed, mm3, the largest first."""
+        return -np.sort(-self._parts[self._parts > 0.0])
 
     @cached_property
     def open_edges(self) -> int:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 import tomllib
@@ -185,6 +186,11 @@ def test_a_surface_of_a_level_is_written(
     assert json.loads(told.out)
     assert "closed and manifold" in told.err
     assert "thinner than 1.2 mm" in told.err
+    # at one level, the veins in front of the spine do not meet those behind
+    ((count, sizes),) = re.findall(r"; (\d+) bodies that do not touch \(([^)]*) mL\)", told.err)
+    volumes = [float(size) for size in sizes.split(", ")]
+    assert len(volumes) == int(count) > 1
+    assert volumes == sorted(volumes, reverse=True)
     assert [entry.name for entry in tmp_path.iterdir()] == ["t9.stl"]
     assert b"SPACE=RAS" in path.read_bytes()[:80]
     first = path.read_bytes()
