@@ -201,4 +201,7 @@ def _stored(levels: list[_Level]) -> kernels.Levels:
         other=np.zeros(cells),
         turn=np.zeros(len(levels), dtype=np.int64),
         stored=np.zeros((2, len(levels))),
+        body=np.zeros(levels[0].size),
+        body_image=np.zeros(levels[0].size),
+        body_hold=np.zeros(1),
     )

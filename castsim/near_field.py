@@ -32,8 +32,9 @@ DAMMED_STEPS = 30.0
 """Share of a vein's blood at rest that cubes may dam up before a new solve, over eta. It may be as
 much as all of it, since cubes along a stream dam up the same blood: casts come to lie less than
 half as far from those with a sixth of it as from casts in a displaced grid."""
-FRONT_BOND = 1e-6
-"""Of its conductance, by which a front groups cells: only those that nothing else links."""
+FRONT_HOLD = 1e-6
+"""Of its conductance, by which a front holds cells when they are grouped: enough to tell those that
+nothing else links from those that take no part."""
 EXACTNESS = 1e-5
 """Largest error of the flow through a common face of a cube, over the injected flow."""
 UNIT_EXACTNESS = 1e-6
@@ -279,7 +280,7 @@ class NearField:
         return pairs, strength[strong], hold, drive
 
     def _group(self, state: State, work: Work) -> None:
-        """Group agent with agent and blood with blood first, whatever their fronts let through.
+        """Group agent with agent and blood with blood, whatever their fronts let through.
 
         By the conductances of the last solve, where it had them: gel may conduct a millionth of
         what fresh agent does.
@@ -289,8 +290,12 @@ class NearField:
         rest = self._graph.blood_conductance[inner]
         bond = np.where(self._solved[inner], work.conductance[inner], rest)
         bond = np.concatenate([bond, self._strength])
-        bond[full[one] != full[two]] *= FRONT_BOND
-        self.plan = Multigrid.of(self._pattern, bond, self._hold).levels
+        apart = full[one] != full[two]
+        hold, front = self._hold.copy(), FRONT_HOLD * bond[apart]
+        for side in (one, two):
+            hold += sum_by(side[apart], front, len(hold))
+        bond[apart] = 0.0
+        self.plan = Multigrid.of(self._pattern, bond, hold).levels
         self._solved[inner] = True
         self.region.size[STALE] = 0
 

@@ -79,6 +79,9 @@ class Levels(NamedTuple):
     other: FloatArray  # (cells,) A times the second; before, what a sweep leaves over
     turn: IntArray  # (levels,) which of the two corrections is being made
     stored: FloatArray  # (2, levels) of the first one: its own A-product, and its share
+    body: FloatArray  # (n,) 1: finest cell of a body that may hang on little, else 0
+    body_image: FloatArray  # (n,) A times that
+    body_hold: FloatArray  # (1,) what joins the body to all else, mm3 s^-1 Pa^-1; 0: no body
 
 
 @kernel
@@ -535,12 +538,8 @@ def second_step(levels: Levels, level: int) -> None:
 
 
 @kernel
-def cycle(levels: Levels, right: FloatArray, x: FloatArray) -> None:
-    """One K-cycle for A x = right on the finest level, from nothing."""
-    coarsest = len(levels.cell) - 2
-    if coarsest == 0:
-        eliminate_coarsest(levels, right, x)
-        return
+def fall_and_rise(levels: Levels, coarsest: int, right: FloatArray, x: FloatArray) -> None:
+    """Cycle through all levels."""
     cell, turn = levels.cell, levels.turn
     descend(levels, 0, right, x)
     level = 1
@@ -566,6 +565,32 @@ def cycle(levels: Levels, right: FloatArray, x: FloatArray) -> None:
                     second_step(levels, level)
                 level -= 1
     ascend(levels, 0, right, x)
+
+
+@kernel
+def level_body(levels: Levels, right: FloatArray, x: FloatArray) -> None:
+    """Raise or lower the body as a whole, so that nothing is left over of it in sum.
+
+    However little it hangs on, and wherever cells of it share groups with others: a cycle alone
+    would take as many turns as its links are stronger (deflation, A-DEF2 of Tang et al., J. Sci.
+    Comput. 39, 2009).
+    """
+    body, image = levels.body, levels.body_image
+    change = (dot(body, right) - dot(image, x)) / levels.body_hold[0]
+    for i in range(len(x)):
+        x[i] += change * body[i]
+
+
+@kernel
+def cycle(levels: Levels, right: FloatArray, x: FloatArray) -> None:
+    """One K-cycle for A x = right on the finest level, from nothing; then level the body."""
+    coarsest = len(levels.cell) - 2
+    if coarsest == 0:
+        eliminate_coarsest(levels, right, x)
+        return
+    fall_and_rise(levels, coarsest, right, x)
+    if levels.body_hold[0] > 0.0:
+        level_body(levels, right, x)
 
 
 @kernel

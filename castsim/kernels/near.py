@@ -27,6 +27,7 @@ from castsim.kernels.multigrid import (
     factorise,
     improve,
     refresh,
+    times,
 )
 from castsim.kernels.pressure import FILLED, HELD, TOUCHED, Work
 from castsim.kernels.seam import (
@@ -57,8 +58,8 @@ SHUT_LEAK = 1e-9
 HELD_PIVOT = 1e-9
 """Of the tip's own conductance: what joins it to a closed catheter."""
 STALE_SHARE = 1 / 200
-"""Of the awake cells: when more have filled since they were grouped, they are grouped anew. Groups
-of agent with blood cost a tenth more turns then, and grouping after every step cost a fifth."""
+"""Of the awake cells: when more have filled since they were grouped, they are grouped anew. Some
+groups of agent with blood cost a tenth more turns; grouping at every step cost a fifth of all."""
 MOST_TURNS = 5000
 """A solve takes about a dozen; where much agent hangs on little, hundreds."""
 MOST_FORESEEN = 30
@@ -234,6 +235,15 @@ def load_links(state: State, levels: Levels, region: Near) -> None:
 
 
 @kernel
+def find_body(state: State, plan: Levels, region: Near) -> None:
+    """The cast is a body: where its fronts hold, it hangs on the catheter only, or on leaks."""
+    cell, body = region.cell, plan.body
+    for i in range(region.size[AWAKE]):
+        body[i] = state.full[cell[i]] == 1 and plan.inverse[i] > 0.0
+    plan.body_hold[0] = times(plan, 0, body, plan.body_image, body)[0]
+
+
+@kernel
 def load(
     graph: Graph,
     state: State,
@@ -265,6 +275,7 @@ def load(
         if plan.inverse[i] == 0.0:
             pressure[i] = 0.0
             unit[i] = 0.0
+    find_body(state, plan, region)
     return admittance
 
 
@@ -300,6 +311,10 @@ def switch(
         left[0, j] += more * push
         left[1, i] -= more * (unit[i] - unit[j])
         left[1, j] += more * (unit[i] - unit[j])
+        uneven = plan.body[i] - plan.body[j]
+        plan.body_image[i] += more * uneven
+        plan.body_image[j] -= more * uneven
+        plan.body_hold[0] += more * uneven * uneven
         change_link(plan, i, j, slot[k, 0], slot[k, 1], g)
     return switched
 

@@ -207,6 +207,28 @@ def test_pieces_that_hang_on_little_take_no_more_turns() -> None:
     assert max(turns) <= 1.5 * turns[0] + 3
 
 
+def test_a_body_that_hangs_on_little_is_leveled() -> None:
+    """A cast whose fronts have shut since its cells were grouped with blood."""
+    n, owner, neighbour, open_, ground = block((12, 9, 8))
+    in_body = np.arange(n) < 3 * 9 * 8
+    ground[in_body] = 0.0
+    ground[-1] = 1.0
+    shut = open_.copy()
+    shut[in_body[owner] != in_body[neighbour]] *= 1e-10
+    source = np.random.default_rng(6).normal(size=n)
+    due = exact((n, owner, neighbour, shut, ground), source)
+    solver = Multigrid(n, owner, neighbour, open_, ground)
+    solver.set(shut, ground)
+    with pytest.raises(SolverError, match="is left after"):
+        solver.solve(source, tolerance=1e-9)
+    levels = solver.levels
+    levels.body[:] = in_body
+    levels.body_hold[0] = kernels.times(levels, 0, levels.body, levels.body_image, levels.body)[0]
+    pressure, turns = solver.solve(source, tolerance=1e-9)
+    assert turns <= 40
+    assert np.abs(pressure - due).max() <= 1e-5 * np.abs(due).max()
+
+
 def test_what_cannot_be_solved_is_said() -> None:
     n, owner, neighbour, conductance, _ = block((6, 6, 6))
     nowhere = Multigrid(n, owner, neighbour, conductance, np.zeros(n))
