@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from castsim.blood_solver import sum_by
 from castsim.errors import SolverError
+from castsim.kernels import grouping
 from castsim.kernels import multigrid as kernels
 from castsim.kernels.elimination import analyse
 from geometry.flowmesh import FloatArray, IntArray
@@ -21,7 +22,7 @@ PAIRINGS = 2
 
 
 class Pattern:
-    """Which cells are linked, whatever the conductances; see `kernels.link_cells`.
+    """Which cells are linked, whatever the conductances; see `grouping.link_cells`.
 
     Cells are swept in the order of their numbers.
 
@@ -32,7 +33,7 @@ class Pattern:
     """
 
     def __init__(self, n: int, owner: IntArray, neighbour: IntArray) -> None:
-        self.first, self.middle, self.beside, self.place = kernels.link_cells(n, owner, neighbour)
+        self.first, self.middle, self.beside, self.place = grouping.link_cells(n, owner, neighbour)
         self.face = np.full(len(self.beside), len(owner), dtype=np.int32)
         self.face[self.place[:, 0]] = self.face[self.place[:, 1]] = np.arange(len(owner))
 
@@ -135,9 +136,9 @@ class _Level:
 
     def __init__(
         self,
-        first: kernels.NumberArray,
-        middle: kernels.NumberArray,
-        beside: kernels.NumberArray,
+        first: grouping.NumberArray,
+        middle: grouping.NumberArray,
+        beside: grouping.NumberArray,
         strength: FloatArray,
         hold: FloatArray,
     ) -> None:
@@ -151,14 +152,14 @@ class _Level:
         return len(self.first) - 1
 
 
-def _coarser(fine: _Level) -> tuple[_Level, kernels.NumberArray, kernels.IndexArray]:
+def _coarser(fine: _Level) -> tuple[_Level, grouping.NumberArray, grouping.IndexArray]:
     """Next level, and where cells (n,) and links of this one go."""
     links = fine.first, fine.beside, fine.strength
     into, groups = np.arange(fine.size, dtype=np.uint32), fine.size
     for _ in range(PAIRINGS):
-        pairs, groups = kernels.pair(*links, fine.hold, into, groups)
+        pairs, groups = grouping.pair(*links, fine.hold, into, groups)
         into = pairs[into]
-    into, first, middle, beside, strength, goes = kernels.contract(*links, into, groups)
+    into, first, middle, beside, strength, goes = grouping.contract(*links, into, groups)
     hold = sum_by(into.astype(np.int64), fine.hold, groups)
     return _Level(first, middle, beside, strength, hold), into, goes
 

@@ -17,8 +17,8 @@ import numpy as np
 
 from castsim.kernels.arrays import Agent, FlagArray, FloatArray, Graph, IntArray, Source, State
 from castsim.kernels.filling import NO_FLOW, gives_way, receive
+from castsim.kernels.grouping import IndexArray
 from castsim.kernels.multigrid import (
-    IndexArray,
     Levels,
     advance,
     change_link,

@@ -6,6 +6,7 @@ VOXEL_MESH = "geometry/voxel_mesh.py"
 VOXEL_GAPS = "geometry/voxel_gaps.py"
 VEIN_WAYS = "geometry/vein_ways.py"
 NEAR = "castsim/kernels/near.py"
+GROUPING = "castsim/kernels/grouping.py"
 MULTIGRID = "castsim/kernels/multigrid.py"
 MESH_TEST = "tests/unit/test_voxel_mesh.py"
 GAPS_TEST = "tests/unit/test_voxel_gaps.py"
@@ -89,6 +90,20 @@ VOXEL_FAULTS: tuple[Fault, ...] = (
         MULTIGRID,
         "            strengths[two] = strength\n",
         "            strengths[two] -= change\n",
+        MULTIGRID_TEST,
+    ),
+    fault(
+        "multigrid: cells are paired along any link",
+        GROUPING,
+        "            if total[d] * (0.5 / own[c] + 0.5 / own[d]) >= SUITING:\n",
+        "            if total[d] > 0.0:\n",
+        MULTIGRID_TEST,
+    ),
+    fault(
+        "multigrid: a body is not levelled",
+        MULTIGRID,
+        "        x[i] += change * body[i]\n",
+        "        x[i] += 0.0 * body[i]\n",
         MULTIGRID_TEST,
     ),
 )

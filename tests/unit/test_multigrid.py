@@ -5,7 +5,7 @@ import pytest
 
 from castsim.errors import SolverError
 from castsim.kernels import multigrid as kernels
-from castsim.kernels.multigrid import contract, link_cells, pair
+from castsim.kernels.grouping import contract, link_cells, pair
 from castsim.laplacian import Laplacian
 from castsim.multigrid import FEW, Multigrid
 from geometry.flowmesh import FloatArray, IntArray
