@@ -85,8 +85,12 @@ class Multigrid:
         strength = pattern.by_link(bond)
         levels = [_Level(pattern.first, pattern.middle, pattern.beside, strength, hold)]
         while levels[-1].size > kernels.DIRECT:
+            least = kernels.LEAST_GAIN * levels[-1].size
             coarser, into, goes = _coarser(levels[-1])
-            if coarser.size > kernels.LEAST_GAIN * levels[-1].size:
+            if coarser.size > least:
+                # hardly a link suits, but what is large cannot be eliminated
+                coarser, into, goes = _coarser(levels[-1], suiting=0.0)
+            if coarser.size > least:
                 break
             levels[-1].into, levels[-1].goes = into, goes
             levels.append(coarser)
@@ -152,12 +156,14 @@ class _Level:
         return len(self.first) - 1
 
 
-def _coarser(fine: _Level) -> tuple[_Level, grouping.NumberArray, grouping.IndexArray]:
+def _coarser(
+    fine: _Level, suiting: float = grouping.SUITING
+) -> tuple[_Level, grouping.NumberArray, grouping.IndexArray]:
     """Next level, and where cells (n,) and links of this one go."""
     links = fine.first, fine.beside, fine.strength
     into, groups = np.arange(fine.size, dtype=np.uint32), fine.size
     for _ in range(PAIRINGS):
-        pairs, groups = grouping.pair(*links, fine.hold, into, groups)
+        pairs, groups = grouping.pair(*links, fine.hold, into, groups, suiting)
         into = pairs[into]
     into, first, middle, beside, strength, goes = grouping.contract(*links, into, groups)
     hold = sum_by(into.astype(np.int64), fine.hold, groups)

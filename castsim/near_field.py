@@ -11,7 +11,7 @@ from castsim.errors import SolverError
 from castsim.kernels.arrays import Graph, State
 from castsim.kernels.multigrid import Levels
 from castsim.kernels.near import AWAKE, EDGE, FAILED, STALE, TURNS, Near
-from castsim.kernels.pressure import TOUCHED, Work
+from castsim.kernels.pressure import TORN, TOUCHED, Work
 from castsim.multigrid import Multigrid, Pattern
 from castsim.reduction import Reduction
 from geometry.flowmesh import BoolArray, FloatArray, IntArray
@@ -29,9 +29,10 @@ TURNED_STEPS = 5.0
 """Share of the inflow that gates may turn aside before a new solve, over eta."""
 MOST_TURNED = 0.5
 DAMMED_STEPS = 30.0
-"""Share of a vein's blood at rest that cubes may dam up before a new solve, over eta. It may be as
-much as all of it, since cubes along a stream dam up the same blood: casts differ less by it than by
-where the grid begins (docs/voxel_injection.md)."""
+"""Share of a vein's blood at rest that cells may dam up before a new solve, over eta. It may be as
+much as nearly all of it, since cubes along a stream dam up the same blood: casts differ less by it
+than by where the grid begins (docs/voxel_injection.md)."""
+MOST_DAMMED = 0.9
 FRONT_HOLD = 1e-6
 """Of its conductance, by which a front holds cells when they are grouped: enough to tell those that
 nothing else links from those that take no part."""
@@ -97,7 +98,7 @@ class NearField:
     def __init__(self, graph: Graph, sections: Sections, tip: int, rate: float, eta: float) -> None:
         self._graph, self._sections = graph, sections
         self._rate = rate
-        self._most = min(TURNED_STEPS * eta, MOST_TURNED), DAMMED_STEPS * eta
+        self._most = min(TURNED_STEPS * eta, MOST_TURNED), min(DAMMED_STEPS * eta, MOST_DAMMED)
         n, count = len(graph.volume), sections.count
         self._pressure, self._unit = sections.pressure.copy(), np.zeros(n)
         # a stiff end that starts elsewhere would leave nothing but round-off
@@ -144,6 +145,13 @@ class NearField:
 
     def follow(self, state: State, work: Work) -> None:
         """Group the cells anew, and wake what is near agent if it is at the edge."""
+        torn = work.torn[: work.size[TORN]]
+        if len(torn):
+            # blood has come back, where the last solve may have seen none, or gel
+            inner = len(self._solved)
+            faces = _of_rows(self._graph.first, self._graph.around, torn)
+            self._solved &= work.conductance[:inner] > 0.0
+            self._solved[faces[faces < inner]] = False
         if self.region.size[EDGE]:
             self._store()
             self._wake(np.unique(self._sections.of[work.touched[: work.size[TOUCHED]]]))

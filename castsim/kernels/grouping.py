@@ -24,7 +24,8 @@ counts from the end, which takes longer than what a sweep does with a link."""
 SUITING = 1.0 / 8.0
 """Of the harmonic mean of their diagonals: cells whose link is weaker are not paired. What coarser
 levels cannot tell apart a sweep must even out, and it cannot along a weak link (measure and limit
-after Napov & Notay, SIAM J. Sci. Comput. 34, 2012; a cube among cubes has 1/6)."""
+after Napov & Notay, SIAM J. Sci. Comput. 34, 2012, without its term for holds; a cube among cubes
+has 1/6)."""
 SIDE = 3
 """Places for links to lower cells, and as many to higher ones, of finest cells with no more."""
 
@@ -103,6 +104,7 @@ def pair(
     hold: FloatArray,
     into: NumberArray,
     n: int,
+    suiting: float = SUITING,
 ) -> tuple[NumberArray, int]:
     """Pair each of n groups `into` with a free one that suits it; (n,) and how many there are.
 
@@ -145,7 +147,7 @@ def pair(
         best, mate = 0.0, n
         for k in range(many):
             d = found[k]
-            if total[d] * (0.5 / own[c] + 0.5 / own[d]) >= SUITING:
+            if total[d] * (0.5 / own[c] + 0.5 / own[d]) >= suiting:
                 if total[d] > strongest:
                     strongest, nearest = total[d], d
                 if pairs[d] == n and total[d] > best:

@@ -159,7 +159,7 @@ def dot(a: FloatArray, b: FloatArray) -> float:
 
 
 @law
-def two(strength: FloatArray, beside: NumberArray, x: FloatArray, a: int, b: int) -> float:
+def two_links(strength: FloatArray, beside: NumberArray, x: FloatArray, a: int, b: int) -> float:
     """Sum of strength times x at the far ends of two links."""
     return strength[a] * x[beside[a]] + strength[b] * x[beside[b]]
 
@@ -227,7 +227,7 @@ def descend(levels: Levels, level: int, right: FloatArray, x: FloatArray) -> Non
         if middle[i] == a + PLACES[3]:
             b = a + PLACES[1]
             c = a + PLACES[2]
-            total += two(strength, beside, x, a, b)
+            total += two_links(strength, beside, x, a, b)
             # last the cell before this one, which has only just been swept
             own = (total + strength[c] * x[beside[c]]) * inverse[i]
             left[beside[a]] += strength[a] * own
@@ -260,8 +260,8 @@ def ascend(levels: Levels, level: int, right: FloatArray, x: FloatArray) -> None
         total = right[i]
         a = first[i]
         if first[i + 1] == a + PLACES[6]:
-            total += two(strength, beside, x, a, a + PLACES[1])
-            total += two(strength, beside, x, a + PLACES[2], a + PLACES[5])
+            total += two_links(strength, beside, x, a, a + PLACES[1])
+            total += two_links(strength, beside, x, a + PLACES[2], a + PLACES[5])
             total += strength[a + PLACES[4]] * x[beside[a + PLACES[4]]]
             # last the cell after this one, which has only just been swept
             a += PLACES[3]
@@ -341,8 +341,8 @@ def fall_and_rise(levels: Levels, coarsest: int, right: FloatArray, x: FloatArra
 def level_body(levels: Levels, right: FloatArray, x: FloatArray) -> None:
     """Raise or lower the body as a whole, so that nothing is left over of it in sum.
 
-    However little it hangs on, and wherever cells of it share groups with others: a cycle alone
-    would take as many turns as its links are stronger (deflation, A-DEF2 of Tang et al., J. Sci.
+    Where cells of it share groups with others, no coarser level holds it as a whole; then the less
+    it hangs on, the more turns cycles alone would take (deflation, A-DEF2 of Tang et al., J. Sci.
     Comput. 39, 2009).
     """
     body, image = levels.body, levels.body_image

@@ -51,8 +51,10 @@ converge; 1 when the answer to the hub is known in this solve; NOTHING, LOADED o
 fronts and valves are listed."""
 NOTHING, LOADED, SOLVED = range(3)
 """What is known of the next linear solve: its equations, or its pressures too."""
-TURNED, DAMMED, MOST_TURNED, MOST_DAMMED = range(4)
+TURNED, DAMMED, TURNED_LIMIT, DAMMED_LIMIT = range(4)
 """Places of `Near.turned`."""
+MOST_OF_VEIN = 0.5
+"""Of a vein's blood at rest: a cell that dams up more is a dam by itself, as a cell of a line."""
 SHUT_LEAK = 1e-9
 """Share of its conductance left to a closed diode, so that nothing floats."""
 HELD_PIVOT = 1e-9
@@ -61,7 +63,9 @@ STALE_SHARE = 1 / 200
 """Of the awake cells: when more have filled since they were grouped, they are grouped anew. Some
 groups of agent with blood cost a tenth more turns; grouping at every step cost a fifth of all."""
 MOST_TURNS = 5000
-"""A solve takes about a dozen; where much agent hangs on little, hundreds."""
+"""A solve takes about fifteen."""
+MANY_TURNS = 60
+"""After a solve of more, cells are grouped anew."""
 MOST_FORESEEN = 30
 """Turns in which diodes may switch as pressures come near."""
 SLOPE_EXACTNESS = 1e-3
@@ -400,6 +404,8 @@ def iterate(
         done = done and well
         region.size[ASKED] = 1
     region.size[TURNS] += turns
+    if turns > MANY_TURNS:
+        region.size[STALE] = region.size[AWAKE]
     if not done:
         region.size[FAILED] = 1
     awake = region.size[AWAKE]
@@ -514,9 +520,10 @@ def pass_on(
         # only what has just filled: cells that agent passes through again are dams already
         if place == 1 and lost > inflow:
             turned[DAMMED] += lost
-            dam = turned[DAMMED] > turned[MOST_DAMMED] * graph.rest_flow[c]
+            dam = turned[DAMMED] > turned[DAMMED_LIMIT] * graph.rest_flow[c]
+            dam = dam or lost > MOST_OF_VEIN * graph.rest_flow[c]
         no_room = place > most or waiting + first[c + 1] - first[c] > n
-        if dam or no_room or turned[TURNED] > turned[MOST_TURNED]:
+        if dam or no_room or turned[TURNED] > turned[TURNED_LIMIT]:
             return count, True
         if out <= 0.0:
             share_out(graph, work, count, 1.0 / (1.0 - rate))

@@ -95,7 +95,7 @@ VOXEL_FAULTS: tuple[Fault, ...] = (
     fault(
         "multigrid: cells are paired along any link",
         GROUPING,
-        "            if total[d] * (0.5 / own[c] + 0.5 / own[d]) >= SUITING:\n",
+        "            if total[d] * (0.5 / own[c] + 0.5 / own[d]) >= suiting:\n",
         "            if total[d] > 0.0:\n",
         MULTIGRID_TEST,
     ),

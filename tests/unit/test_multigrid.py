@@ -207,7 +207,17 @@ def test_pieces_that_hang_on_little_take_no_more_turns() -> None:
     assert max(turns) <= 1.5 * turns[0] + 3
 
 
-def test_a_body_that_hangs_on_little_is_leveled() -> None:
+def test_a_level_that_hardly_suits_is_paired_all_the_same() -> None:
+    """Held so much that hardly a link suits; eliminated they would be too many."""
+    n, owner, neighbour, conductance, ground = block((8, 8, 8))
+    solver = Multigrid(n, owner, neighbour, conductance, ground + 20.0 * np.arange(n) / n)
+    assert solver.sizes[-1] <= kernels.DIRECT
+    source = np.random.default_rng(7).normal(size=n)
+    due = exact((n, owner, neighbour, conductance, ground + 20.0 * np.arange(n) / n), source)
+    assert np.abs(solver.solve(source)[0] - due).max() <= 1e-7 * np.abs(due).max()
+
+
+def test_a_body_that_hangs_on_little_is_levelled() -> None:
     """A cast whose fronts have shut since its cells were grouped with blood."""
     n, owner, neighbour, open_, ground = block((12, 9, 8))
     in_body = np.arange(n) < 3 * 9 * 8

@@ -88,6 +88,15 @@ def line(length: float) -> tuple[Point, Point]:
     return (-x, -y, -z), (x, y, z)
 
 
+def test_bodies_that_do_not_touch_are_told_apart() -> None:
+    """Two tubes side by side: the longer one first, and together they are all there is."""
+    near, far = line(10.0), tuple((x, y, z + 12.0) for x, y, z in line(6.0))
+    surface = network_surface(veins(near, far), spacing_mm=0.4)
+    exact = [np.pi * 4.0 * length + 4.0 / 3.0 * np.pi * 8.0 for length in (10.0, 6.0)]
+    np.testing.assert_allclose(surface.bodies, exact, rtol=flattening(0.4, 2.0))
+    assert surface.bodies.sum() == pytest.approx(surface.volume, rel=1e-12)
+
+
 def test_a_tube_with_round_ends() -> None:
     exact = np.pi * 4.0 * 10.0 + 4.0 / 3.0 * np.pi * 8.0
     network = veins(line(10.0))

@@ -16,8 +16,9 @@ import castsim.near_field
 from castsim.agents import AgentModel, load_agent
 from castsim.assembly import elimination_plan
 from castsim.injection import BALANCE_BOUND, Injection
+from castsim.kernels.multigrid import times
 from castsim.kernels.pressure import scratch
-from castsim.near_field import Sections
+from castsim.near_field import NearField, Sections
 from castsim.protocol import Pause, Step
 from castsim.scenario import DEFAULT_ETA
 from castsim.voxels import sections_of
@@ -188,6 +189,29 @@ def test_iteration_gives_the_cast_of_elimination_when_it_closes(
     assert iterated.burst_pressure == pytest.approx(exact.burst_pressure, rel=0.05)
     apart = by_branch(made, by_section(made, iterated) - by_section(made, exact))
     assert np.abs(apart).sum() <= 0.01 * exact.injected
+
+
+def test_what_joins_the_cast_to_all_else_is_kept_up_to_date(
+    push: Push, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While diodes switch: as if worked out anew from the links of the last solve."""
+    held: list[float] = []
+
+    def check(self: NearField) -> None:
+        levels = self.plan
+        if levels.body_hold[0] > 0.0:
+            image = np.zeros(len(levels.body))
+            due = times(levels, 0, levels.body, image, levels.body)[0]
+            assert levels.body_hold[0] == pytest.approx(due, rel=1e-6)
+            assert np.abs(levels.body_image - image).max() <= 1e-9 * np.abs(image).max()
+            held.append(due)
+
+    monkeypatch.setattr(NearField, "check", check)
+    made = veins((180.0, 40.0, -40.0), (1.0, 0.8, 0.7), 0.3)
+    given = {"on": "cubes", "gravity": [0.0, -G, 0.0], "source": {"resistance": 1e3}}
+    go(push, made, load_agent("Onyx 18"), **given)
+    assert len(held) > 50
+    assert min(held) < 1e-2 * max(held)
 
 
 def test_cubes_and_lines_share_agent_out_alike(fork: Fork, push: Push, plain: AgentModel) -> None:
