@@ -211,7 +211,7 @@ def test_what_joins_the_cast_to_all_else_is_kept_up_to_date(
     given = {"on": "cubes", "gravity": [0.0, -G, 0.0], "source": {"resistance": 1e3}}
     go(push, made, load_agent("Onyx 18"), **given)
     assert len(held) > 50
-    assert min(held) < 1e-2 * max(held)
+    assert max(held) > 10.0 * min(held)
 
 
 def test_cubes_and_lines_share_agent_out_alike(fork: Fork, push: Push, plain: AgentModel) -> None:
