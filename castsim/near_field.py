@@ -30,8 +30,8 @@ TURNED_STEPS = 5.0
 MOST_TURNED = 0.5
 DAMMED_STEPS = 30.0
 """Share of a vein's blood at rest that cells may dam up before a new solve, over eta. It may be as
-much as nearly all of it, since cubes along a stream dam up the same blood: casts differ less by it
-than by where the grid begins (docs/voxel_injection.md)."""
+much as nearly all of it, since cubes along a stream dam up the same blood: casts differ mostly less
+by it than by where the grid begins (docs/voxel_injection.md)."""
 MOST_DAMMED = 0.9
 FRONT_HOLD = 1e-6
 """Of its conductance, by which a front holds cells when they are grouped: enough to tell those that
