@@ -15,6 +15,7 @@ from castsim.ensembles.targets import Targets
 from castsim.pages import parts
 from castsim.pages.parts import number
 from castsim.scenario import MODEL_FIELDS
+from castsim.units import LEAST_ML
 
 if TYPE_CHECKING:
     from castsim.cast_reading import SavedCast
@@ -26,8 +27,6 @@ ONE_DRAW = (
     "This is one run: one patient and one draw from what may happen. How sure it is, and how much "
     "to inject, “castsim plan” says."
 )
-LEAST_ML = 0.0005
-"""What is less is none, to the digits that are written."""
 NOT_OF_A_RUN = "The operator's eyes"
 """What plans leave out and a run does not: it obeys the rules of its scenario."""
 

@@ -51,6 +51,8 @@ LOOKS: dict[str, tuple[str, Any]] = {
     LEFT: (INK, DASHES[1]),
 }
 """Compartment, or `LEFT` → colour and dashes."""
+NAMES = {Compartment.HAZARD.value: "intradural"}
+"""Compartments that the plots call by another name."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +63,8 @@ class Curves:
     ----------
     volume_mL : (v,)
     coverage_deg : (v,) of the target root
-    contents_mL : (v,) of agent in each compartment that holds some, and `LEFT`
+    contents_mL : (v,) of agent in each compartment that holds some, and `LEFT`; what has reached
+        intradural veins counts as held there
     azygos_mL : (v,) that had entered the azygos system, whether it stayed or not
     """
 
@@ -84,6 +87,7 @@ def curves(cast: "DrawnCast") -> Curves:
         for compartment, own in parts.items():
             held[compartment.value].append(float((share[own] * room[own]).sum()) / UL_PER_ML)
     contents = {name: np.array(values) for name, values in held.items()}
+    contents[Compartment.HAZARD.value] += log_at(cast, "hazard", volume) / UL_PER_ML
     contents[LEFT] = log_at(cast, "embolised", volume) / UL_PER_ML
     return Curves(
         volume / UL_PER_ML,
@@ -114,7 +118,7 @@ def contents(axes: "Axes", read: Curves) -> None:
     for name, values in read.contents_mL.items():
         colour, dashes = LOOKS[name]
         axes.plot(read.volume_mL, values, color=colour, linestyle=dashes)
-        ends.append((name.replace("_", " "), float(values[-1]), colour))
+        ends.append((NAMES.get(name, name.replace("_", " ")), float(values[-1]), colour))
     label_ends(axes, ends, gap=0.075 * axes.get_ylim()[1])
 
 

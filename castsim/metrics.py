@@ -12,7 +12,7 @@ from castsim.errors import CastsimError
 from castsim.schema import CastReport
 from castsim.simulate import route_length
 from castsim.tables import number, read_table
-from castsim.units import PA_PER_MMHG, UL_PER_ML, mL_min_from_uL_s
+from castsim.units import LEAST_ML, PA_PER_MMHG, UL_PER_ML, mL_min_from_uL_s
 from geometry.coverage import STATIONS
 from geometry.levels import Level, Side
 from geometry.structures import Compartment, Structure
@@ -167,6 +167,13 @@ def warnings(cast: Cast) -> list[str]:
     """What in this run goes against the makers' instructions, the vein's bearing or the model."""
     agent, run = cast.scenario.agent_model(), cast.injection
     lines = []
+    if run.hazard / UL_PER_ML >= LEAST_ML:
+        before = run.log["volume"][np.flatnonzero(run.log["hazard"] > 0.0)[0] - 1]
+        lines.append(
+            f"{run.hazard / UL_PER_ML:.3f} mL reached intradural veins, which lead to the spinal "
+            f"cord, from {before / UL_PER_ML:.2f} mL injected on; how far it goes there is not "
+            "simulated"
+        )
     if run.largest_rate > agent.max_rate * (1 + 1e-9):
         lines.append(
             f"rate {mL_min_from_uL_s(run.largest_rate):.3g} mL/min is above the maker's "
@@ -283,5 +290,6 @@ def dose_curve(cast: Cast) -> dict[str, list[float]]:
         "coverage_deg": coverage,
         "azygos_mL": (cast.log_at("azygos", volume) / UL_PER_ML).tolist(),
         "embolised_mL": (cast.log_at("embolised", volume) / UL_PER_ML).tolist(),
+        "hazard_mL": (cast.log_at("hazard", volume) / UL_PER_ML).tolist(),
         **dict(zip(cells, contents, strict=True)),
     }

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from castsim.surfaces import Surface
+from castsim.units import LEAST_ML
 from geometry.levels import Side
 from geometry.network import FloatArray, IntArray
 
@@ -143,19 +144,21 @@ def facts(summary: Mapping[str, Any]) -> str:
     ...         "coverage": {"deg": 290.0, "coverable_deg": 350.0},
     ...         "reflux": {"azygos_mL": 0.0},
     ...         "embolised_mL": 0.1,
+    ...         "hazard_mL": 0.0,
     ...         "stop_reason": "protocol complete",
     ...     }
     ... )
     >>> line.split(" · ")[1:4]
     ['root wrapped 290° of 350°', 'azygos 0.00 mL', 'of all, 0.10 mL left towards the lungs']
     """
-    coverage = summary["coverage"]
-    return " · ".join(
-        (
-            f"{summary['injected_mL']:.2f} mL injected",
-            f"root wrapped {coverage['deg']:.0f}° of {coverage['coverable_deg']:.0f}°",
-            f"azygos {summary['reflux']['azygos_mL']:.2f} mL",
-            f"of all, {summary['embolised_mL']:.2f} mL left towards the lungs",
-            str(summary["stop_reason"]).replace("_", " "),
-        )
-    )
+    coverage, intradural = summary["coverage"], summary["hazard_mL"]
+    words = [
+        f"{summary['injected_mL']:.2f} mL injected",
+        f"root wrapped {coverage['deg']:.0f}° of {coverage['coverable_deg']:.0f}°",
+        f"azygos {summary['reflux']['azygos_mL']:.2f} mL",
+        f"of all, {summary['embolised_mL']:.2f} mL left towards the lungs",
+        str(summary["stop_reason"]).replace("_", " "),
+    ]
+    if intradural >= LEAST_ML:
+        words.insert(1, f"{intradural:.3f} mL into intradural veins")
+    return " · ".join(words)

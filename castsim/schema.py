@@ -82,6 +82,7 @@ class DoseCurve(Part):
     embolised_mL: list[Volume] = Field(
         description="agent that left with the blood towards the lungs"
     )
+    hazard_mL: list[Volume] = Field(description="agent that had reached intradural veins")
     foraminal_mL: list[Volume] = Field(description="agent in foraminal veins")
     epidural_mL: list[Volume] = Field(description="agent in epidural veins")
     segmental_mL: list[Volume] = Field(description="agent in segmental veins")

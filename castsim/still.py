@@ -31,7 +31,7 @@ from castsim.surroundings import (
     window_about,
 )
 from castsim.themes import Theme
-from castsim.units import UL_PER_ML, mL_from_uL
+from castsim.units import LEAST_ML, UL_PER_ML, mL_from_uL
 from geometry.kernels.lumen import Capsules
 from geometry.lumen import capsules_of, minor_axes
 from geometry.network import FloatArray
@@ -193,7 +193,9 @@ def _capsules(cast: DrawnCast, window: Window) -> tuple[Capsules, tuple[float, f
 def _facts(cast: DrawnCast, volume: float, cubes: CubesHold | None) -> str:
     """One line: agent, volume, time, reflux, and at the end why it ended."""
     at = np.array([volume])
-    time, azygos, carried = (float(log_at(cast, c, at)[0]) for c in ("time", "azygos", "embolised"))
+    time, azygos, carried, intradural = (
+        float(log_at(cast, name, at)[0]) for name in ("time", "azygos", "embolised", "hazard")
+    )
     words = [
         cast.scenario.agent,
         f"{mL_from_uL(volume):.2f} mL injected",
@@ -201,6 +203,8 @@ def _facts(cast: DrawnCast, volume: float, cubes: CubesHold | None) -> str:
         f"azygos {mL_from_uL(azygos):.2f} mL",
         f"of all, {mL_from_uL(carried):.2f} mL left towards the lungs",
     ]
+    if mL_from_uL(intradural) >= LEAST_ML:
+        words.insert(2, f"{mL_from_uL(intradural):.3f} mL into intradural veins")
     if cubes is not None:
         words.append(f"{cubes.words}, {cast.scenario.patient.position.replace('_', ' ')}")
     if volume >= cast.injected:

@@ -33,6 +33,7 @@ LOG = {
     "tip_pressure": ("log_tip_pressure_mmHg", PA_PER_MMHG),
     "azygos": ("log_azygos_mL", UL_PER_ML),
     "embolised": ("log_embolised_mL", UL_PER_ML),
+    "hazard": ("log_hazard_mL", UL_PER_ML),
 }
 """Column of the log → its name in the file, and its unit there."""
 

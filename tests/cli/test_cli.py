@@ -41,6 +41,14 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr().out == f"castsim {__version__}\n"
 
 
+def test_the_package_runs_as_a_module() -> None:
+    command = [sys.executable, "-m", "castsim", "--version"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stdout == f"castsim {__version__}\n"
+    wrong = subprocess.run([*command[:3], "nonsense"], capture_output=True, text=True, check=False)
+    assert wrong.returncode == 2
+
+
 def test_the_installed_command_is_this_one() -> None:
     command = Path(sys.executable).with_name("castsim")
     if not command.exists():

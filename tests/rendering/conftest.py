@@ -131,7 +131,11 @@ def make_cast(title: str = "Right T9, tip in the foramen") -> SimpleNamespace:
         cells=cells,
         is_cubes=np.zeros(len(first), dtype=bool),
         holding_at=lambda volume: Holding(history.saturation_at(volume), 0.0),
-        log={"volume": ends, "time": 6.0 * ends, "azygos": 0.0 * ends, "embolised": 0.0 * ends},
+        log={
+            "volume": ends,
+            "time": 6.0 * ends,
+            **dict.fromkeys(("azygos", "embolised", "hazard"), 0.0 * ends),
+        },
         scenario=SimpleNamespace(
             name="made-by-hand",
             agent="Onyx 18",
@@ -157,6 +161,7 @@ SUMMARY = {
     "coverage": {"deg": 291.4, "coverable_deg": 352.0},
     "reflux": {"azygos_mL": 0.0},
     "embolised_mL": 0.12,
+    "hazard_mL": 0.0,
     "stop_reason": "protocol complete",
 }
 

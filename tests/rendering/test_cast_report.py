@@ -17,7 +17,9 @@ from castsim.cast_reading import SavedCast, read_cast
 from castsim.cast_report import growing_volumes, write_report
 from castsim.console import _cast_rows
 from castsim.errors import ResultError
+from castsim.scene import facts
 from castsim.schema import DISCLAIMER
+from castsim.still import _facts
 
 NASTY = '</script><img src=x onerror="alert(1)"> & "T9" @body@'
 
@@ -113,6 +115,39 @@ def test_what_is_layered_for_the_most_part_is_warned_of(saved: SavedCast) -> Non
     assert warned == [warned[0]]
     assert warned[0].startswith(f"in {share:.0%} of the cast agent would sink")
     assert not [one for one in metrics.warnings(slow_to_sink(saved)) if "floor" in one]
+
+
+def reaching_the_cord(cast: Cast) -> Cast:
+    """The same cast, of which the last half of what was injected went into intradural veins."""
+    run = cast.injection
+    volume = run.log["volume"]
+    hazard = np.maximum(volume - 0.5 * volume[-1], 0.0)
+    return replace(
+        cast, injection=replace(run, hazard=hazard[-1], log={**run.log, "hazard": hazard})
+    )
+
+
+def test_agent_in_intradural_veins_is_told_wherever_a_cast_is(saved: SavedCast) -> None:
+    cast = reaching_the_cord(saved.cast)
+    first, *others = metrics.warnings(cast)
+    assert first.startswith(
+        "0.050 mL reached intradural veins, which lead to the spinal cord, from"
+    )
+    began = float(first.split(" from ")[1].split(" mL")[0])
+    assert began == pytest.approx(0.05, abs=0.006)
+    assert others == saved.report["warnings"]
+    assert metrics.dose_curve(cast)["hazard_mL"][-1] == pytest.approx(0.05, abs=1e-4)
+    report = {**saved.report, "hazard_mL": 0.05}
+    assert dict(_cast_rows(saved.report))["reached intradural veins"] == "none"
+    assert dict(_cast_rows(report))["reached intradural veins"] == "0.050 mL"
+    told = "0.050 mL into intradural veins"
+    assert told in facts(report)
+    assert told not in facts(saved.report)
+    assert told in _facts(cast, cast.injected, None)
+    assert "intradural" not in _facts(cast, 0.4 * cast.injected, None)
+    held = plots.curves(cast).contents_mL["hazard"]
+    assert held[-1] == pytest.approx(0.05, abs=1e-4)
+    assert (held[: len(held) // 2] == 0.0).all()
 
 
 def test_times_and_thirds_are_explained(saved: SavedCast, text: str) -> None:

@@ -30,6 +30,7 @@ HEAVY = {
     "manifold3d",
 }
 LEAVES = {
+    "castsim.__main__": set(),
     # Leaf modules and the heavy packages that each imports itself (none: it imports a leaf).
     # No other module imports these, and nobody imports a leaf before it is needed.
     "castsim.cli": {"typer"},

@@ -22,7 +22,7 @@ ISSUE_FIELDS = (
 
 
 def example() -> dict[str, Any]:
-    curve = ("volume_mL", "coverage_deg", "azygos_mL", "embolised_mL")
+    curve = ("volume_mL", "coverage_deg", "azygos_mL", "embolised_mL", "hazard_mL")
     curve += ("foraminal_mL", "epidural_mL", "segmental_mL")
     return {
         "schema": "castsim.cast/1",
