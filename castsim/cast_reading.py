@@ -106,7 +106,9 @@ def read_report(folder: Path) -> dict[str, Any]:
     except ValidationError as error:
         fault = error.errors(include_url=False)[0]
         field = ".".join(str(key) for key in fault["loc"])
-        raise ResultError(f"{path}: is not {SCHEMA}: {field}: {fault['msg']}") from error
+        raise ResultError(
+            f"{path}: is not {SCHEMA}: {field}: {fault['msg']}; run the scenario again"
+        ) from error
     except (ValueError, RecursionError) as error:
         raise ResultError(f"{path}: is damaged: no JSON; run the scenario again") from error
     return report

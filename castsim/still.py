@@ -19,7 +19,7 @@ from castsim.holding import CubesHold
 from castsim.painting import by_arrival, by_compartment
 from castsim.scene import Part, Scene
 from castsim.shown import EXTRAS, Shown
-from castsim.surfaces import Surface, contour, part_above
+from castsim.surfaces import Surface, contour, part_above, without_stairs
 from castsim.surroundings import (
     LEAST_SATURATION,
     Window,
@@ -160,7 +160,7 @@ class Still:
 def filled_cubes(cubes: CubesHold, first_volume: FloatArray) -> tuple[Surface, FloatArray]:
     """Surface about the cubes that agent fills, and when it came to its vertices, (v,) mm3.
 
-    Agent that lies on the floor of a vein is seen as it lies there.
+    Agent that lies on the floor of a vein is seen as it lies there; the cubes' steps are not drawn.
 
     Parameters
     ----------
@@ -175,7 +175,7 @@ def filled_cubes(cubes: CubesHold, first_volume: FloatArray) -> tuple[Surface, F
     values = np.zeros(high - low + 1)
     values[tuple((place - low).T)] = cubes.share[held]
     origin = cubes.origin + cubes.spacing * low
-    surface = contour(values, origin, cubes.spacing, LEAST_SATURATION)
+    surface = without_stairs(contour(values, origin, cubes.spacing, LEAST_SATURATION))
     _, nearest = cKDTree(cubes.origin + cubes.spacing * place).query(surface.points)
     first = len(first_volume) - len(cubes.place)
     return surface, first_volume[first + held[nearest]]
