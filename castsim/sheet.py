@@ -153,13 +153,15 @@ class _Page:
         self._draw.rectangle((box[0] - 1, box[1], box[2], box[3]), outline=self.theme.rule)
 
     def heading(self, scene: Scene) -> None:
-        """Title, and the line of facts."""
+        """Title, and the line of facts, in smaller letters where it is long."""
         room = self.plan.size[0] - 2 * self._px(PAD)
         for text, size, bold, top in (
             (scene.title, TITLE, True, 12),
             (scene.facts, FACTS, False, 54),
         ):
-            font = self._letters(size, bold)
+            sizes = (self._letters(one, bold) for one in range(size, SMALL - 1, -1))
+            fitting = (font for font in sizes if font.getlength(text) <= room)
+            font = next(fitting, self._letters(SMALL, bold))
             colour = self.theme.ink if bold else self.theme.soft
             self._draw.text(
                 (self._px(PAD), self._px(top)), _fitted(text, font, room), fill=colour, font=font

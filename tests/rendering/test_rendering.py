@@ -347,6 +347,26 @@ def test_no_word_of_the_legend_is_cut(size, monkeypatch):
     assert cut == []
 
 
+def test_a_long_line_of_facts_is_written_smaller_and_not_cut(monkeypatch):
+    facts = (
+        "Onyx 18 · 1.00 mL injected · 0.562 mL into intradural veins · 758 s · azygos 0.00 mL · "
+        "of all, 0.00 mL left towards the lungs · cubes of 0.3 mm, supine · protocol complete"
+    )
+    written = {}
+    monkeypatch.setattr(
+        sheets, "_fitted", lambda text, font, room: written.setdefault(text, (font, room)) and text
+    )
+    short = "Onyx 18 · 1.00 mL injected"
+    for words in (facts, short):
+        scene = replace(hand_made_scene(), facts=words)
+        plan = Plan.of((1600, 1200), 3)
+        views = views_of(scene, "overview", plan)
+        panels = [np.full((b - t, r - left, 3), 128, np.uint8) for left, t, r, b in plan.panels]
+        sheet(scene, views, panels, plan, LIGHT)
+    (font, room), (largest, _) = written[facts], written[short]
+    assert font.getlength(facts) <= room < largest.getlength(facts)
+
+
 def test_render_png_writes_a_picture_of_the_size_asked_for(opengl, cast, tmp_path):
     render_png(cast, tmp_path / "cast.png", size=(640, 400))
     image = np.asarray(Image.open(tmp_path / "cast.png"))

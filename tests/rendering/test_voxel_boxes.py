@@ -6,9 +6,11 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import pyvista as pv
+from scipy.spatial import cKDTree
 
 from castsim.holding import CubesHold
 from castsim.still import filled_cubes
+from castsim.surfaces import Surface, contour, without_stairs
 from castsim.vtp import LOG, NEVER, voxel_boxes, write_vtp
 from geometry.centerline_mesh import centreline_mesh
 from geometry.levels import Level, Side
@@ -71,8 +73,36 @@ def test_agent_on_the_floor_is_drawn_there_and_nowhere_else(mesh: VoxelMesh) -> 
     surface, came = filled_cubes(held_by(8.0), arrival)
     held = centre[first:][low[first:] & (centre[first:, 0] <= 7.0)]
     reach = 0.5 * mesh.grid.spacing
-    np.testing.assert_allclose(surface.points.max(axis=0), held.max(axis=0) + reach, atol=1e-5)
-    np.testing.assert_allclose(surface.points.min(axis=0), held.min(axis=0) - reach, atol=1e-5)
-    assert np.abs(came - 1.0 - surface.points[:, 0]).max() <= reach + 1e-5
+    # corners are rounded off, by less than half a cube, and nothing lies farther out than a corner
+    np.testing.assert_allclose(surface.points.max(axis=0), held.max(axis=0) + reach, atol=reach)
+    np.testing.assert_allclose(surface.points.min(axis=0), held.min(axis=0) - reach, atol=reach)
+    away = cKDTree(held).query(surface.points)[0]
+    assert away.max() <= np.sqrt(3.0) * reach
+    assert np.abs(came - 1.0 - surface.points[:, 0]).max() <= 2.0 * reach
     nothing, none = filled_cubes(held_by(0.0), arrival)
     assert (nothing.n_triangles, len(none)) == (0, 0)
+
+
+def test_stairs_go_and_what_the_surface_holds_stays() -> None:
+    """A ball of cubes: its surface comes nearer to that of the ball."""
+    step, radius = 0.3, 2.0
+    axis = np.arange(-8, 9) * step
+    away = np.linalg.norm(np.stack(np.meshgrid(axis, axis, axis, indexing="ij"), axis=-1), axis=-1)
+    stairs = contour((away <= radius) * 1.0, np.full(3, axis[0]), step, 0.5)
+    even = without_stairs(stairs)
+    assert even.polydata().volume == pytest.approx(stairs.polydata().volume, rel=0.01)
+    assert np.linalg.norm(even.points - stairs.points, axis=1).max() < step
+
+    def tilt(surface: Surface) -> float:
+        """Mean angle of the triangles to the ball's surface, degrees."""
+        corner = surface.points[surface.triangles]
+        across = np.cross(corner[:, 1] - corner[:, 0], corner[:, 2] - corner[:, 0])
+        outwards = corner.mean(axis=1)
+        size = np.linalg.norm(across, axis=1) * np.linalg.norm(outwards, axis=1)
+        return float(np.degrees(np.arccos((across * outwards).sum(axis=1) / size)).mean())
+
+    assert tilt(even) < 0.5 * tilt(stairs)
+    outwards = even.points / np.linalg.norm(even.points, axis=1, keepdims=True)
+    assert (even.normals * outwards).sum(axis=1).min() > 0.9
+    none = Surface.joined([])
+    assert without_stairs(none) is none
