@@ -108,8 +108,8 @@ def summary(report: Mapping[str, Any]) -> Iterator[str]:
     yield (
         "It counts as wrapped on a side where agent lies against it anywhere along the foramen. In "
         f"the medial, middle and lateral third by itself: {medial:.0f}°, {middle:.0f}°, "
-        f"{lateral:.0f}°; what one third lacks another may have. Foramina that hold agent: "
-        f"{', '.join(report['foramina_touched']) or 'none'}."
+        f"{lateral:.0f}°; what one third lacks another may have. Foramina in which agent fills a "
+        f"vein: {', '.join(report['foramina_touched']) or 'none'}."
     )
     if back["first_azygos_mL"] is None:
         unseen = f"; {back['azygos_mL']:.3f} mL do unseen" if back["azygos_mL"] >= LEAST_ML else ""
