@@ -86,6 +86,13 @@ VOXEL_FAULTS: tuple[Fault, ...] = (
         INJECTION_TEST,
     ),
     fault(
+        "near agent: a diode that switches joins the cast to all else as before",
+        NEAR,
+        "        plan.body_image[j] -= more * uneven\n",
+        "        plan.body_image[j] -= 0.0\n",
+        INJECTION_TEST,
+    ),
+    fault(
         "multigrid: a link is changed at one of its ends",
         MULTIGRID,
         "            strengths[two] = strength\n",
