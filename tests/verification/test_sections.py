@@ -1,11 +1,14 @@
 """The cubes of every section as one cell: they hold and conduct what the cubes do."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
 from benchmarks.sections import as_sections
+from benchmarks.within_sections import in_the_middle, on_the_floor
 from geometry.centerline_mesh import CentrelineMesh, centreline_mesh
-from geometry.flowmesh import FlowMesh, IntArray
+from geometry.flowmesh import BoolArray, FlowMesh, IntArray
 from geometry.levels import Level, Side
 from geometry.lumen import capsules_of
 from geometry.network import NetworkBuilder, TerminalKind
@@ -62,3 +65,34 @@ def test_more_flows_change_little(meshes: Meshes, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr("benchmarks.sections.FLOWS", 48)
     more, _ = as_sections(mesh, lines.flow, BLOOD, seed=1)
     np.testing.assert_allclose(admittance(more), admittance(sections), rtol=0.01)
+
+
+def held(mesh: VoxelMesh, has: BoolArray, share: float = 1.0) -> SimpleNamespace:
+    """A cast that fills these cubes to `share`."""
+    return SimpleNamespace(
+        mesh=mesh,
+        line_volume=np.zeros(int(mesh.line_cell.max()) + 1),
+        saturation_at=lambda volume: share * has,
+    )
+
+
+def test_where_agent_lies_in_a_section_is_told(meshes: Meshes) -> None:
+    """On the floor, along the axis, along the wall, and all over."""
+    _, mesh, _, _ = meshes
+    down, place = np.array([0.0, 0.0, -9810.0]), mesh.flow.cell_centroid
+    # these veins lie in the plane z = 0, and the one that is measured along the x axis
+    vein = place[:, 0] < -2.0
+    away = np.hypot(place[:, 1], place[:, 2])
+    floor, core = vein & (place[:, 2] < -0.1), vein & (away < 0.55)
+    low = held(mesh, floor)
+    assert on_the_floor(low, 1.0, down) > 0.8
+    assert on_the_floor(low, 1.0, -down) == pytest.approx(-on_the_floor(low, 1.0, down))
+    assert abs(in_the_middle(low, 1.0)) < 0.15
+    inner, outer = in_the_middle(held(mesh, core), 1.0), in_the_middle(held(mesh, vein ^ core), 1.0)
+    assert inner > 0.5
+    assert outer == pytest.approx(-inner, abs=0.02)  # a section is cut at the end
+    assert abs(on_the_floor(held(mesh, core), 1.0, down)) < 0.1
+    even = held(mesh, vein, 0.4)
+    assert (in_the_middle(even, 1.0), on_the_floor(even, 1.0, down)) == pytest.approx((0.0, 0.0))
+    # what is full or empty tells nothing
+    assert in_the_middle(held(mesh, vein), 1.0) == 0.0
