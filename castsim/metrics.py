@@ -168,7 +168,8 @@ def warnings(cast: Cast) -> list[str]:
     agent, run = cast.scenario.agent_model(), cast.injection
     lines = []
     if run.hazard / UL_PER_ML >= LEAST_ML:
-        before = run.log["volume"][np.flatnonzero(run.log["hazard"] > 0.0)[0] - 1]
+        came = int(np.argmax(run.log["hazard"] > 0.0))
+        before = run.log["volume"][max(0, came - 1)]
         lines.append(
             f"{run.hazard / UL_PER_ML:.3f} mL reached intradural veins, which lead to the spinal "
             f"cord, from {before / UL_PER_ML:.2f} mL injected on; how far it goes there is not "
