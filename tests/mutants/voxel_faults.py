@@ -11,7 +11,7 @@ MULTIGRID = "castsim/kernels/multigrid.py"
 MESH_TEST = "tests/unit/test_voxel_mesh.py"
 GAPS_TEST = "tests/unit/test_voxel_gaps.py"
 WAYS_TEST = "tests/unit/test_vein_ways.py"
-INJECTION_TEST = "tests/verification/test_voxel_injection.py"
+NEAR_TEST = "tests/unit/test_kernels_near.py"
 MULTIGRID_TEST = "tests/unit/test_multigrid.py"
 
 VOXEL_FAULTS: tuple[Fault, ...] = (
@@ -76,21 +76,28 @@ VOXEL_FAULTS: tuple[Fault, ...] = (
         NEAR,
         "            levels.hold[i] += region.port_hold[p]\n",
         "            levels.hold[i] += 0.0\n",
-        INJECTION_TEST,
+        NEAR_TEST,
     ),
     fault(
         "near agent: what a front turns aside is not counted",
         NEAR,
         "        turned[TURNED] += aside\n",
         "        turned[TURNED] += 0.0\n",
-        INJECTION_TEST,
+        NEAR_TEST,
     ),
     fault(
         "near agent: a diode that switches joins the cast to all else as before",
         NEAR,
         "        plan.body_image[j] -= more * uneven\n",
         "        plan.body_image[j] -= 0.0\n",
-        INJECTION_TEST,
+        NEAR_TEST,
+    ),
+    fault(
+        "near agent: after a tear cells are grouped by the gel that was there",
+        "castsim/near_field.py",
+        "            self._solved[faces[faces < inner]] = False\n",
+        "            self._solved[faces[:0]] = False\n",
+        "tests/unit/test_near_field.py",
     ),
     fault(
         "multigrid: a link is changed at one of its ends",

@@ -3,23 +3,14 @@
 import numpy as np
 import pytest
 
-from castsim.agents import load_agent
-from castsim.assembly import build_graph, empty_state
-from castsim.kernels.arrays import Graph
+from castsim.assembly import empty_state
 from castsim.kernels.connectivity import find_drains
 from castsim.kernels.pressure import TORN, scratch
 from castsim.multigrid import Multigrid, Pattern
-from castsim.near_field import NearField, Sections
-from castsim.voxels import sections_of
-from geometry.centerline_mesh import centreline_mesh
+from castsim.near_field import NearField
 from geometry.flowmesh import FloatArray
-from geometry.levels import Level, Side
-from geometry.lumen import capsules_of
-from geometry.network import NetworkBuilder, TerminalKind
-from geometry.structures import Structure
-from geometry.voxel_mesh import voxel_mesh
+from tests.cubes import vein_of_cubes
 
-BLOOD = 0.004
 GEL = 1e-3
 """Of what blood conducts: what all links conducted in the last solve."""
 
@@ -36,7 +27,7 @@ class Followed:
             return made(pattern, bond, hold)
 
         monkeypatch.setattr(Multigrid, "of", watched)
-        self.graph, sections, tip = vein()
+        self.graph, sections, tip = vein_of_cubes()
         self.state, self.work = empty_state(self.graph), scratch(self.graph)
         find_drains(self.graph, self.state, self.work.stack)
         self.near = NearField(self.graph, sections, tip, 1.0, 0.03)
@@ -47,24 +38,6 @@ class Followed:
         """Bonds of the faces between awake cells, after a step."""
         self.near.follow(self.state, self.work)
         return self.bonds[-1][: len(self.rest)]
-
-
-def vein() -> tuple[Graph, Sections, int]:
-    builder = NetworkBuilder()
-    ends = builder.node([0.0, 0.0, 0.0]), builder.node([12.0, 0.0, 0.0])
-    builder.branch(*ends, Structure.AZYGOS, Level.T9, Side.RIGHT, radius=[0.8, 0.8])
-    for end in ends:
-        builder.terminal(end, TerminalKind.OUTLET, f"end {end}")
-    network = builder.build()
-    lines = centreline_mesh(network)
-    mesh = voxel_mesh(network, lines, capsules_of(network), 0.4, [Level.T9], least_cubes=1.5)
-    count, cells = lines.flow.n_cells, np.arange(mesh.flow.n_cells)
-    sections = sections_of(mesh, cells, lines, np.full(count, BLOOD), np.zeros(count))
-    graph = build_graph(
-        mesh.flow, load_agent("Onyx 18"), blood_viscosity=BLOOD, blood_density=1.06e-3,
-        gravity=np.zeros(3), section=sections.of, stream=sections.stream,
-    )  # fmt: skip
-    return graph, sections, int(mesh.n_lines)
 
 
 def test_at_first_cells_are_grouped_by_what_blood_conducts(monkeypatch: pytest.MonkeyPatch) -> None:
