@@ -3,6 +3,7 @@
 import numpy as np
 
 from castsim.voxel_cast import VoxelCast
+from geometry.centerline_mesh import CentrelineMesh
 from geometry.flowmesh import FloatArray, FlowMesh
 
 PART = 0.05, 0.95
@@ -14,14 +15,32 @@ LEAST_CUBES = 8
 def in_the_middle(cubes: VoxelCast, volume: float) -> float:
     """Share of the inner halves that agent fills, less that of the outer ones; -1 to 1.
 
-    Inner is the half of a section's cubes that conducts best along the vein, far from the wall.
+    Inner is the half of a section's cubes that conducts best: those far from the wall.
     """
     return _unlike(cubes, volume, _conducts(cubes.mesh.flow))
 
 
-def on_the_floor(cubes: VoxelCast, volume: float, gravity: FloatArray) -> float:
-    """Share of the lower halves that agent fills, less that of the upper ones; -1 to 1."""
-    return _unlike(cubes, volume, cubes.mesh.flow.cell_centroid @ gravity)
+def on_the_floor(
+    cubes: VoxelCast, volume: float, lines: CentrelineMesh, gravity: FloatArray
+) -> float:
+    """Share of the lower halves that agent fills, less that of the upper ones; -1 to 1.
+
+    Lower across the vein: a front that crosses a steep vein squarely is neither.
+    """
+    along = _axes(lines)[cubes.mesh.line_cell]
+    across = gravity - (along @ gravity)[:, None] * along
+    return _unlike(cubes, volume, (cubes.mesh.flow.cell_centroid * across).sum(axis=1))
+
+
+def _axes(lines: CentrelineMesh) -> FloatArray:
+    """Direction of the vein at each cell of the centreline mesh, (c, 3); 0 of a lone cell."""
+    centre, axis = lines.flow.cell_centroid, np.zeros((lines.flow.n_cells, 3))
+    for begin, end in zip(lines.polyline_offset[:-1], lines.polyline_offset[1:], strict=True):
+        cell = lines.polyline_cell[begin:end]
+        if end - begin > 1:
+            axis[cell] = np.gradient(centre[cell], axis=0)
+    length = np.linalg.norm(axis, axis=1, keepdims=True)
+    return axis / np.maximum(length, np.finfo(float).tiny)
 
 
 def _conducts(flow: FlowMesh) -> FloatArray:

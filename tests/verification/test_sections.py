@@ -5,6 +5,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from benchmarks.compare_meshes import disorder
 from benchmarks.sections import as_sections
 from benchmarks.within_sections import in_the_middle, on_the_floor
 from geometry.centerline_mesh import CentrelineMesh, centreline_mesh
@@ -78,7 +79,7 @@ def held(mesh: VoxelMesh, has: BoolArray, share: float = 1.0) -> SimpleNamespace
 
 def test_where_agent_lies_in_a_section_is_told(meshes: Meshes) -> None:
     """On the floor, along the axis, along the wall, and all over."""
-    _, mesh, _, _ = meshes
+    lines, mesh, _, _ = meshes
     down, place = np.array([0.0, 0.0, -9810.0]), mesh.flow.cell_centroid
     # these veins lie in the plane z = 0, and the one that is measured along the x axis
     beyond = np.bincount(mesh.line_cell, place[:, 0] >= -2.0) > 0
@@ -86,14 +87,34 @@ def test_where_agent_lies_in_a_section_is_told(meshes: Meshes) -> None:
     away = np.hypot(place[:, 1], place[:, 2])
     floor, core = vein & (place[:, 2] < -0.1), vein & (away < 0.55)
     low = held(mesh, floor)
-    assert on_the_floor(low, 1.0, down) > 0.8
-    assert on_the_floor(low, 1.0, -down) == pytest.approx(-on_the_floor(low, 1.0, down))
+    assert on_the_floor(low, 1.0, lines, down) > 0.8
+    assert on_the_floor(low, 1.0, lines, -down) == pytest.approx(
+        -on_the_floor(low, 1.0, lines, down)
+    )
     assert abs(in_the_middle(low, 1.0)) < 0.15
     inner, outer = in_the_middle(held(mesh, core), 1.0), in_the_middle(held(mesh, vein ^ core), 1.0)
     assert inner > 0.5
     assert outer == pytest.approx(-inner)
-    assert abs(on_the_floor(held(mesh, core), 1.0, down)) < 0.1
+    assert abs(on_the_floor(held(mesh, core), 1.0, lines, down)) < 0.1
     even = held(mesh, vein, 0.4)
-    assert (in_the_middle(even, 1.0), on_the_floor(even, 1.0, down)) == pytest.approx((0.0, 0.0))
+    assert (in_the_middle(even, 1.0), on_the_floor(even, 1.0, lines, down)) == pytest.approx(
+        (0.0, 0.0)
+    )
     # what is full or empty tells nothing
     assert in_the_middle(held(mesh, vein), 1.0) == 0.0
+    # across the vein, not along it: a square front in a vein that falls steeply along x
+    fall = np.array([-9810.0, 0.0, -500.0])
+    assert abs(on_the_floor(held(mesh, vein & (place[:, 0] < -4.1)), 1.0, lines, fall)) < 0.05
+
+
+def test_kendall_s_distance_is_a_metric_with_ties() -> None:
+    """As half the sum over pairs of how far their signs lie apart, by hand and by triangles."""
+    one, two = np.array([1.0, 2.0, 3.0, 4.0]), np.array([2.0, 1.0, 3.0, 3.0])
+    # of six pairs one is the other way round, and one is a tie in one ranking only
+    assert disorder(one, two) == pytest.approx(1.5 / 6.0)
+    assert disorder(one, one[::-1]) == 1.0
+    assert disorder(two, two) == 0.0
+    rng = np.random.default_rng(0)
+    for _ in range(200):
+        a, b, c = rng.integers(0, 4, size=(3, 6)).astype(float)
+        assert disorder(a, c) <= disorder(a, b) + disorder(b, c) + 1e-12
