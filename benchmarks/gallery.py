@@ -16,6 +16,7 @@ import castsim
 from castsim import graphics
 from castsim.cast import Cast
 from castsim.cli import main as castsim_command
+from castsim.cord import amount, reported_towards_cord_mL
 from castsim.fluoroscopy import take_cast
 from castsim.fluoroscopy_files import Caption
 from castsim.fluoroscopy_files import picture as fluorogram
@@ -24,7 +25,6 @@ from castsim.scenario_file import bundled_names
 from castsim.schema import DISCLAIMER
 from castsim.still import Still
 from castsim.themes import THEMES
-from castsim.units import LEAST_ML
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
 PICTURES = DOCS / "gallery"
@@ -122,15 +122,15 @@ def lines(name: str, cast: Cast) -> Iterator[str]:
     report = castsim.summarise(cast)
     cover, reflux = report["coverage"], report["reflux"]
     title = re.sub(r"([\\\\`*_<>\[\]|])", r"\\\1", str(cast.scenario.title))
-    hazard = report["hazard_mL"]
-    intradural = f", {hazard:.3f} mL reached intradural veins" if hazard >= LEAST_ML else ""
+    towards, _ = reported_towards_cord_mL(report)
+    cord = f", {amount(towards)} went towards the spinal cord" if towards > 0.0 else ""
     yield f"## {title}"
     yield ""
     yield (
         f"`castsim run {name}`: {report['injected_mL']:.2f} mL of {cast.scenario.agent} wrap "
         f"{cover['deg']:.0f}° of the root, of {cover['coverable_deg']:.0f}° at best; "
         f"{reflux['azygos_mL']:.2f} mL enter the azygos system, {report['embolised_mL']:.2f} mL "
-        f"left towards the lungs{intradural}; {report['duration_s']:.0f} s, "
+        f"left towards the lungs{cord}; {report['duration_s']:.0f} s, "
         f"{report['stop_reason']}."
     )
     yield ""

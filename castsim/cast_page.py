@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from castsim import cast_plots as plots
 from castsim.agents import agent_prior, agent_source
+from castsim.cord import cord_words, reported_towards_cord_mL
 from castsim.ensembles.plan_report import LAYERING, NOT_MODELLED, meaning
 from castsim.ensembles.priors import Prior, bundled_priors
 from castsim.ensembles.summary import VALIDATION
@@ -16,6 +17,7 @@ from castsim.pages import parts
 from castsim.pages.parts import number
 from castsim.scenario import MODEL_FIELDS
 from castsim.units import LEAST_ML
+from geometry.structures import Structure
 
 if TYPE_CHECKING:
     from castsim.cast_reading import SavedCast
@@ -27,6 +29,8 @@ ONE_DRAW = (
     "This is one run: one patient and one draw from what may happen. How sure it is, and how much "
     "to inject, “castsim plan” says."
 )
+GROUPS = {one.label: one.compartment.value for one in Structure}
+"""Vein → compartment, by which pictures colour it."""
 NOT_OF_A_RUN = "The operator's eyes"
 """What plans leave out and a run does not: it obeys the rules of its scenario."""
 
@@ -119,13 +123,11 @@ def summary(report: Mapping[str, Any]) -> Iterator[str]:
             f"Agent enters the azygos system: it would be seen from {back['first_azygos_mL']:.2f} "
             f"mL on ({back['first_azygos_s']:.0f} s); {back['azygos_mL']:.2f} mL in all."
         )
-    hazard = report["hazard_mL"]
-    intradural = f"{hazard:.3f} mL reach" if hazard >= LEAST_ML else "none reaches"
     yield (
         f"{report['cast_mL']:.2f} mL stay in the veins, {report['embolised_mL']:.2f} mL left "
-        "with the blood towards the lungs (azygos system, neck veins, then the heart), "
-        f"{intradural} intradural veins. Along the catheter agent comes back "
-        f"{back['catheter_mm']:.1f} mm."
+        "with the blood towards the lungs (azygos system, neck veins, then the heart). Towards the "
+        f"spinal cord went {cord_words(*reported_towards_cord_mL(report))}. Along the catheter "
+        f"agent comes back {back['catheter_mm']:.1f} mm."
     )
     pressure = report["tip_pressure_mmHg"]
     yield (
@@ -195,7 +197,7 @@ def _curves(saved: "SavedCast[DrawnCast]") -> Iterator[str]:
         name="contents",
         title="Agent in each compartment against injected volume",
         below="Agent in the veins of each compartment, and what left with the blood towards the "
-        "lungs.",
+        "lungs or went towards the spinal cord.",
     )
     yield parts.panel(
         partial(plots.reflux, read=read, tolerated_mL=targets.azygos_mL),
@@ -234,10 +236,11 @@ def _structures(report: Mapping[str, Any]) -> Iterator[str]:
     yield "<h2>Veins that hold agent</h2>"
     rows = sorted(report["structures"], key=lambda one: -one["volume_mL"])
     yield parts.table(
-        ("Vein", "agent (mL)", "filled", "reach (mm)"),
+        ("Vein", "in pictures among the", "agent (mL)", "filled", "reach (mm)"),
         (
             (
                 escape(f"{one['structure'].replace('_', ' ')} {one['level']} {one['side']}"),
+                f"{GROUPS[one['structure']].replace('_', ' ')} veins",
                 f"{one['volume_mL']:.3f}",
                 f"{one['filled_fraction']:.0%}",
                 f"{one['reach_mm']:.0f}",

@@ -51,7 +51,7 @@ LOOKS: dict[str, tuple[str, Any]] = {
     LEFT: (INK, DASHES[1]),
 }
 """Compartment, or `LEFT` → colour and dashes."""
-NAMES = {Compartment.HAZARD.value: "intradural"}
+NAMES = {Compartment.HAZARD.value: "to the cord"}
 """Compartments that the plots call by another name."""
 
 
@@ -63,8 +63,8 @@ class Curves:
     ----------
     volume_mL : (v,)
     coverage_deg : (v,) of the target root
-    contents_mL : (v,) of agent in each compartment that holds some, and `LEFT`; what has reached
-        intradural veins counts as held there
+    contents_mL : (v,) of agent in each compartment that holds some, and `LEFT`; what has left
+        towards the spinal cord counts as held in the veins that lead there
     azygos_mL : (v,) that had entered the azygos system, whether it stayed or not
     """
 

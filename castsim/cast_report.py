@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from castsim.cast_surface import SLACK_ML
+from castsim.cord import amount, towards_cord_mL
 from castsim.errors import MissingError
 from castsim.results import check_file, write_file
 from castsim.units import mL_from_uL, uL_from_mL
@@ -170,6 +171,9 @@ def _growing(still: "Still", progress: "Progress") -> Iterator["Photograph"]:
         progress("drawing", (count + 1) / (len(volumes) + 1))
         degrees = still.cast.cells.coverage_at(uL_from_mL(volume))
         words = f"{volume:.2f} mL: {degrees:.0f}° wrapped"
+        towards, _ = towards_cord_mL(still.cast, uL_from_mL(volume))
+        if towards > 0.0:
+            words += f", {amount(towards)} towards the cord"
         yield Photograph(_jpeg(image), f"Cast after {words}", words)
 
 

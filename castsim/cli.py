@@ -162,11 +162,14 @@ def show(
     from castsim.scenario_file import load_scenario
     from castsim.scenario_text import scenario_text
 
-    resolved = load_scenario(scenario, overrides or ()).resolved()
+    planned = load_scenario(scenario, overrides or ())
+    resolved = planned.resolved()
     if as_json:
         _print_json(resolved.model_dump(mode="json"))
     elif not quiet:
-        sys.stdout.write(scenario_text(resolved))
+        # the step hangs on the mesh, which may yet be another one
+        mesh = resolved.mesh.model_copy(update={"eta": planned.mesh.eta})
+        sys.stdout.write(scenario_text(resolved.model_copy(update={"mesh": mesh})))
 
 
 @app.command()

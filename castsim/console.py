@@ -16,9 +16,10 @@ from rich.progress import (
 )
 from rich.table import Table
 
+from castsim.cord import cord_words, reported_towards_cord_mL
 from castsim.inventory import StructureTotal
 from castsim.schema import DISCLAIMER
-from castsim.units import LEAST_ML, mL_from_uL
+from castsim.units import mL_from_uL
 from geometry.levels import Level
 
 if TYPE_CHECKING:
@@ -244,10 +245,7 @@ def _cast_rows(report: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     yield "injected (out of the tip)", f"{report['injected_mL']:.3f} mL"
     yield "cast", f"{report['cast_mL']:.3f} mL"
     yield "left towards the lungs", f"{report['embolised_mL']:.3f} mL"
-    yield (
-        "reached intradural veins",
-        (f"{report['hazard_mL']:.3f} mL" if report["hazard_mL"] >= LEAST_ML else "none"),
-    )
+    yield "towards the spinal cord", cord_words(*reported_towards_cord_mL(report))
     yield (
         f"coverage of root {target['level']} {target['side']}",
         f"{coverage['deg']:.0f}° of {coverage['coverable_deg']:.0f}° that can be covered",

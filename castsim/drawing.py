@@ -151,10 +151,10 @@ def _size(text: str | None, usual: tuple[int, int]) -> tuple[int, int]:
 def _check_volume(folder: Path, volume_mL: float | None) -> None:
     """See that there is a cast, and that so much was injected."""
     from castsim.cast_reading import read_report
-    from castsim.cast_surface import SLACK_ML
+    from castsim.units import ROUNDED_ML
 
     injected = read_report(folder)["injected_mL"]
-    if volume_mL is not None and not 0.0 <= volume_mL <= injected + SLACK_ML:
+    if volume_mL is not None and not 0.0 <= volume_mL <= injected + ROUNDED_ML:
         raise ResultError(
             f"--volume-mL {volume_mL:g}: {injected:.3f} mL were injected; name a volume from 0 "
             "to that"

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Self, get_args
 from pydantic import ValidationError
 
 from castsim.cast_reading import read_report
+from castsim.cord import amount, towards_cord_mL
 from castsim.errors import ResultError, ScenarioError, UnreachableError
 from castsim.fluoroscopy import (
     LEAST_PIXELS,
@@ -32,7 +33,7 @@ from castsim.scenario_sections import Tip
 from castsim.schema import DISCLAIMER
 from castsim.simulate import build_anatomy, catheter_route
 from castsim.tip import locate_tip
-from castsim.units import mL_from_uL, mmHg_from_Pa, uL_from_mL
+from castsim.units import ROUNDED_ML, mL_from_uL, mmHg_from_Pa, uL_from_mL
 from castsim.venography import inject_contrast
 from castsim.venous_flow import resting_flow
 from castsim.xray import load_xray
@@ -44,8 +45,6 @@ if TYPE_CHECKING:
     from geometry.anatomy import Anatomy
 
 STATIONS: tuple[str, ...] = get_args(Tip.model_fields["station"].annotation)
-ROUNDED_ML = 0.005
-"""Volumes are told to two places: one that was rounded up is no error."""
 SIGNAL_PLACES = 4
 MOST_RATE_ML_S, MOST_VOLUME_ML = 20.0, 100.0
 """Of contrast medium: more is no hand and no pump."""
@@ -147,9 +146,14 @@ def fluoro(
     )
     scenario = cast.scenario
     medium = _medium() if shot.mode == "roadmap" else ""
-    caption = Caption(scenario.title, f"{scenario.agent}\n{shown_mL:.2f} mL injected", medium)
+    words = f"{scenario.agent}\n{shown_mL:.2f} mL injected"
+    towards, beyond = towards_cord_mL(cast, uL_from_mL(shown_mL))
+    if towards > 0.0:
+        words += f"\n{amount(towards)} towards the spinal cord"
+    caption = Caption(scenario.title, words, medium)
     write_file(path, lambda part: image_bytes(image, caption, part))
-    return {**facts(image, path), "agent": scenario.agent, "volume_mL": shown_mL}
+    agent = {"agent": scenario.agent, "volume_mL": shown_mL, "hazard_mL": beyond}
+    return {**facts(image, path), **agent}
 
 
 @dataclass(frozen=True)

@@ -8,11 +8,12 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import dijkstra
 
 from castsim.cast import Cast
+from castsim.cord import amount, towards_cord_mL
 from castsim.errors import CastsimError
 from castsim.schema import CastReport
 from castsim.simulate import route_length
 from castsim.tables import number, read_table
-from castsim.units import LEAST_ML, PA_PER_MMHG, UL_PER_ML, mL_min_from_uL_s
+from castsim.units import PA_PER_MMHG, UL_PER_ML, mL_min_from_uL_s
 from geometry.coverage import STATIONS
 from geometry.levels import Level, Side
 from geometry.structures import Compartment, Structure
@@ -21,6 +22,11 @@ FloatArray = NDArray[np.float64]
 
 DOSE_POINTS = 100
 """Rows of the dose curve beside its start."""
+SEVERAL = (
+    "on cubes a run is one of several casts that are about as likely: look at other seeds (--seed) "
+    "and smaller steps (--set mesh.eta=0.01) before you rely on it"
+)
+"""What displaced grids, seeds and steps show (docs/voxel_injection.md)."""
 SEGMENTAL = (Compartment.SEGMENTAL, Compartment.INTERSEGMENTAL)
 BUOYANT_EXCESS = 10.0
 """Buoyant speed over injected speed from which a cell counts as layered."""
@@ -167,13 +173,14 @@ def warnings(cast: Cast) -> list[str]:
     """What in this run goes against the makers' instructions, the vein's bearing or the model."""
     agent, run = cast.scenario.agent_model(), cast.injection
     lines = []
-    if run.hazard / UL_PER_ML >= LEAST_ML:
-        came = int(np.argmax(run.log["hazard"] > 0.0))
-        before = run.log["volume"][max(0, came - 1)]
+    towards, beyond = towards_cord_mL(cast, cast.injected)
+    if towards > 0.0:
+        cells = cast.cells
+        came = cells.first_volume[cells.in_compartment(Compartment.HAZARD)].min()
         lines.append(
-            f"{run.hazard / UL_PER_ML:.3f} mL reached intradural veins, which lead to the spinal "
-            f"cord, from {before / UL_PER_ML:.2f} mL injected on; how far it goes there is not "
-            "simulated"
+            f"{amount(towards)} went towards the spinal cord, from {came / UL_PER_ML:.2f} mL "
+            f"injected on; {amount(beyond)} of it reached intradural veins, where it is not "
+            "followed"
         )
     if run.largest_rate > agent.max_rate * (1 + 1e-9):
         lines.append(
@@ -200,13 +207,16 @@ def warnings(cast: Cast) -> list[str]:
             f"vein bears about {agent.wall_strength / PA_PER_MMHG:.0f} mmHg"
         )
     if run.slips:
-        lines.append(f"the plug round the catheter slipped {run.slips} times")
+        times = "once" if run.slips == 1 else f"{run.slips} times"
+        lines.append(f"the plug round the catheter slipped {times}")
     distended = len(cast.mesh.distended_cells)
     if distended:
         narrow = float(
             (cast.mesh.flow.cell_volume / annulus_area(cast))[cast.mesh.distended_cells].sum()
         )
         lines.append(f"the vein is narrower than the catheter over {narrow:.0f} mm")
+    if cast.voxels is not None:
+        lines.append(SEVERAL)
     layered = layered_fraction(cast)
     if layered > MOSTLY:
         sinks = "would sink ten times faster than it is pushed"

@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from castsim.cord import amount, reported_towards_cord_mL
 from castsim.surfaces import Surface
-from castsim.units import LEAST_ML
 from geometry.levels import Side
 from geometry.network import FloatArray, IntArray
 
@@ -64,10 +64,11 @@ class Part:
 
 @dataclass(frozen=True)
 class Label:
-    """A short text at a place, `xyz` (3,) mm."""
+    """A short text at a place, `xyz` (3,) mm; `alarming`: what nobody may overlook."""
 
     text: str
     xyz: FloatArray
+    alarming: bool = False
 
 
 @dataclass(frozen=True)
@@ -100,7 +101,7 @@ class Scene:
     Attributes
     ----------
     parts : from what shows through everything to what veils everything
-    labels : names of the vertebrae
+    labels : names of the vertebrae, and where agent goes that it must not
     root : name of the part that is the target root
     target : (3,) mm, middle of the target root in its foramen
     root_axis : (3,) unit vector along that root, outwards
@@ -111,6 +112,7 @@ class Scene:
     frame : (k, 3) mm, points that every view of the whole has to show
     foramen : (j, 3) mm, points that a view along the spine has to show
     reading : numbers beside the picture; None: the facts say enough
+    alarm : what nobody may overlook
     """
 
     parts: tuple[Part, ...]
@@ -126,6 +128,7 @@ class Scene:
     frame: FloatArray
     foramen: FloatArray
     reading: Reading | None = None
+    alarm: str = ""
 
     @property
     def n_triangles(self) -> int:
@@ -141,24 +144,39 @@ def facts(summary: Mapping[str, Any]) -> str:
     >>> line = facts(
     ...     {
     ...         "injected_mL": 0.6,
+    ...         "cast_mL": 0.5,
     ...         "coverage": {"deg": 290.0, "coverable_deg": 350.0},
     ...         "reflux": {"azygos_mL": 0.0},
     ...         "embolised_mL": 0.1,
     ...         "hazard_mL": 0.0,
+    ...         "structures": [],
     ...         "stop_reason": "protocol complete",
     ...     }
     ... )
-    >>> line.split(" · ")[1:4]
-    ['root wrapped 290° of 350°', 'azygos 0.00 mL', 'of all, 0.10 mL left towards the lungs']
+    >>> line.split(" · ")[0]
+    '0.60 mL injected: 0.50 cast, 0.10 to the lungs'
+    >>> line.split(" · ")[1:3]
+    ['root wrapped 290° of 350°', 'azygos reflux 0.00 mL']
     """
-    coverage, intradural = summary["coverage"], summary["hazard_mL"]
+    coverage, (towards, beyond) = summary["coverage"], reported_towards_cord_mL(summary)
     words = [
-        f"{summary['injected_mL']:.2f} mL injected",
+        injected_words(summary["injected_mL"], summary["cast_mL"], summary["embolised_mL"], beyond),
         f"root wrapped {coverage['deg']:.0f}° of {coverage['coverable_deg']:.0f}°",
-        f"azygos {summary['reflux']['azygos_mL']:.2f} mL",
-        f"of all, {summary['embolised_mL']:.2f} mL left towards the lungs",
+        f"azygos reflux {summary['reflux']['azygos_mL']:.2f} mL",
         str(summary["stop_reason"]).replace("_", " "),
     ]
-    if intradural >= LEAST_ML:
-        words.insert(1, f"{intradural:.3f} mL into intradural veins")
+    if towards > 0.0:
+        words.insert(0, f"{amount(towards)} towards the spinal cord")
     return " · ".join(words)
+
+
+def injected_words(injected_mL: float, cast_mL: float, lungs_mL: float, beyond_mL: float) -> str:
+    """Where all that was injected is.
+
+    Examples
+    --------
+    >>> injected_words(1.0, 0.435, 0.003, 0.562)
+    '1.00 mL injected: 0.44 cast, 0.00 to the lungs, 0.56 to the cord'
+    """
+    words = f"{injected_mL:.2f} mL injected: {cast_mL:.2f} cast, {lungs_mL:.2f} to the lungs"
+    return f"{words}, {beyond_mL:.2f} to the cord" if beyond_mL > 0.0 else words

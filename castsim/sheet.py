@@ -154,10 +154,10 @@ class _Page:
 
     def heading(self, scene: Scene) -> None:
         """Title, and the line of facts, in smaller letters where it is long."""
-        room = self.plan.size[0] - 2 * self._px(PAD)
-        for text, size, bold, top in (
-            (scene.title, TITLE, True, 12),
-            (scene.facts, FACTS, False, 54),
+        whole = self.plan.size[0] - 2 * self._px(PAD)
+        for text, size, bold, top, room in (
+            (scene.title, TITLE, True, 12, whole - self._alarm(scene.alarm)),
+            (scene.facts, FACTS, False, 54, whole),
         ):
             sizes = (self._letters(one, bold) for one in range(size, SMALL - 1, -1))
             fitting = (font for font in sizes if font.getlength(text) <= room)
@@ -166,6 +166,17 @@ class _Page:
             self._draw.text(
                 (self._px(PAD), self._px(top)), _fitted(text, font, room), fill=colour, font=font
             )
+
+    def _alarm(self, words: str) -> int:
+        """What nobody may overlook, in the upper right corner; how much of the width it takes."""
+        if not words:
+            return 0
+        font, pad = self._letters(FACTS, bold=True), self._px(8)
+        place = (self.plan.size[0] - self._px(PAD) - pad, self._px(12 + TITLE / 2))
+        x0, y0, x1, y1 = self._draw.textbbox(place, words, font=font, anchor="rm")
+        self._draw.rectangle((x0 - pad, y0 - pad, x1 + pad, y1 + pad), fill=self.theme.alarm)
+        self._draw.text(place, words, fill=self.theme.paper, font=font, anchor="rm")
+        return round(x1 - x0) + 3 * pad
 
     def foot(self) -> None:
         """What this is not."""
@@ -188,13 +199,15 @@ class _Page:
             towards = edge_letters(np.sign(deep) * view.towards_eye)
             self._note(f"tip {abs(deep):.0f} mm towards {towards}", (x, y), "mm", SMALL, box)
         # seen from below the names of all vertebrae would lie in one place
-        for label in scene.labels if view.upright[2] else ():
+        for label in scene.labels:
+            if not (view.upright[2] or label.alarming):
+                continue
             away = label.xyz - view.focus
             if not -view.far <= away @ view.towards_eye <= view.cut:
                 continue
             x, y = middle + per_mm * (across @ away)
             if left < x < right and top < y < bottom:
-                self._note(label.text, (x, y), "mm", SMALL, box)
+                self._note(label.text, (x, y), "mm", SMALL, box, alarming=label.alarming)
 
     def _edges(self, view: View, box: Box) -> None:
         left, top, right, bottom = box
@@ -228,6 +241,7 @@ class _Page:
         box: Box,
         *,
         bold: bool = False,
+        alarming: bool = False,
     ) -> None:
         """Write on a panel, on a bit of paper, unless another word is there already."""
         font = self._letters(size, bold)
@@ -238,8 +252,12 @@ class _Page:
         if not inside or any(_overlap(area, other) for other in self._taken):
             return
         self._taken.append(area)
-        _tint(self.image, area, self.theme.paper)
-        self._draw.text(place, text, fill=self.theme.ink, font=font, anchor=anchor)
+        if alarming:
+            self._draw.rectangle(area, fill=self.theme.alarm)
+        else:
+            _tint(self.image, area, self.theme.paper)
+        ink = self.theme.paper if alarming else self.theme.ink
+        self._draw.text(place, text, fill=ink, font=font, anchor=anchor)
 
     def side(self, scene: Scene) -> None:
         """Coverage of the root, colour bar, legend, one below the other."""

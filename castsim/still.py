@@ -12,14 +12,15 @@ from functools import cached_property
 import numpy as np
 from scipy.spatial import cKDTree
 
-from castsim.cast_surface import SLACK_ML, Along
+from castsim.cast_surface import Along
+from castsim.cord import alarm_words, gate_to_cord, towards_cord_mL
 from castsim.drawn import DrawnCast, log_at
 from castsim.errors import ResultError
-from castsim.holding import CubesHold
+from castsim.holding import CubesHold, Holding
 from castsim.painting import by_arrival, by_compartment
-from castsim.scene import Part, Scene
+from castsim.scene import Label, Part, Scene, injected_words
 from castsim.shown import EXTRAS, Shown
-from castsim.surfaces import Surface, contour, part_above, without_stairs
+from castsim.surfaces import Surface, contour, part_above, thin, without_stairs
 from castsim.surroundings import (
     LEAST_SATURATION,
     Window,
@@ -31,10 +32,11 @@ from castsim.surroundings import (
     window_about,
 )
 from castsim.themes import Theme
-from castsim.units import LEAST_ML, UL_PER_ML, mL_from_uL
+from castsim.units import ROUNDED_ML, UL_PER_ML, mL_from_uL
+from geometry.flowmesh import BoolArray
 from geometry.kernels.lumen import Capsules
 from geometry.lumen import capsules_of, minor_axes
-from geometry.network import FloatArray
+from geometry.network import FloatArray, VesselNetwork
 from geometry.surface import BEYOND_MM, LumenSurface, capsule_surface
 
 SPACING_MM = 0.4
@@ -59,15 +61,15 @@ class Still:
         self._window = window_about(cast)
         capsules, heights = _capsules(cast, self._window)
         network, mesh = cast.anatomy.network, cast.mesh
-        self._lumen = capsule_surface(network, capsules, heights=heights, spacing_mm=SPACING_MM)
+        codes = [one.value for one in self.shown.structures]
+        drawn = np.isin(network.branch_structure[capsules.branch], codes)
+        self._veins = _surface_of(network, capsules, drawn, heights)
         ends = capsules.arc, capsules.arc + np.linalg.norm(capsules.along, axis=1)
         reached = np.isfinite(cast.first_volume) & ~cast.is_cubes
         held = mesh.stretches_with(capsules.branch, *ends, reached)
-        held &= (capsules.start[:, 2] > heights[0]) & (capsules.start[:, 2] < heights[1])
         self._held: tuple[LumenSurface, Along, FloatArray] | None = None
-        if held.any():
-            own = Capsules(**{name: rows[held] for name, rows in capsules._asdict().items()})
-            surface = capsule_surface(network, own, heights=heights, spacing_mm=SPACING_MM)
+        surface = _surface_of(network, capsules, held, heights)
+        if surface is not None:
             along = Along.of(cast, surface)
             arrival = along.at(cast.first_volume)  # where it never came, at last
             arrival[~np.isfinite(arrival)] = last_arrival(cast)
@@ -87,19 +89,21 @@ class Still:
             If less was injected.
         """
         volume = self._volume(volume_mL)
-        scene = replace(
-            self._surroundings,
+        around, holding = self._surroundings, self.cast.holding_at(volume)
+        return replace(
+            around,
             parts=(*self._solids, *self._agent(volume), *self._veils),
-            facts=_facts(self.cast, volume, self.cast.holding_at(volume).cubes),
+            labels=(*_alarms(self.cast, volume), *around.labels),
+            facts=_facts(self.cast, volume, holding),
             reading=reading_at(self.cast, volume),
+            alarm=alarm_words(towards_cord_mL(self.cast, volume)[0]),
         )
-        return scene
 
     def _volume(self, volume_mL: float | None) -> float:
         """Volume in mm3, none beyond what was injected."""
         if volume_mL is None:
             return self.cast.injected
-        if not 0.0 <= volume_mL <= self.injected_mL + SLACK_ML:
+        if not 0.0 <= volume_mL <= self.injected_mL + ROUNDED_ML:
             raise ResultError(
                 f"volume of {volume_mL:g} mL: {self.injected_mL:.3f} mL were injected; name a "
                 "volume from 0 to that"
@@ -134,7 +138,7 @@ class Still:
     @cached_property
     def _veils(self) -> tuple[Part, ...]:
         parts = shells(self.cast, self._window.taller(TALLER_MM), self.theme)
-        return (*self._veins(), *(part for part in parts if self._is_shown(part.name)))
+        return (*self._lumen(), *(part for part in parts if self._is_shown(part.name)))
 
     @cached_property
     def _surroundings(self) -> Scene:
@@ -145,22 +149,34 @@ class Still:
     def _is_shown(self, name: str) -> bool:
         return name not in EXTRAS or name in self.shown.extras
 
-    def _veins(self) -> tuple[Part, ...]:
-        lumen = self._lumen
-        codes = [structure.value for structure in self.shown.structures]
-        shown = np.isin(lumen.structure, codes)
-        triangles = lumen.triangles[shown[lumen.triangles].all(axis=1)]
-        if not len(triangles):
+    def _lumen(self) -> tuple[Part, ...]:
+        """All veins that are shown, as one surface: what is not shown tears no holes in it."""
+        if self._veins is None:
             return ()
-        surface = Surface(lumen.points, lumen.normals, triangles)
-        paint = by_compartment(lumen.structure, np.unique(triangles), self.theme)
+        lumen = self._veins
+        surface = Surface(lumen.points, lumen.normals, lumen.triangles)
+        paint = by_compartment(lumen.structure, np.arange(len(lumen.points)), self.theme)
         return (Part("veins", paint.colours[0], self.theme.vein_opacity, surface, paint),)
+
+
+def _surface_of(
+    network: VesselNetwork, capsules: Capsules, which: BoolArray, heights: tuple[float, float]
+) -> LumenSurface | None:
+    """Surface of some pieces of vein; None where none of them is in sight."""
+    ends = capsules.start[:, 2], capsules.start[:, 2] + capsules.along[:, 2]
+    which = which & (np.maximum(*ends) > heights[0]) & (np.minimum(*ends) < heights[1])
+    if not which.any():
+        return None
+    own = Capsules(**{name: rows[which] for name, rows in capsules._asdict().items()})
+    surface = capsule_surface(network, own, heights=heights, spacing_mm=SPACING_MM)
+    return surface if len(surface.triangles) else None
 
 
 def filled_cubes(cubes: CubesHold, first_volume: FloatArray) -> tuple[Surface, FloatArray]:
     """Surface about the cubes that agent fills, and when it came to its vertices, (v,) mm3.
 
-    Agent that lies on the floor of a vein is seen as it lies there; the cubes' steps are not drawn.
+    Agent that lies on the floor of a vein is seen as it lies there; the cubes' steps are not drawn,
+    but where agent is less than two cubes wide.
 
     Parameters
     ----------
@@ -175,10 +191,11 @@ def filled_cubes(cubes: CubesHold, first_volume: FloatArray) -> tuple[Surface, F
     values = np.zeros(high - low + 1)
     values[tuple((place - low).T)] = cubes.share[held]
     origin = cubes.origin + cubes.spacing * low
-    surface = without_stairs(contour(values, origin, cubes.spacing, LEAST_SATURATION))
+    surface = contour(values, origin, cubes.spacing, LEAST_SATURATION)
     _, nearest = cKDTree(cubes.origin + cubes.spacing * place).query(surface.points)
+    is_thin = thin(values >= LEAST_SATURATION)[tuple((place - low).T)]
     first = len(first_volume) - len(cubes.place)
-    return surface, first_volume[first + held[nearest]]
+    return without_stairs(surface, is_thin[nearest]), first_volume[first + held[nearest]]
 
 
 def _capsules(cast: DrawnCast, window: Window) -> tuple[Capsules, tuple[float, float]]:
@@ -190,23 +207,25 @@ def _capsules(cast: DrawnCast, window: Window) -> tuple[Capsules, tuple[float, f
     return capsules_of(network, axes), heights
 
 
-def _facts(cast: DrawnCast, volume: float, cubes: CubesHold | None) -> str:
-    """One line: agent, volume, time, reflux, and at the end why it ended."""
+def _alarms(cast: DrawnCast, volume: float) -> tuple[Label, ...]:
+    """Mark where agent goes towards the cord."""
+    place = gate_to_cord(cast, volume)
+    return () if place is None else (Label("to the cord", place, alarming=True),)
+
+
+def _facts(cast: DrawnCast, volume: float, holding: Holding) -> str:
+    """One line: agent, volume and where it is, reflux, time, and at the end why it ended."""
     at = np.array([volume])
-    time, azygos, carried, intradural = (
-        float(log_at(cast, name, at)[0]) for name in ("time", "azygos", "embolised", "hazard")
-    )
+    time, azygos, carried = (float(log_at(cast, c, at)[0]) for c in ("time", "azygos", "embolised"))
+    beyond = towards_cord_mL(cast, volume)[1]
     words = [
         cast.scenario.agent,
-        f"{mL_from_uL(volume):.2f} mL injected",
+        injected_words(mL_from_uL(volume), mL_from_uL(holding.total), mL_from_uL(carried), beyond),
+        f"azygos reflux {mL_from_uL(azygos):.2f} mL",
         f"{time:.0f} s",
-        f"azygos {mL_from_uL(azygos):.2f} mL",
-        f"of all, {mL_from_uL(carried):.2f} mL left towards the lungs",
     ]
-    if mL_from_uL(intradural) >= LEAST_ML:
-        words.insert(2, f"{mL_from_uL(intradural):.3f} mL into intradural veins")
-    if cubes is not None:
-        words.append(f"{cubes.words}, {cast.scenario.patient.position.replace('_', ' ')}")
+    if holding.cubes is not None:
+        words.append(f"{holding.cubes.words}, {cast.scenario.patient.position.replace('_', ' ')}")
     if volume >= cast.injected:
         words.append(cast.stop_reason.replace("_", " "))
     return " · ".join(words)

@@ -23,6 +23,7 @@ class Theme:
     ----------
     paper, card : behind the scene; behind heading and legend
     ink, soft, rule : of words, of lesser words, of lines
+    alarm : behind words that nobody may overlook, written in the colour of the paper
     root, other_roots, catheter, tip, sac, bone : of what bears the name
     veins : of every compartment
     vein_opacity, sac_opacity, bone_opacity : of walls seen face on
@@ -34,6 +35,7 @@ class Theme:
     ink: str
     soft: str
     rule: str
+    alarm: str
     root: str
     other_roots: str
     catheter: str
@@ -89,6 +91,7 @@ _DARK_VEINS = {
 THEMES: Mapping[str, Theme] = {
     "light": Theme(
         paper="#ffffff", card="#f6f7f9", ink="#1b1f27", soft="#566072", rule="#d5dae3",
+        alarm="#b3001b",
         root="#f5bd08", other_roots="#f1df8e", catheter="#0a2a17", tip="#10d878",
         sac="#c98fb4", bone="#a8a5a0", veins=_VEINS,
         vein_opacity=0.42, sac_opacity=0.18, bone_opacity=0.18,
@@ -96,6 +99,7 @@ THEMES: Mapping[str, Theme] = {
     ),
     "dark": Theme(
         paper="#101318", card="#1a1f27", ink="#eef1f6", soft="#a3adbd", rule="#39414d",
+        alarm="#ff8f8f",
         root="#fff04a", other_roots="#8f8440", catheter="#45d483", tip="#c8ffe0",
         sac="#a8709a", bone="#b8b8bc", veins=_DARK_VEINS,
         vein_opacity=0.36, sac_opacity=0.20, bone_opacity=0.22,
@@ -103,6 +107,7 @@ THEMES: Mapping[str, Theme] = {
     ),
     "print": Theme(
         paper="#ffffff", card="#ffffff", ink="#000000", soft="#333333", rule="#9a9a9a",
+        alarm="#b3001b",
         root="#ffcc00", other_roots="#f0e2a0", catheter="#06210f", tip="#00c862",
         sac="#b9a3b1", bone="#a3a3a3", veins=_VEINS,
         vein_opacity=0.34, sac_opacity=0.12, bone_opacity=0.14,

@@ -10,6 +10,8 @@ S_PER_MIN = 60.0
 GRAVITY_MM_S2 = 9806.65
 MM_PER_FRENCH = 1.0 / 3.0
 BYTES_PER_MB = 1_000_000
+ROUNDED_ML = 0.005
+"""Volumes are told to two places: one that was rounded up is no error."""
 LEAST_ML = 0.0005
 """Less is nothing, to the three decimals of a millilitre that are written."""
 

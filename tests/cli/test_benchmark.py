@@ -17,7 +17,7 @@ from castsim.scenario import Scenario
 from castsim.scenario_file import bundled_names
 
 ONE = ("--scenario", "right-l1")
-CURVES = ("azygos", "embolised", "foraminal", "epidural", "segmental")
+CURVES = ("azygos", "embolised", "hazard", "foraminal", "epidural", "segmental")
 REPORT: dict[str, Any] = {
     "seed": 0,
     "stop_reason": "protocol complete",

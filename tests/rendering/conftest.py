@@ -161,7 +161,9 @@ SUMMARY = {
     "coverage": {"deg": 291.4, "coverable_deg": 352.0},
     "reflux": {"azygos_mL": 0.0},
     "embolised_mL": 0.12,
+    "cast_mL": 0.48,
     "hazard_mL": 0.0,
+    "structures": [],
     "stop_reason": "protocol complete",
 }
 

@@ -16,10 +16,13 @@ from castsim.cast_page import Photograph, Photographs, cast_page, summary
 from castsim.cast_reading import SavedCast, read_cast
 from castsim.cast_report import growing_volumes, write_report
 from castsim.console import _cast_rows
+from castsim.cord import reported_towards_cord_mL, towards_cord_mL
 from castsim.errors import ResultError
 from castsim.scene import facts
 from castsim.schema import DISCLAIMER
-from castsim.still import _facts
+from castsim.still import Still
+from castsim.themes import THEMES
+from geometry.structures import Structure
 
 NASTY = '</script><img src=x onerror="alert(1)"> & "T9" @body@'
 
@@ -103,6 +106,7 @@ def slow_to_sink(saved: SavedCast) -> Cast:
     """The same cast, lying in weightlessness."""
     scenario = SimpleNamespace(
         agent_model=saved.cast.scenario.agent_model,
+        target=saved.cast.scenario.target,
         patient=SimpleNamespace(gravity=lambda: np.zeros(3)),
     )
     return replace(saved.cast, scenario=scenario)
@@ -118,36 +122,61 @@ def test_what_is_layered_for_the_most_part_is_warned_of(saved: SavedCast) -> Non
 
 
 def reaching_the_cord(cast: Cast) -> Cast:
-    """The same cast, of which the last half of what was injected went into intradural veins."""
+    """The same cast; of the last half of what was injected all went on towards the cord.
+
+    The last fifth of it has left by the end of a radiculomedullary vein, the rest lies there.
+    """
     run = cast.injection
     volume = run.log["volume"]
-    hazard = np.maximum(volume - 0.5 * volume[-1], 0.0)
+    hazard = np.maximum(volume - 0.9 * volume[-1], 0.0)
+    structure, room = cast.mesh.flow.cell_structure.copy(), cast.mesh.flow.cell_volume
+    late = cast.first_volume > 0.5 * volume[-1]
+    structure[late & np.isfinite(cast.first_volume)] = Structure.RADICULOMEDULLARY
+    held = (cast.saturation * room)[structure == Structure.RADICULOMEDULLARY].sum()
+    assert 10.0 < held < 60.0
+    flow = replace(cast.mesh.flow, cell_structure=structure)
     return replace(
-        cast, injection=replace(run, hazard=hazard[-1], log={**run.log, "hazard": hazard})
+        cast,
+        mesh=replace(cast.mesh, flow=flow),
+        injection=replace(run, hazard=hazard[-1], log={**run.log, "hazard": hazard}),
     )
 
 
-def test_agent_in_intradural_veins_is_told_wherever_a_cast_is(saved: SavedCast) -> None:
+def test_agent_that_goes_towards_the_cord_is_told_wherever_a_cast_is(saved: SavedCast) -> None:
+    assert not [one for one in saved.report["warnings"] if "cord" in one]
     cast = reaching_the_cord(saved.cast)
+    towards, beyond = towards_cord_mL(cast, cast.injected)
+    assert beyond == pytest.approx(0.01, abs=1e-4)
+    assert towards > beyond + 0.01
     first, *others = metrics.warnings(cast)
-    assert first.startswith(
-        "0.050 mL reached intradural veins, which lead to the spinal cord, from"
-    )
-    began = float(first.split(" from ")[1].split(" mL")[0])
-    assert began == pytest.approx(0.05, abs=0.006)
+    assert first.startswith(f"{towards:.3f} mL went towards the spinal cord, from 0.05 mL injected")
+    assert f"; {beyond:.3f} mL of it reached intradural veins" in first
     assert others == saved.report["warnings"]
-    assert metrics.dose_curve(cast)["hazard_mL"][-1] == pytest.approx(0.05, abs=1e-4)
-    report = {**saved.report, "hazard_mL": 0.05}
-    assert dict(_cast_rows(saved.report))["reached intradural veins"] == "none"
-    assert dict(_cast_rows(report))["reached intradural veins"] == "0.050 mL"
-    told = "0.050 mL into intradural veins"
-    assert told in facts(report)
-    assert told not in facts(saved.report)
-    assert told in _facts(cast, cast.injected, None)
-    assert "intradural" not in _facts(cast, 0.4 * cast.injected, None)
+    assert metrics.dose_curve(cast)["hazard_mL"][-1] == pytest.approx(beyond)
     held = plots.curves(cast).contents_mL["hazard"]
-    assert held[-1] == pytest.approx(0.05, abs=1e-4)
+    assert held[-1] == pytest.approx(towards)
     assert (held[: len(held) // 2] == 0.0).all()
+    told = f"{towards:.3f} mL towards the spinal cord"
+    still = Still(cast, THEMES["light"])
+    scene, before = still.scene(), still.scene(0.04)
+    assert scene.alarm == told
+    assert f"{beyond:.2f} to the cord" in scene.facts
+    (label,) = [one for one in scene.labels if one.alarming]
+    assert label.text == "to the cord"
+    came = cast.first_volume[np.linalg.norm(cast.cells.centre - label.xyz, axis=1).argmin()]
+    assert came == pytest.approx(0.5 * cast.injected, rel=0.05)
+    assert before.alarm == ""
+    assert "cord" not in before.facts
+    assert not [one for one in before.labels if one.alarming]
+    rows = metrics.structures(cast)
+    report = {**saved.report, "hazard_mL": beyond, "structures": rows}
+    assert reported_towards_cord_mL(report) == pytest.approx((towards, beyond))
+    assert told in facts(report)
+    assert "cord" not in facts(saved.report)
+    words = f"{towards:.3f} mL, {beyond:.3f} mL of it in intradural veins"
+    assert dict(_cast_rows(report))["towards the spinal cord"] == words
+    assert dict(_cast_rows(saved.report))["towards the spinal cord"] == "none"
+    assert f"spinal cord went {words}" in " ".join(summary(report))
 
 
 def test_times_and_thirds_are_explained(saved: SavedCast, text: str) -> None:
@@ -172,8 +201,9 @@ def test_what_blood_carried_off_and_what_stayed_is_told(saved: SavedCast) -> Non
     assert "No agent is seen to enter the azygos system." in " ".join(summary(unseen))
     unseen["reflux"]["azygos_mL"] = 0.008
     assert "the azygos system; 0.008 mL do unseen." in " ".join(summary(unseen))
-    assert "none reaches intradural veins" in " ".join(summary(unseen))
-    assert "0.002 mL reach intradural" in " ".join(summary({**unseen, "hazard_mL": 0.002}))
+    assert "Towards the spinal cord went none." in " ".join(summary(unseen))
+    gone = " ".join(summary({**unseen, "hazard_mL": 0.002}))
+    assert "spinal cord went 0.002 mL, 0.002 mL of it in intradural veins." in gone
 
 
 def test_curves_add_up_to_the_cast(saved: SavedCast) -> None:

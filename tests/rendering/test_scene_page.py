@@ -158,7 +158,7 @@ def test_the_scene_names_root_volume_and_coverage(cast, summary):
     assert "0.60 mL" in scene.facts
     assert "291° of 352°" in scene.facts
     assert scene.facts.startswith(f"{cast.scenario.agent} · ")
-    assert "of all, 0.12 mL left towards the lungs" in scene.facts
+    assert "0.60 mL injected: 0.48 cast, 0.12 to the lungs" in scene.facts
     names = [part.name for part in scene.parts]
     assert names[0] == "root T9 right"
     assert {"cast", "veins", "bone", "dural sac", "catheter", "tip"} <= set(names)

@@ -6,11 +6,11 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import pyvista as pv
-from scipy.spatial import cKDTree
+from numpy.typing import NDArray
 
 from castsim.holding import CubesHold
 from castsim.still import filled_cubes
-from castsim.surfaces import Surface, contour, without_stairs
+from castsim.surfaces import Surface, contour, thin, without_stairs
 from castsim.vtp import LOG, NEVER, voxel_boxes, write_vtp
 from geometry.centerline_mesh import centreline_mesh
 from geometry.levels import Level, Side
@@ -60,7 +60,9 @@ def test_cubes_are_read_back(mesh: VoxelMesh, tmp_path: Path) -> None:
     assert read.n_points < 4 * read.n_cells
 
 
-def test_agent_on_the_floor_is_drawn_there_and_nowhere_else(mesh: VoxelMesh) -> None:
+def test_agent_on_the_floor_is_drawn_there_and_nowhere_else(
+    mesh: VoxelMesh, monkeypatch: pytest.MonkeyPatch
+) -> None:
     first, centre = mesh.n_lines, mesh.flow.cell_centroid
     # the vein rises by 1 mm in 10: its floor is all that lies below its middle
     low = centre[:, 2] < 0.1 * centre[:, 0] - 0.3
@@ -70,15 +72,19 @@ def test_agent_on_the_floor_is_drawn_there_and_nowhere_else(mesh: VoxelMesh) -> 
         share = (arrival[first:] <= volume) * 1.0
         return CubesHold(np.array(mesh.grid.origin), mesh.grid.spacing, mesh.cube_place, share)
 
-    surface, came = filled_cubes(held_by(8.0), arrival)
+    even, came = filled_cubes(held_by(8.0), arrival)
+    monkeypatch.setattr("castsim.still.without_stairs", lambda surface, stays: surface)
+    stairs, same = filled_cubes(held_by(8.0), arrival)
     held = centre[first:][low[first:] & (centre[first:, 0] <= 7.0)]
     reach = 0.5 * mesh.grid.spacing
-    # corners are rounded off, by less than half a cube, and nothing lies farther out than a corner
-    np.testing.assert_allclose(surface.points.max(axis=0), held.max(axis=0) + reach, atol=reach)
-    np.testing.assert_allclose(surface.points.min(axis=0), held.min(axis=0) - reach, atol=reach)
-    away = cKDTree(held).query(surface.points)[0]
-    assert away.max() <= np.sqrt(3.0) * reach
-    assert np.abs(came - 1.0 - surface.points[:, 0]).max() <= 2.0 * reach
+    np.testing.assert_allclose(stairs.points.max(axis=0), held.max(axis=0) + reach, atol=1e-5)
+    np.testing.assert_allclose(stairs.points.min(axis=0), held.min(axis=0) - reach, atol=1e-5)
+    assert np.abs(came - 1.0 - stairs.points[:, 0]).max() <= reach + 1e-5
+    np.testing.assert_array_equal(came, same)
+    moved = np.linalg.norm(even.points - stairs.points, axis=1)
+    assert 0.0 < moved.mean() < 0.5 * reach
+    assert moved.max() < 2.0 * reach
+    assert even.polydata().volume == pytest.approx(stairs.polydata().volume, rel=0.05)
     nothing, none = filled_cubes(held_by(0.0), arrival)
     assert (nothing.n_triangles, len(none)) == (0, 0)
 
@@ -89,7 +95,7 @@ def test_stairs_go_and_what_the_surface_holds_stays() -> None:
     axis = np.arange(-8, 9) * step
     away = np.linalg.norm(np.stack(np.meshgrid(axis, axis, axis, indexing="ij"), axis=-1), axis=-1)
     stairs = contour((away <= radius) * 1.0, np.full(3, axis[0]), step, 0.5)
-    even = without_stairs(stairs)
+    even = without_stairs(stairs, np.zeros(len(stairs.points), dtype=bool))
     assert even.polydata().volume == pytest.approx(stairs.polydata().volume, rel=0.01)
     assert np.linalg.norm(even.points - stairs.points, axis=1).max() < step
 
@@ -105,4 +111,42 @@ def test_stairs_go_and_what_the_surface_holds_stays() -> None:
     outwards = even.points / np.linalg.norm(even.points, axis=1, keepdims=True)
     assert (even.normals * outwards).sum(axis=1).min() > 0.9
     none = Surface.joined([])
-    assert without_stairs(none) is none
+    assert without_stairs(none, np.zeros(0, dtype=bool)) is none
+
+
+ALONG = np.arange(2, 12)
+LAYER = tuple(np.meshgrid(ALONG, ALONG, [5], indexing="ij"))
+BODIES = {
+    "a lone cube": ([5], [5], [5]),
+    "a thread": (ALONG, np.full(10, 5), np.full(10, 5)),
+    "cubes along a diagonal": (ALONG, ALONG, ALONG),
+    "a layer": LAYER,
+}
+
+
+def cubes_of(held: NDArray[np.bool_]) -> tuple[Surface, NDArray[np.float64]]:
+    """Surface about these cubes of 0.3 mm as it is drawn."""
+    place = np.argwhere(np.ones_like(held))
+    cubes = CubesHold(np.zeros(3), 0.3, place, held.ravel() * 1.0)
+    return filled_cubes(cubes, np.where(held.ravel(), 1.0, np.inf))
+
+
+@pytest.mark.parametrize("body", BODIES)
+def test_thin_agent_is_not_drawn_together_to_nothing(body: str) -> None:
+    held = np.zeros((14, 14, 14), dtype=bool)
+    held[BODIES[body]] = True
+    assert thin(held).sum() == held.sum()
+    stairs = contour(held * 1.0, np.zeros(3), 0.3, 0.5)
+    surface, came = cubes_of(held)
+    assert surface.polydata().volume == pytest.approx(stairs.polydata().volume)
+    assert (came == 1.0).all()
+
+
+def test_a_thread_that_leaves_a_wide_body_stays_a_thread() -> None:
+    held = np.zeros((24, 14, 14), dtype=bool)
+    held[2:10, 2:10, 2:10] = held[10:22, 5, 5] = True
+    assert np.argwhere(thin(held))[:, 0].tolist() == list(range(11, 22))
+    points = cubes_of(held)[0].points
+    far = points[points[:, 0] > 0.3 * 12.5]
+    np.testing.assert_allclose(np.ptp(far, axis=0)[1:], 0.3, atol=1e-5)
+    assert far[:, 0].max() == pytest.approx(0.3 * 21.5)

@@ -1,0 +1,82 @@
+"""Agent that went towards the spinal cord, and the words for it.
+
+Radiculomedullary veins lead from the foramina through the dura. What lies in them is part of the
+cast; what has left them is in intradural veins, which are not simulated.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from castsim.drawn import DrawnCast, FloatArray, log_at
+from castsim.units import LEAST_ML, mL_from_uL
+from geometry.structures import Compartment, Structure
+
+VEINS = tuple(one.label for one in Structure if one.compartment is Compartment.HAZARD)
+
+
+def towards_cord_mL(cast: DrawnCast, volume: float) -> tuple[float, float]:
+    """Agent in radiculomedullary veins or beyond, and of it what is beyond, mL.
+
+    Parameters
+    ----------
+    volume : mm3 out of the tip by then
+    """
+    cells = cast.cells
+    own = np.flatnonzero(cells.in_compartment(Compartment.HAZARD))
+    held = float((cells.saturation_at(volume)[own] * cells.volume[own]).sum())
+    beyond = float(log_at(cast, "hazard", np.array([volume]))[0])
+    return mL_from_uL(held + beyond), mL_from_uL(beyond)
+
+
+def gate_to_cord(cast: DrawnCast, volume: float) -> FloatArray | None:
+    """Where agent first came into a radiculomedullary vein, (3,) mm; None: nowhere by `volume`."""
+    cells = cast.cells
+    own = np.flatnonzero(cells.in_compartment(Compartment.HAZARD))
+    first = own[np.argmin(cells.first_volume[own])] if len(own) else None
+    if first is None or not cells.first_volume[first] < volume:
+        return None
+    place: FloatArray = cells.centre[first]
+    return place
+
+
+def reported_towards_cord_mL(report: Mapping[str, Any]) -> tuple[float, float]:
+    """Return the same of the end of a run, from its ``cast.json``."""
+    held = sum(one["volume_mL"] for one in report["structures"] if one["structure"] in VEINS)
+    return held + report["hazard_mL"], report["hazard_mL"]
+
+
+def cord_words(towards_mL: float, beyond_mL: float) -> str:
+    """How much went towards the cord, and how much of it is beyond the dura.
+
+    Examples
+    --------
+    >>> cord_words(0.0, 0.0)
+    'none'
+    >>> cord_words(0.0004, 0.0)
+    'less than 0.001 mL, none of it in intradural veins'
+    >>> cord_words(0.564, 0.562)
+    '0.564 mL, 0.562 mL of it in intradural veins'
+    """
+    if towards_mL <= 0.0:
+        return "none"
+    return f"{amount(towards_mL)}, {amount(beyond_mL)} of it in intradural veins"
+
+
+def alarm_words(towards_mL: float) -> str:
+    """What a picture says in a place that nobody overlooks; nothing if none went there."""
+    return f"{amount(towards_mL)} towards the spinal cord" if towards_mL > 0.0 else ""
+
+
+def amount(volume_mL: float) -> str:
+    """However little it is, it is told.
+
+    Examples
+    --------
+    >>> amount(0.0), amount(0.0001), amount(0.0021)
+    ('none', 'less than 0.001 mL', '0.002 mL')
+    """
+    if volume_mL <= 0.0:
+        return "none"
+    return f"{volume_mL:.3f} mL" if volume_mL >= LEAST_ML else "less than 0.001 mL"
