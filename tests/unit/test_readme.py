@@ -9,6 +9,7 @@ import pytest
 import castsim
 from castsim.scenario_file import bundled_names
 
+OTHERS = ("cubes-oblique", "cubes-axial", "cubes-unsubtracted", "cubes-roadmap", "venogram")
 KINDS = ("", "-fluoro")
 ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text("utf-8")
@@ -49,7 +50,8 @@ def test_the_gallery_shows_every_bundled_scenario_in_small_pictures() -> None:
     text = (ROOT / "docs" / "gallery.md").read_text("utf-8")
     assert re.findall(r"^`castsim run ([\w-]+)`", text, re.MULTILINE) == list(bundled_names())
     shown = re.findall(r"\]\((gallery/[^)]+)\)", text)
-    assert shown == [f"gallery/{name}{end}.jpg" for name in bundled_names() for end in KINDS]
+    scenarios = [f"gallery/{name}{end}.jpg" for name in bundled_names() for end in KINDS]
+    assert shown == scenarios + [f"gallery/{name}.jpg" for name in OTHERS]
     assert sorted(shown) == sorted(
         f"gallery/{path.name}" for path in (ROOT / "docs" / "gallery").iterdir()
     )
