@@ -45,7 +45,7 @@ from benchmarks.within_sections import in_the_middle, on_the_floor
 from castsim import simulate
 from castsim.cast import Cast
 from castsim.errors import CastsimError
-from castsim.scenario import DEFAULT_ETA, Scenario
+from castsim.scenario import Scenario
 from castsim.scenario_file import load_scenario
 from castsim.units import UL_PER_ML, g_mL_from_g_mm3
 from castsim.venous_flow import VenousFlow
@@ -72,8 +72,9 @@ FREE = (
 """No front holds, nothing sets, and blood tears nothing off."""
 GRIDS = 19
 """Displaced grids, if not said: one more lies farther than all these by a chance of 1 in 20."""
-WITH_WEIGHT_ETA = 0.01
-"""Step of agent that sinks, on cubes and on their sections: with 3 % it is coarse."""
+STEPS = 0.01, 0.03
+"""Of agent that sinks, for which 3 % is coarse; and of that without weight on cubes, where it is
+not. Without weight sections step by something between, another for each grid."""
 AROUND = Grid.around
 
 
@@ -246,24 +247,23 @@ def inject(name: str, spacing: float, grids: int) -> Iterator[tuple[str, Injecte
     kinds, volumes = kinds_of(name), [volume * UL_PER_ML for volume in VOLUMES_ML]
     lines = {words: castsim.run(load_scenario(name, given)) for words, given in kinds.items()}
     found: dict[str, Injected] = {}
-    steps = np.geomspace(DEFAULT_ETA["centreline"], DEFAULT_ETA["voxel"], max(2, grids))
+    steps = np.geomspace(*STEPS, max(2, grids))
     shifts = Halton(3, scramble=False).random(1 + grids)  # the first one is castsim's, 0
     for number, shift in enumerate(shifts):
         grid = Displaced(shift)
         sections: tuple[FlowMesh, IntArray] | None = None
         for words, given in kinds.items():
-            on_cubes, eta = list(given), [f"mesh.eta={steps[number - 1]}"]
-            if words == load_scenario(name).agent:
-                eta = [f"mesh.eta={WITH_WEIGHT_ETA}"]
-                on_cubes += eta
-            cast = grid.run(name, [*on_cubes, "mesh.kind=voxel", f"mesh.spacing_mm={spacing}"])
+            sinks = words == load_scenario(name).agent
+            cubes = ["mesh.kind=voxel", f"mesh.spacing_mm={spacing}"]
+            cast = grid.run(name, [*given, *cubes, f"mesh.eta={STEPS[not sinks]}"])
             place = cast.voxels
             assert place is not None
             if sections is None:
                 rest = lines[words].rest
                 viscosity = float(np.median(rest.viscosity))
                 sections = as_sections(place.mesh, rest.mesh, viscosity)
-            summed = in_sections(name, [*given, *eta], *sections)
+            step = STEPS[0] if sinks else steps[number - 1]
+            summed = in_sections(name, [*given, f"mesh.eta={step}"], *sections)
             empty = Injected(lines[words], cast, *([[] for _ in volumes] for _ in range(3)))
             one = found.setdefault(words, empty)
             for k, volume in enumerate(volumes):

@@ -162,14 +162,11 @@ def show(
     from castsim.scenario_file import load_scenario
     from castsim.scenario_text import scenario_text
 
-    planned = load_scenario(scenario, overrides or ())
-    resolved = planned.resolved()
+    resolved = load_scenario(scenario, overrides or ()).resolved()
     if as_json:
         _print_json(resolved.model_dump(mode="json"))
     elif not quiet:
-        # the step hangs on the mesh, which may yet be another one
-        mesh = resolved.mesh.model_copy(update={"eta": planned.mesh.eta})
-        sys.stdout.write(scenario_text(resolved.model_copy(update={"mesh": mesh})))
+        sys.stdout.write(scenario_text(resolved))
 
 
 @app.command()

@@ -24,7 +24,7 @@ DOSE_POINTS = 100
 """Rows of the dose curve beside its start."""
 SEVERAL = (
     "on cubes a run is one of several casts that are about as likely: look at other seeds (--seed) "
-    "and smaller steps (--set mesh.eta=0.01) before you rely on it"
+    "before you rely on it"
 )
 """What displaced grids, seeds and steps show (docs/voxel_injection.md)."""
 SEGMENTAL = (Compartment.SEGMENTAL, Compartment.INTERSEGMENTAL)

@@ -87,11 +87,8 @@ class Mesh(Section):
     """How finely the veins and the injection are cut."""
 
     cell_mm: float = Field(0.5, ge=0.05, le=5.0, description="longest cell along a vein")
-    eta: float | None = Field(
-        None,
-        ge=1e-4,
-        le=0.5,
-        description="injected share after which flow is solved again (0.01; on voxels 0.03)",
+    eta: float = Field(
+        0.01, ge=1e-4, le=0.5, description="injected share after which flow is solved again"
     )
     kind: Literal["centreline", "voxel"] = Field(
         "centreline",
@@ -240,13 +237,9 @@ class Scenario(Section):
                 "catheter": filled_catheter,
                 "patient": _filled(self.patient, patient),
                 "model": _filled(self.model, model),
-                "mesh": _filled(self.mesh, {"eta": DEFAULT_ETA[self.mesh.kind]}),
             }
         )
 
-
-DEFAULT_ETA = {"centreline": 0.01, "voxel": 0.03}
-"""Step over injected volume; on cubes, of which hundreds fill in a step, it can be longer."""
 
 _Convert = Callable[[float], float]
 

@@ -20,7 +20,7 @@ from castsim.far_field import Window, window
 from castsim.injection import Injection, TipSource, Watch, inject
 from castsim.near_field import Sections
 from castsim.quasistatic import inject_quasistatic
-from castsim.scenario import DEFAULT_ETA, Scenario
+from castsim.scenario import Scenario
 from castsim.scenario_file import load_scenario
 from castsim.tip import find_vein, locate_tip
 from castsim.venous_flow import AZYGOS_SYSTEM, VenousFlow, resting_flow
@@ -276,7 +276,7 @@ def _inject(
         rest_flow=rest.cell_flow[part.cells],
         watch=watch,
         seed=scenario.seed,
-        eta=scenario.mesh.eta or DEFAULT_ETA[scenario.mesh.kind],
+        eta=scenario.mesh.eta,
         sections=sections,
         progress=clock.injected,
     )

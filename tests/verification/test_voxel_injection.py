@@ -20,7 +20,6 @@ from castsim.kernels.multigrid import times
 from castsim.kernels.pressure import scratch
 from castsim.near_field import NearField, Sections
 from castsim.protocol import Pause, Step
-from castsim.scenario import DEFAULT_ETA
 from castsim.voxels import sections_of
 from geometry.centerline_mesh import CentrelineMesh, centreline_mesh
 from geometry.flowmesh import BoolArray, FloatArray, FlowMesh
@@ -37,6 +36,8 @@ G = 9810.0
 END, SHUT = 5.0, 1e7
 """Pa s mm^-3 of each end, and of the first one, so that agent goes the other way."""
 DRAWS = 40
+STEPS = 0.01, 0.03
+"""Shares of what was injected, between which the steps of these draws lie; of cubes the longer."""
 SHARE = 0.95
 """Of the casts with errors, that lie in the band."""
 CUBES = np.array([2.0, 3.0, 5.0, 8.0])
@@ -108,7 +109,7 @@ def go(
         tip=tip,
         blood_viscosity=BLOOD,
         sections=sections(made) if on == "cubes" else None,
-        **{"eta": 0.03, "source": {"resistance": 1e3}, **given},
+        **{"eta": max(STEPS), "source": {"resistance": 1e3}, **given},
     )
 
 
@@ -245,9 +246,8 @@ def blurred(flow: FlowMesh, cubes: BoolArray, spacing: float, seed: int) -> Flow
 
 
 def steps() -> FloatArray:
-    """Share of what was injected, from that of lines to that of cubes, for each draw."""
-    least, most = DEFAULT_ETA["centreline"], DEFAULT_ETA["voxel"]
-    return np.geomspace(least, most, DRAWS)
+    """Share of what was injected, of each draw."""
+    return np.geomspace(*STEPS, DRAWS)
 
 
 @pytest.mark.parametrize("spacing", [0.25, 0.2])
