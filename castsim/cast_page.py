@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from castsim import cast_plots as plots
 from castsim.agents import agent_prior, agent_source
-from castsim.cord import cord_words, reported_towards_cord_mL
+from castsim.cord import VEINS, cord_words, reported_towards_cord_mL
 from castsim.ensembles.plan_report import LAYERING, NOT_MODELLED, meaning
 from castsim.ensembles.priors import Prior, bundled_priors
 from castsim.ensembles.summary import VALIDATION
@@ -29,7 +29,9 @@ ONE_DRAW = (
     "This is one run: one patient and one draw from what may happen. How sure it is, and how much "
     "to inject, “castsim plan” says."
 )
-GROUPS = {one.label: one.compartment.value for one in Structure}
+GROUPS = {one.label: one.compartment.value for one in Structure} | dict.fromkeys(
+    VEINS, "to the cord, not drawn"
+)
 """Vein → compartment, by which pictures colour it."""
 NOT_OF_A_RUN = "The operator's eyes"
 """What plans leave out and a run does not: it obeys the rules of its scenario."""
@@ -126,7 +128,7 @@ def summary(report: Mapping[str, Any]) -> Iterator[str]:
     yield (
         f"{report['cast_mL']:.2f} mL stay in the veins, {report['embolised_mL']:.2f} mL left "
         "with the blood towards the lungs (azygos system, neck veins, then the heart). Towards the "
-        f"spinal cord went {cord_words(*reported_towards_cord_mL(report))}. Along the catheter "
+        f"spinal cord: {cord_words(*reported_towards_cord_mL(report))}. Along the catheter "
         f"agent comes back {back['catheter_mm']:.1f} mm."
     )
     pressure = report["tip_pressure_mmHg"]
@@ -236,11 +238,11 @@ def _structures(report: Mapping[str, Any]) -> Iterator[str]:
     yield "<h2>Veins that hold agent</h2>"
     rows = sorted(report["structures"], key=lambda one: -one["volume_mL"])
     yield parts.table(
-        ("Vein", "in pictures among the", "agent (mL)", "filled", "reach (mm)"),
+        ("Vein", "in pictures", "agent (mL)", "filled", "reach (mm)"),
         (
             (
                 escape(f"{one['structure'].replace('_', ' ')} {one['level']} {one['side']}"),
-                f"{GROUPS[one['structure']].replace('_', ' ')} veins",
+                GROUPS[one["structure"]].replace("_", " "),
                 f"{one['volume_mL']:.3f}",
                 f"{one['filled_fraction']:.0%}",
                 f"{one['reach_mm']:.0f}",

@@ -147,12 +147,12 @@ def fluoro(
     scenario = cast.scenario
     medium = _medium() if shot.mode == "roadmap" else ""
     words = f"{scenario.agent}\n{shown_mL:.2f} mL injected"
-    towards, beyond = towards_cord_mL(cast, uL_from_mL(shown_mL))
+    towards, _ = towards_cord_mL(cast, uL_from_mL(shown_mL))
     if towards > 0.0:
         words += f"\n{amount(towards)} towards the spinal cord"
     caption = Caption(scenario.title, words, medium)
     write_file(path, lambda part: image_bytes(image, caption, part))
-    agent = {"agent": scenario.agent, "volume_mL": shown_mL, "hazard_mL": beyond}
+    agent = {"agent": scenario.agent, "volume_mL": shown_mL, "towards_cord_mL": towards}
     return {**facts(image, path), **agent}
 
 

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from scipy.spatial import cKDTree
 
+from castsim.cord import alarm_words, reported_towards_cord_mL
 from castsim.drawn import DrawnCast
 from castsim.painting import by_arrival, by_compartment
 from castsim.polylines import points_at, stretches
@@ -61,7 +62,8 @@ def light_scene(cast: DrawnCast, summary: Mapping[str, Any]) -> Scene:
     words = [cast.scenario.agent, facts(summary)] + ([] if cubes is None else [cubes.words])
     line = " · ".join(words)
     scene = scene_of(cast, window, window, parts, title=title, facts=line)
-    return replace(scene, reading=reading_at(cast, cast.injected))
+    alarm = alarm_words(reported_towards_cord_mL(summary)[0])
+    return replace(scene, reading=reading_at(cast, cast.injected), alarm=alarm)
 
 
 def _agent_part(cast: DrawnCast, surface: Surface, theme: Theme) -> Part:

@@ -176,7 +176,8 @@ def warnings(cast: Cast) -> list[str]:
     towards, beyond = towards_cord_mL(cast, cast.injected)
     if towards > 0.0:
         cells = cast.cells
-        came = cells.first_volume[cells.in_compartment(Compartment.HAZARD)].min()
+        own = cells.in_compartment(Compartment.HAZARD)
+        came = cells.first_volume[own].min(initial=cast.injected)
         lines.append(
             f"{amount(towards)} went towards the spinal cord, from {came / UL_PER_ML:.2f} mL "
             f"injected on; {amount(beyond)} of it reached intradural veins, where it is not "

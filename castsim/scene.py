@@ -11,6 +11,7 @@ from typing import Any
 
 from castsim.cord import amount, reported_towards_cord_mL
 from castsim.surfaces import Surface
+from castsim.units import ROUNDED_ML
 from geometry.levels import Side
 from geometry.network import FloatArray, IntArray
 
@@ -158,15 +159,13 @@ def facts(summary: Mapping[str, Any]) -> str:
     >>> line.split(" · ")[1:3]
     ['root wrapped 290° of 350°', 'azygos reflux 0.00 mL']
     """
-    coverage, (towards, beyond) = summary["coverage"], reported_towards_cord_mL(summary)
+    coverage, (_, beyond) = summary["coverage"], reported_towards_cord_mL(summary)
     words = [
         injected_words(summary["injected_mL"], summary["cast_mL"], summary["embolised_mL"], beyond),
         f"root wrapped {coverage['deg']:.0f}° of {coverage['coverable_deg']:.0f}°",
         f"azygos reflux {summary['reflux']['azygos_mL']:.2f} mL",
         str(summary["stop_reason"]).replace("_", " "),
     ]
-    if towards > 0.0:
-        words.insert(0, f"{amount(towards)} towards the spinal cord")
     return " · ".join(words)
 
 
@@ -176,7 +175,12 @@ def injected_words(injected_mL: float, cast_mL: float, lungs_mL: float, beyond_m
     Examples
     --------
     >>> injected_words(1.0, 0.435, 0.003, 0.562)
-    '1.00 mL injected: 0.44 cast, 0.00 to the lungs, 0.56 to the cord'
+    '1.00 mL injected: 0.43 cast, 0.00 to the lungs, 0.562 mL beyond the dura'
+    >>> injected_words(1.0, 0.5, 0.2, 0.0)
+    '1.00 mL injected: 0.50 cast, 0.20 to the lungs, 0.30 out of the model'
     """
     words = f"{injected_mL:.2f} mL injected: {cast_mL:.2f} cast, {lungs_mL:.2f} to the lungs"
-    return f"{words}, {beyond_mL:.2f} to the cord" if beyond_mL > 0.0 else words
+    if beyond_mL > 0.0:
+        words += f", {amount(beyond_mL)} beyond the dura"
+    elsewhere = injected_mL - cast_mL - lungs_mL - beyond_mL
+    return f"{words}, {elsewhere:.2f} out of the model" if elsewhere >= ROUNDED_ML else words

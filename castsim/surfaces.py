@@ -171,8 +171,8 @@ def contour(grid_values: FloatArray, origin: FloatArray, spacing: float, level: 
 def without_stairs(surface: Surface, stays: BoolArray) -> Surface:
     """A surface about cubes without their steps, by a windowed sinc filter (Taubin).
 
-    A body of three cubes and more across keeps what it holds to 1 %; the filter would draw thinner
-    ones together to nothing, so that their vertices must stay.
+    A body of three cubes and more across keeps what it holds to 1 %, one of two cubes to 5 %; the
+    filter would draw thinner ones together to nothing, so that their vertices must stay.
 
     Parameters
     ----------

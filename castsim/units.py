@@ -13,7 +13,7 @@ BYTES_PER_MB = 1_000_000
 ROUNDED_ML = 0.005
 """Volumes are told to two places: one that was rounded up is no error."""
 LEAST_ML = 0.0005
-"""Less is nothing, to the three decimals of a millilitre that are written."""
+"""Less is 0.000, to the three decimals of a millilitre that are written."""
 
 
 def uL_from_mL(volume_mL: float) -> float:

@@ -18,7 +18,9 @@ from castsim.cast_report import growing_volumes, write_report
 from castsim.console import _cast_rows
 from castsim.cord import reported_towards_cord_mL, towards_cord_mL
 from castsim.errors import ResultError
+from castsim.light_scene import light_scene
 from castsim.scene import facts
+from castsim.scene_page import page
 from castsim.schema import DISCLAIMER
 from castsim.still import Still
 from castsim.themes import THEMES
@@ -160,23 +162,26 @@ def test_agent_that_goes_towards_the_cord_is_told_wherever_a_cast_is(saved: Save
     still = Still(cast, THEMES["light"])
     scene, before = still.scene(), still.scene(0.04)
     assert scene.alarm == told
-    assert f"{beyond:.2f} to the cord" in scene.facts
+    assert f"{beyond:.3f} mL beyond the dura" in scene.facts
     (label,) = [one for one in scene.labels if one.alarming]
     assert label.text == "to the cord"
     came = cast.first_volume[np.linalg.norm(cast.cells.centre - label.xyz, axis=1).argmin()]
     assert came == pytest.approx(0.5 * cast.injected, rel=0.05)
     assert before.alarm == ""
-    assert "cord" not in before.facts
+    assert "dura" not in before.facts
     assert not [one for one in before.labels if one.alarming]
     rows = metrics.structures(cast)
     report = {**saved.report, "hazard_mL": beyond, "structures": rows}
     assert reported_towards_cord_mL(report) == pytest.approx((towards, beyond))
-    assert told in facts(report)
-    assert "cord" not in facts(saved.report)
+    assert light_scene(cast, report).alarm == told
+    assert told in page(light_scene(cast, report))
+    assert light_scene(saved.cast, saved.report).alarm == ""
+    assert 'class="alarm"' not in page(light_scene(saved.cast, saved.report))
+    assert f"{beyond:.3f} mL beyond the dura" in facts(report)
     words = f"{towards:.3f} mL, {beyond:.3f} mL of it in intradural veins"
     assert dict(_cast_rows(report))["towards the spinal cord"] == words
     assert dict(_cast_rows(saved.report))["towards the spinal cord"] == "none"
-    assert f"spinal cord went {words}" in " ".join(summary(report))
+    assert f"spinal cord: {words}" in " ".join(summary(report))
 
 
 def test_times_and_thirds_are_explained(saved: SavedCast, text: str) -> None:
@@ -201,9 +206,9 @@ def test_what_blood_carried_off_and_what_stayed_is_told(saved: SavedCast) -> Non
     assert "No agent is seen to enter the azygos system." in " ".join(summary(unseen))
     unseen["reflux"]["azygos_mL"] = 0.008
     assert "the azygos system; 0.008 mL do unseen." in " ".join(summary(unseen))
-    assert "Towards the spinal cord went none." in " ".join(summary(unseen))
+    assert "Towards the spinal cord: none." in " ".join(summary(unseen))
     gone = " ".join(summary({**unseen, "hazard_mL": 0.002}))
-    assert "spinal cord went 0.002 mL, 0.002 mL of it in intradural veins." in gone
+    assert "spinal cord: 0.002 mL, 0.002 mL of it in intradural veins." in gone
 
 
 def test_curves_add_up_to_the_cast(saved: SavedCast) -> None:
