@@ -181,6 +181,9 @@ def test_agent_that_goes_towards_the_cord_is_told_wherever_a_cast_is(saved: Save
     words = f"{towards:.3f} mL, {beyond:.3f} mL of it in intradural veins"
     assert dict(_cast_rows(report))["towards the spinal cord"] == words
     assert dict(_cast_rows(saved.report))["towards the spinal cord"] == "none"
+    assert "out of the model" not in dict(_cast_rows({**report, "terminal_mL": beyond}))
+    left = dict(_cast_rows({**report, "terminal_mL": beyond + 0.052}))
+    assert left["out of the model"] == "0.052 mL, by other ends of veins"
     assert f"spinal cord: {words}" in " ".join(summary(report))
 
 
