@@ -20,8 +20,11 @@ one on cubes for it. A fault of the mesh of cubes would widen the first part: wh
 one are the flows of blood at rest and the resistance that the tip meets
 (`tests/verification/test_voxel_window.py`).
 
-**Beyond it** S'C' is more than nothing for every grid. The last columns tell how large it is, from
-the nearest to the farthest, and where in sections that it fills in part agent lies
+Coverage of L each grid reads by its own cubes, which may differ by a few degrees from what
+castsim's grid reads: there the sum is no strict bound.
+
+**Beyond it** S'C' is more than nothing for every displaced grid. The last columns tell how large it
+is, from the nearest to the farthest, and where in sections that it fills in part agent lies
 (:mod:`benchmarks.within_sections`). S'C' is above all agent in a part of a section, which a section
 of one cell cannot show; but also the step on cubes, how agent is passed on within one, and the
 error of :mod:`benchmarks.sections`.

@@ -30,7 +30,7 @@ def towards_cord_mL(cast: DrawnCast, volume: float) -> tuple[float, float]:
     return mL_from_uL(held + beyond), mL_from_uL(beyond)
 
 
-def gate_to_cord(cast: DrawnCast, volume: float) -> FloatArray | None:
+def entry_to_cord(cast: DrawnCast, volume: float) -> FloatArray | None:
     """Where agent first came into a radiculomedullary vein, (3,) mm; None: nowhere by `volume`."""
     cells = cast.cells
     own = np.flatnonzero(cells.in_compartment(Compartment.HAZARD))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Self, get_args
 from pydantic import ValidationError
 
 from castsim.cast_reading import read_report
-from castsim.cord import amount, towards_cord_mL
+from castsim.cord import alarm_words, towards_cord_mL
 from castsim.errors import ResultError, ScenarioError, UnreachableError
 from castsim.fluoroscopy import (
     LEAST_PIXELS,
@@ -149,7 +149,7 @@ def fluoro(
     words = f"{scenario.agent}\n{shown_mL:.2f} mL injected"
     towards, _ = towards_cord_mL(cast, uL_from_mL(shown_mL))
     if towards > 0.0:
-        words += f"\n{amount(towards)} towards the spinal cord"
+        words += f"\n{alarm_words(towards)}"
     caption = Caption(scenario.title, words, medium)
     write_file(path, lambda part: image_bytes(image, caption, part))
     agent = {"agent": scenario.agent, "volume_mL": shown_mL, "towards_cord_mL": towards}

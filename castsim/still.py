@@ -13,7 +13,7 @@ import numpy as np
 from scipy.spatial import cKDTree
 
 from castsim.cast_surface import Along
-from castsim.cord import alarm_words, gate_to_cord, towards_cord_mL
+from castsim.cord import alarm_words, entry_to_cord, towards_cord_mL
 from castsim.drawn import DrawnCast, log_at
 from castsim.errors import ResultError
 from castsim.holding import CubesHold, Holding
@@ -209,7 +209,7 @@ def _capsules(cast: DrawnCast, window: Window) -> tuple[Capsules, tuple[float, f
 
 def _alarms(cast: DrawnCast, volume: float) -> tuple[Label, ...]:
     """Mark where agent goes towards the cord."""
-    place = gate_to_cord(cast, volume)
+    place = entry_to_cord(cast, volume)
     return () if place is None else (Label("to the cord", place, alarming=True),)
 
 
