@@ -80,11 +80,11 @@ def run_study(
         On Ctrl-C. As in the other cases, finished chunks are kept.
     """
     asked = {store: n_draws, **(more or {})}
-    chunks = [(one, *span) for one, count in asked.items() for span in one.missing(count)]
+    chunks = _missing(asked)
     # a chunk that is made again may hold more than is asked for
     missing = sum(min(last, asked[one]) - first for one, first, last in chunks)
-    kept = done = sum(asked.values()) - missing
-    wanted = kept + _draws_of(chunks)
+    done = sum(asked.values()) - missing
+    wanted = done + _draws_of(chunks)
     told = progress or (lambda done, wanted: None)
     told(done, wanted)
     if not chunks:
@@ -100,16 +100,21 @@ def run_study(
                 held[chunk] += outcomes
                 if len(held[chunk]) == whole[chunk]:
                     one.add(held.pop(chunk))
-                    kept += whole[chunk] // len(one.study.arms)
                 done += last - first
                 told(done, wanted)
     except KeyboardInterrupt as error:
-        loose = done - kept
+        # asked of the disk: Ctrl-C may come between a file and any count of it here
+        kept = wanted - _draws_of(_missing(asked))
+        loose = max(0, done - kept)
         lost = f" ({loose} more were done, but fill no file of {CHUNK})" if loose else ""
         raise StoppedError(
             f"stopped: {kept} of {wanted} draws are kept in {store.folder}{lost}; "
             "the same command goes on"
         ) from error
+
+
+def _missing(asked: Mapping[Store, int]) -> list[Piece]:
+    return [(one, *span) for one, count in asked.items() for span in one.missing(count)]
 
 
 def _draws_of(pieces: list[Piece]) -> int:

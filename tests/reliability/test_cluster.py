@@ -10,7 +10,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,13 +21,13 @@ import pytest
 from castsim import __version__
 from castsim.ensembles import cluster as clusters
 from castsim.ensembles import engine
-from castsim.ensembles.columns import KILLED
+from castsim.ensembles.columns import KILLED, Outcome
 from castsim.ensembles.fingerprint import state
 from castsim.ensembles.priors import Prior
 from castsim.ensembles.sampling import drawn_priors
 from castsim.ensembles.store import CHUNK, Store
 from castsim.ensembles.study import Study
-from castsim.errors import MissingError, ResultError
+from castsim.errors import MissingError, ResultError, StoppedError
 from tests.reliability import ensembles
 from tests.reliability.ensembles import KILLER, digest, study
 
@@ -274,6 +274,23 @@ def test_ctrl_c_tells_what_is_kept_and_the_same_command_goes_on(tmp_path: Path) 
         assert other.returncode == 0
     assert before.items() < digest(tmp_path / "x" / "draws").items()
     assert digest(tmp_path / "x") == digest(tmp_path / "whole")
+
+
+def test_ctrl_c_between_a_file_and_its_count_tells_of_the_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add = Store.add
+
+    def interrupted(store: Store, outcomes: Sequence[Outcome]) -> None:
+        add(store, outcomes)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Store, "add", interrupted)
+    monkeypatch.setattr(engine, "simulate_piece", ensembles.quick_piece)
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    with pytest.raises(StoppedError, match=f"^stopped: {CHUNK} of {3 * CHUNK} draws are kept in "):
+        engine.run_study(Store(tmp_path / "x", study()), 3 * CHUNK, workers=2)
+    assert len(chunks(tmp_path / "x")) == 1
 
 
 def test_workers_hear_nobody_else_and_end_with_their_driver(tmp_path: Path) -> None:
