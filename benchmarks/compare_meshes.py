@@ -4,7 +4,7 @@
 `docs/voxel_injection.md` quotes; with 19 grids it takes half an hour each. Each is injected into
 four times. A liquid that no front holds, without weight, and much faster than blood flows: all that
 only cubes show is the shape of a junction and of a front. With fronts that hold; as slowly as
-planned, so that blood flows past agent; and with its weight, so that agent sinks, in smaller steps.
+planned, so that blood flows past agent; and with its weight, so that agent sinks.
 
 **Band.** L is the cast on lines, C that on cubes, and S that on the *sections* of these cubes
 (:mod:`benchmarks.sections`: the centreline mesh with what cubes hold and conduct). With the grid
@@ -75,9 +75,8 @@ FREE = (
 """No front holds, nothing sets, and blood tears nothing off."""
 GRIDS = 19
 """Displaced grids, if not said: one more lies farther than all these by a chance of 1 in 20."""
-STEPS = 0.01, 0.03
-"""Of agent that sinks, for which 3 % is coarse; and of that without weight on cubes, where it is
-not. Without weight sections step by something between, another for each grid."""
+STEPS = 0.005, 0.01
+"""Of injections into sections, between these, another for each grid: what the step decides."""
 AROUND = Grid.around
 
 
@@ -256,17 +255,15 @@ def inject(name: str, spacing: float, grids: int) -> Iterator[tuple[str, Injecte
         grid = Displaced(shift)
         sections: tuple[FlowMesh, IntArray] | None = None
         for words, given in kinds.items():
-            sinks = words == load_scenario(name).agent
             cubes = ["mesh.kind=voxel", f"mesh.spacing_mm={spacing}"]
-            cast = grid.run(name, [*given, *cubes, f"mesh.eta={STEPS[not sinks]}"])
+            cast = grid.run(name, [*given, *cubes])
             place = cast.voxels
             assert place is not None
             if sections is None:
                 rest = lines[words].rest
                 viscosity = float(np.median(rest.viscosity))
                 sections = as_sections(place.mesh, rest.mesh, viscosity)
-            step = STEPS[0] if sinks else steps[number - 1]
-            summed = in_sections(name, [*given, f"mesh.eta={step}"], *sections)
+            summed = in_sections(name, [*given, f"mesh.eta={steps[number - 1]}"], *sections)
             empty = Injected(lines[words], cast, *([[] for _ in volumes] for _ in range(3)))
             one = found.setdefault(words, empty)
             for k, volume in enumerate(volumes):

@@ -33,6 +33,10 @@ GROUPS = {one.label: one.compartment.value for one in Structure} | dict.fromkeys
     VEINS, "to the cord, not drawn"
 )
 """Vein → compartment, by which pictures colour it."""
+SHADOWS = (
+    "Simulated X-rays with the size and noise of a C-arm; bones are subtracted. Other views, and "
+    "bones: castsim fluoro."
+)
 NOT_OF_A_RUN = "The operator's eyes"
 """What plans leave out and a run does not: it obeys the rules of its scenario."""
 
@@ -62,13 +66,13 @@ class Photographs:
     large : at the injected volume
     growing : at rising volumes
     missing : why there are none
-    shadow : as a C-arm would show it; None: not asked for
+    shadows : as a C-arm would show it
     """
 
     large: Sequence[Photograph] = ()
     growing: Sequence[Photograph] = ()
     missing: str = ""
-    shadow: Photograph | None = None
+    shadows: Sequence[Photograph] = ()
 
 
 def cast_page(saved: "SavedCast[DrawnCast]", pictures: Photographs) -> str:
@@ -165,17 +169,31 @@ def _pictures(pictures: Photographs) -> Iterator[str]:
     if pictures.large:
         for one in pictures.large:
             yield parts.photograph(one.jpeg, alt=one.alt, below=one.below, wide=True)
-    if pictures.shadow is not None:
+    if pictures.shadows:
         yield "<h3>As fluoroscopy would show it</h3>"
-        one = pictures.shadow
-        shown = parts.photograph(one.jpeg, alt=one.alt, below=one.below, wide=True)
-        yield f'<div class="half">{shown}</div>'
+        yield f'<p class="soft">{SHADOWS}</p>'
+        yield from _beside_each_other(pictures.shadows, "pair", wide=True)
     if pictures.growing:
         yield "<h3>How it grows</h3>"
-        small = (
-            parts.photograph(one.jpeg, alt=one.alt, below=one.below) for one in pictures.growing
-        )
-        yield f'<div class="charts small">{"".join(small)}</div>'
+        yield from _beside_each_other(pictures.growing, f"small by{columns(len(pictures.growing))}")
+
+
+def _beside_each_other(
+    pictures: Sequence[Photograph], kind: str, *, wide: bool = False
+) -> Iterator[str]:
+    shown = (
+        parts.photograph(one.jpeg, alt=one.alt, below=one.below, wide=wide) for one in pictures
+    )
+    yield f'<div class="charts {kind}">{"".join(shown)}</div>'
+
+
+def columns(count: int) -> int:
+    """Pictures a row, so that the last row is as full as the others or nearly so.
+
+    >>> [columns(count) for count in range(1, 9)]
+    [4, 4, 4, 4, 5, 3, 4, 4]
+    """
+    return 5 if count == 5 else 3 if count == 6 else 4
 
 
 def _curves(saved: "SavedCast[DrawnCast]") -> Iterator[str]:

@@ -169,6 +169,6 @@ def breakthroughs(cast: "DrawnCast") -> "np.ndarray[Any, np.dtype[np.int64]]":
 
 
 def _by_volume(axes: "Axes", read: Curves) -> None:
-    last = round(float(read.volume_mL[-1]), 6)  # 1 mL but for rounding would lose its tick
+    last = round(float(read.volume_mL[-1]), 3)  # 0.9999 mL would lose the tick of 1 mL
     axes.set(xlim=(0.0, max(last, 1e-3)), xlabel="injected volume (mL)")
     axes.locator_params(axis="x", nbins=5)

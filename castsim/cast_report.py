@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from castsim.cast_surface import SLACK_ML
-from castsim.cord import amount, towards_cord_mL
+from castsim.cord import amount, goes_towards_cord, towards_cord_mL
 from castsim.errors import MissingError
 from castsim.results import check_file, write_file
 from castsim.units import mL_from_uL, uL_from_mL
@@ -84,7 +84,7 @@ def write_report(
         except MissingError as error:
             pictures = Photographs(missing=f"{str(error)[:1].upper()}{str(error)[1:]}.")
             notes = (f"{error} (the report was made without pictures of the veins)",)
-        pictures = replace(pictures, shadow=shadow(saved.cast))
+        pictures = replace(pictures, shadows=shadows(saved.cast))
     progress("writing", 0.0)
     text = cast_page(saved, pictures)
     write_file(path, lambda part: _write_text(part, text))
@@ -133,30 +133,33 @@ def photographs(saved: "SavedCast[DrawnCast]", progress: "Progress") -> "Photogr
     progress("drawing", 0.0)
     still = Still(saved.cast, THEMES["light"])
     scene, large = still.scene(), []
-    aside = f"from the {scene.side.name.lower()}"
-    for view, words in (("ap", "from the front"), ("lateral", aside)):
+    for view, words in (("ap", "from the front"), ("lateral", f"from the {_side(saved.cast)}")):
         image = picture(scene, view, still.theme, LARGE_SIZE)
         alt = f"Cast after {still.injected_mL:.2f} mL, seen {words}"
         large.append(Photograph(_jpeg(image), alt, f"After {still.injected_mL:.2f} mL, {words}."))
     return Photographs(large, list(_growing(still, progress)))
 
 
-def shadow(cast: "DrawnCast") -> "Photograph":
-    """The cast as a C-arm would show it from the front, subtracted; needs no OpenGL."""
+def shadows(cast: "DrawnCast") -> list["Photograph"]:
+    """The cast as a C-arm would show it, subtracted, in both views; needs no OpenGL."""
     from castsim.cast_page import Photograph
     from castsim.fluoroscopy import take_cast
-    from castsim.fluoroscopy_files import Caption
     from castsim.fluoroscopy_files import picture as fluorogram
+    from castsim.fluoroscopy_orders import caption_of
 
-    words = f"{mL_from_uL(cast.injected):.2f} mL"
-    image = take_cast(cast, pixels=FLUOROSCOPY_PIXELS)
-    caption = Caption(cast.scenario.title, f"{cast.scenario.agent}\n{words} injected")
-    below = (
-        f"After {words}, from the front, bones subtracted; simulated X-rays, at the size and "
-        "noise of a C-arm. Other views: castsim fluoro."
-    )
-    alt = f"Simulated subtracted fluoroscopy of the cast after {words}, from the front"
-    return Photograph(_jpeg(fluorogram(image, caption)), alt, below)
+    injected = mL_from_uL(cast.injected)
+    caption = caption_of(cast, injected)
+    taken = []
+    for view, words in (("ap", "from the front"), ("lateral", f"from the {_side(cast)}")):
+        image = fluorogram(take_cast(cast, view, pixels=FLUOROSCOPY_PIXELS), caption)
+        alt = f"Simulated subtracted fluoroscopy of the cast after {injected:.2f} mL, {words}"
+        taken.append(Photograph(_jpeg(image), alt, f"After {injected:.2f} mL, {words}."))
+    return taken
+
+
+def _side(cast: "DrawnCast") -> str:
+    """Side of the body from which lateral pictures are taken."""
+    return cast.scenario.target.side_code.name.lower()
 
 
 def _growing(still: "Still", progress: "Progress") -> Iterator["Photograph"]:
@@ -171,8 +174,8 @@ def _growing(still: "Still", progress: "Progress") -> Iterator["Photograph"]:
         progress("drawing", (count + 1) / (len(volumes) + 1))
         degrees = still.cast.cells.coverage_at(uL_from_mL(volume))
         words = f"{volume:.2f} mL: {degrees:.0f}° wrapped"
-        towards, _ = towards_cord_mL(still.cast, uL_from_mL(volume))
-        if towards > 0.0:
+        if goes_towards_cord(still.cast, uL_from_mL(volume)):
+            towards, _ = towards_cord_mL(still.cast, uL_from_mL(volume))
             words += f", {amount(towards)} towards the cord"
         yield Photograph(_jpeg(image), f"Cast after {words}", words)
 

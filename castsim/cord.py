@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from castsim.drawn import DrawnCast, FloatArray, log_at
+from castsim.drawn import LEAST_SATURATION, DrawnCast, FloatArray, IntArray, log_at
 from castsim.units import LEAST_ML, mL_from_uL
 from geometry.structures import Compartment, Structure
 
@@ -30,15 +30,31 @@ def towards_cord_mL(cast: DrawnCast, volume: float) -> tuple[float, float]:
     return mL_from_uL(held + beyond), mL_from_uL(beyond)
 
 
+def goes_towards_cord(cast: DrawnCast, volume: float) -> bool:
+    """Whether agent lies in a radiculomedullary vein, as pictures count a cast, or has left one.
+
+    A smear in the first cell of such a vein, less than the mesh resolves, raises no alarm; tables
+    tell of it all the same.
+    """
+    return bool(len(_cast_there(cast, volume))) or towards_cord_mL(cast, volume)[1] > 0.0
+
+
 def entry_to_cord(cast: DrawnCast, volume: float) -> FloatArray | None:
-    """Where agent first came into a radiculomedullary vein, (3,) mm; None: nowhere by `volume`."""
-    cells = cast.cells
-    own = np.flatnonzero(cells.in_compartment(Compartment.HAZARD))
-    first = own[np.argmin(cells.first_volume[own])] if len(own) else None
-    if first is None or not cells.first_volume[first] < volume:
+    """Where agent first came into a radiculomedullary vein that it fills by `volume`, (3,) mm.
+
+    None: nowhere.
+    """
+    there = _cast_there(cast, volume)
+    if not len(there):
         return None
-    place: FloatArray = cells.centre[first]
+    place: FloatArray = cast.cells.centre[there[np.argmin(cast.cells.first_volume[there])]]
     return place
+
+
+def _cast_there(cast: DrawnCast, volume: float) -> IntArray:
+    """Cells of radiculomedullary veins that hold a cast."""
+    own = np.flatnonzero(cast.cells.in_compartment(Compartment.HAZARD))
+    return own[cast.cells.saturation_at(volume)[own] >= LEAST_SATURATION]
 
 
 def reported_towards_cord_mL(report: Mapping[str, Any]) -> tuple[float, float]:
@@ -64,9 +80,11 @@ def cord_words(towards_mL: float, beyond_mL: float) -> str:
     return f"{amount(towards_mL)}, {amount(beyond_mL)} of it in intradural veins"
 
 
-def alarm_words(towards_mL: float) -> str:
-    """What a picture says in a place that nobody overlooks; nothing if none went there."""
-    return f"{amount(towards_mL)} towards the spinal cord" if towards_mL > 0.0 else ""
+def alarm_words(cast: DrawnCast, volume: float) -> str:
+    """What a picture says in a place that nobody overlooks; nothing if no agent goes there."""
+    if not goes_towards_cord(cast, volume):
+        return ""
+    return f"{amount(towards_cord_mL(cast, volume)[0])} towards the spinal cord"
 
 
 def amount(volume_mL: float) -> str:

@@ -22,6 +22,9 @@ FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 BoolArray = NDArray[np.bool_]
 
+LEAST_SATURATION = 0.5
+"""A cell that holds less agent is not shown as cast."""
+
 
 @dataclass(frozen=True)
 class Cells:

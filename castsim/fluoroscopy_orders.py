@@ -41,6 +41,7 @@ from geometry.catheter_course import catheter_course
 from geometry.centerline_mesh import centreline_mesh
 
 if TYPE_CHECKING:
+    from castsim.drawn import DrawnCast
     from castsim.simulate import Progress
     from geometry.anatomy import Anatomy
 
@@ -144,16 +145,21 @@ def fluoro(
     image = take_cast(
         cast, shot.view, shot.mode, volume_mL=volume_mL, field_mm=shot.field_mm, pixels=shot.pixels
     )
-    scenario = cast.scenario
-    medium = _medium() if shot.mode == "roadmap" else ""
-    words = f"{scenario.agent}\n{shown_mL:.2f} mL injected"
-    towards, _ = towards_cord_mL(cast, uL_from_mL(shown_mL))
-    if towards > 0.0:
-        words += f"\n{alarm_words(towards)}"
-    caption = Caption(scenario.title, words, medium)
+    caption = caption_of(cast, shown_mL, _medium() if shot.mode == "roadmap" else "")
     write_file(path, lambda part: image_bytes(image, caption, part))
-    agent = {"agent": scenario.agent, "volume_mL": shown_mL, "towards_cord_mL": towards}
+    towards, _ = towards_cord_mL(cast, uL_from_mL(shown_mL))
+    agent = {"agent": cast.scenario.agent, "volume_mL": shown_mL, "towards_cord_mL": towards}
     return {**facts(image, path), **agent}
+
+
+def caption_of(cast: "DrawnCast", shown_mL: float, medium: str = "") -> Caption:
+    """Words in an image of a cast after `shown_mL`; `medium`: contrast medium that is seen too."""
+    words = (
+        cast.scenario.agent,
+        f"{shown_mL:.2f} mL injected",
+        alarm_words(cast, uL_from_mL(shown_mL)),
+    )
+    return Caption(cast.scenario.title, "\n".join(filter(None, words)), medium)
 
 
 @dataclass(frozen=True)

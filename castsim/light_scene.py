@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 from scipy.spatial import cKDTree
 
-from castsim.cord import alarm_words, reported_towards_cord_mL
-from castsim.drawn import DrawnCast
+from castsim.cord import alarm_words
+from castsim.drawn import LEAST_SATURATION, DrawnCast
 from castsim.painting import by_arrival, by_compartment
 from castsim.polylines import points_at, stretches
 from castsim.scene import Part, Scene, facts
@@ -16,7 +16,6 @@ from castsim.shown import HIDDEN
 from castsim.still import filled_cubes
 from castsim.surfaces import Surface, lighter, tube
 from castsim.surroundings import (
-    LEAST_SATURATION,
     Run,
     clipped,
     last_arrival,
@@ -62,7 +61,7 @@ def light_scene(cast: DrawnCast, summary: Mapping[str, Any]) -> Scene:
     words = [cast.scenario.agent, facts(summary)] + ([] if cubes is None else [cubes.words])
     line = " · ".join(words)
     scene = scene_of(cast, window, window, parts, title=title, facts=line)
-    alarm = alarm_words(reported_towards_cord_mL(summary)[0])
+    alarm = alarm_words(cast, cast.injected)
     return replace(scene, reading=reading_at(cast, cast.injected), alarm=alarm)
 
 

@@ -8,7 +8,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import dijkstra
 
 from castsim.cast import Cast
-from castsim.cord import amount, towards_cord_mL
+from castsim.cord import amount, goes_towards_cord, towards_cord_mL
 from castsim.errors import CastsimError
 from castsim.schema import CastReport
 from castsim.simulate import route_length
@@ -173,8 +173,8 @@ def warnings(cast: Cast) -> list[str]:
     """What in this run goes against the makers' instructions, the vein's bearing or the model."""
     agent, run = cast.scenario.agent_model(), cast.injection
     lines = []
-    towards, beyond = towards_cord_mL(cast, cast.injected)
-    if towards > 0.0:
+    if goes_towards_cord(cast, cast.injected):
+        towards, beyond = towards_cord_mL(cast, cast.injected)
         cells = cast.cells
         own = cells.in_compartment(Compartment.HAZARD)
         came = cells.first_volume[own].min(initial=cast.injected)

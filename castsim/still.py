@@ -14,7 +14,7 @@ from scipy.spatial import cKDTree
 
 from castsim.cast_surface import Along
 from castsim.cord import alarm_words, entry_to_cord, towards_cord_mL
-from castsim.drawn import DrawnCast, log_at
+from castsim.drawn import LEAST_SATURATION, DrawnCast, log_at
 from castsim.errors import ResultError
 from castsim.holding import CubesHold, Holding
 from castsim.painting import by_arrival, by_compartment
@@ -22,7 +22,6 @@ from castsim.scene import Label, Part, Scene, injected_words
 from castsim.shown import EXTRAS, Shown
 from castsim.surfaces import Surface, contour, part_above, thin, without_stairs
 from castsim.surroundings import (
-    LEAST_SATURATION,
     Window,
     last_arrival,
     reading_at,
@@ -96,7 +95,7 @@ class Still:
             labels=(*_alarms(self.cast, volume), *around.labels),
             facts=_facts(self.cast, volume, holding),
             reading=reading_at(self.cast, volume),
-            alarm=alarm_words(towards_cord_mL(self.cast, volume)[0]),
+            alarm=alarm_words(self.cast, volume),
         )
 
     def _volume(self, volume_mL: float | None) -> float:

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from castsim.drawn import DrawnCast
+from castsim.drawn import LEAST_SATURATION, DrawnCast
 from castsim.polylines import points_at, simplified, stretches
 from castsim.scene import Label, Part, Reading, Scene
 from castsim.surfaces import Surface, smooth, sphere, tube
@@ -33,8 +33,6 @@ BALLOON_POINTS, BALLOON_FILL = 9, 0.95
 """Along a balloon; and its radius in the vein's, so that the two walls do not flicker."""
 LEAST_VOLUME = 1e-9
 """mm3; where nothing came a scale has a length all the same."""
-LEAST_SATURATION = 0.5
-"""A cell that holds less agent is not shown as cast."""
 
 LATERAL_MM, FAR_LATERAL_MM = 48.0, 85.0
 """Half width of the window, and how far it widens for a cast that reaches farther."""

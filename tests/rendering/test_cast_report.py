@@ -16,7 +16,15 @@ from castsim.cast_page import Photograph, Photographs, cast_page, summary
 from castsim.cast_reading import SavedCast, read_cast
 from castsim.cast_report import growing_volumes, write_report
 from castsim.console import _cast_rows
-from castsim.cord import reported_towards_cord_mL, towards_cord_mL
+from castsim.cord import (
+    alarm_words,
+    cord_words,
+    entry_to_cord,
+    goes_towards_cord,
+    reported_towards_cord_mL,
+    towards_cord_mL,
+)
+from castsim.drawn import LEAST_SATURATION
 from castsim.errors import ResultError
 from castsim.light_scene import light_scene
 from castsim.scene import facts
@@ -59,6 +67,13 @@ def test_the_page_says_first_what_matters_and_what_it_is_not(saved: SavedCast, t
     assert not re.search(r"@\w+@", text)
 
 
+def test_paper_is_no_phone(text: str) -> None:
+    """A printed page is narrow as well: rules for narrow screens must not reach it."""
+    narrow = re.findall(r"@media ([^{]*max-width[^{]*)", text)
+    assert narrow
+    assert all(rule.startswith("screen and") for rule in narrow)
+
+
 def test_the_page_asks_nothing_of_the_network(text: str) -> None:
     assert "default-src 'none'" in text
     assert "<script" not in text
@@ -83,7 +98,7 @@ def test_text_of_the_scenario_cannot_become_markup(saved: SavedCast) -> None:
     scenario = {**saved.report["scenario"], "title": NASTY}
     nasty = replace(saved, report={**saved.report, "scenario": scenario, "warnings": [NASTY]})
     picture = Photograph(b"jpeg", NASTY, NASTY)
-    page = cast_page(nasty, Photographs([picture], [picture], NASTY, picture))
+    page = cast_page(nasty, Photographs([picture], [picture], NASTY, [picture]))
     assert "<img src=x" not in page
     assert "&lt;img src=x" in page
     assert len(re.findall(r"<img ", page)) == 3
@@ -187,6 +202,28 @@ def test_agent_that_goes_towards_the_cord_is_told_wherever_a_cast_is(saved: Save
     assert f"spinal cord: {words}" in " ".join(summary(report))
 
 
+def test_a_smear_towards_the_cord_raises_no_alarm_and_is_told(saved: SavedCast) -> None:
+    """Less than half a cell in the mouth of such a vein: tables tell of it, nothing shouts."""
+    cast, volume = saved.cast, 0.5 * saved.cast.injected
+    share = cast.cells.saturation_at(volume)
+    partly = np.flatnonzero((share > 0.0) & (share < LEAST_SATURATION))
+    assert len(partly)
+    structure = cast.mesh.flow.cell_structure.copy()
+    structure[partly] = Structure.RADICULOMEDULLARY
+    flow = replace(cast.mesh.flow, cell_structure=structure)
+    smeared = replace(cast, mesh=replace(cast.mesh, flow=flow))
+    towards, beyond = towards_cord_mL(smeared, volume)
+    assert towards > 0.0
+    assert beyond == 0.0
+    assert not goes_towards_cord(smeared, volume)
+    assert alarm_words(smeared, volume) == ""
+    assert entry_to_cord(smeared, volume) is None
+    assert cord_words(towards, beyond).endswith(", none of it in intradural veins")
+    # once more of it fills, it is a cast there
+    later = cast.cells.saturation[partly]
+    assert goes_towards_cord(smeared, cast.injected) == bool((later >= LEAST_SATURATION).any())
+
+
 def test_times_and_thirds_are_explained(saved: SavedCast, text: str) -> None:
     """Agent comes after the solvent in the catheter, and a third is less than the whole."""
     began = saved.cast.injection.log["time"][0]
@@ -254,8 +291,9 @@ def test_without_opengl_the_page_is_made_and_says_what_is_missing(
     assert "made without pictures" in written.notes[0]
     text = page.read_text("utf-8")
     assert "No picture: this machine has no off-screen OpenGL" in text
-    (image,) = re.findall(r'<img [^>]*alt="([^"]*)"', text)
-    assert "fluoroscopy" in image, "X-rays need no OpenGL"
+    images = re.findall(r'<img [^>]*alt="([^"]*)"', text)
+    assert len(images) == 2
+    assert all("fluoroscopy" in image for image in images), "X-rays need no OpenGL"
     assert [entry.name for entry in tmp_path.iterdir()] == ["r.html"]
 
 
@@ -269,7 +307,7 @@ def test_with_opengl_it_shows_the_cast_from_two_sides_and_how_it_grows(
     written = write_report(saved.folder, tmp_path / "r.html", lambda stage, done: None)
     assert written.notes == ()
     text = (tmp_path / "r.html").read_text("utf-8")
-    assert text.count("data:image/jpeg;base64,") == 3 + len(growing_volumes(0.1)) == 5
+    assert text.count("data:image/jpeg;base64,") == 4 + len(growing_volumes(0.1)) == 6
     assert text.index("from the right") < text.index("subtracted fluoroscopy")
     assert "from the right" in text
     assert "0.05 mL:" in text
