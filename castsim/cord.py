@@ -13,6 +13,8 @@ from castsim.drawn import LEAST_SATURATION, DrawnCast, FloatArray, IntArray, log
 from castsim.units import LEAST_ML, mL_from_uL
 from geometry.structures import Compartment, Structure
 
+SAME_VEIN_MM = 10.0
+"""Cells as near as that belong to one of these veins: two foramina lie farther apart."""
 VEINS = tuple(one.label for one in Structure if one.compartment is Compartment.HAZARD)
 
 
@@ -39,16 +41,20 @@ def goes_towards_cord(cast: DrawnCast, volume: float) -> bool:
     return bool(len(_cast_there(cast, volume))) or towards_cord_mL(cast, volume)[1] > 0.0
 
 
-def entry_to_cord(cast: DrawnCast, volume: float) -> FloatArray | None:
-    """Where agent first came into a radiculomedullary vein that it fills by `volume`, (3,) mm.
+def entries_to_cord(cast: DrawnCast, volume: float) -> FloatArray:
+    """Where agent first came into each radiculomedullary vein that holds some of the cast.
 
-    None: nowhere.
+    Returns
+    -------
+    (k, 3) mm, in the order in which it came; none: nowhere by `volume` (mm3)
     """
     there = _cast_there(cast, volume)
-    if not len(there):
-        return None
-    place: FloatArray = cast.cells.centre[there[np.argmin(cast.cells.first_volume[there])]]
-    return place
+    there = there[np.argsort(cast.cells.first_volume[there], kind="stable")]
+    entries: list[FloatArray] = []
+    for place in cast.cells.centre[there]:
+        if all(np.linalg.norm(place - other) > SAME_VEIN_MM for other in entries):
+            entries.append(place)
+    return np.array(entries).reshape(-1, 3)
 
 
 def _cast_there(cast: DrawnCast, volume: float) -> IntArray:

@@ -7,6 +7,8 @@ before it is written and none lies on another.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
+from itertools import product
+from math import hypot
 from pathlib import Path
 
 import numpy as np
@@ -44,6 +46,13 @@ BAR = 22
 LITTLE_ML = 0.1
 """A scale that ends below it has three decimals."""
 PATCH = 20
+ASIDE = tuple(
+    sorted(
+        product((0.0, -0.6, 0.6, -1.2, 1.2), (0.0, -1.1, 1.1)),
+        key=lambda by: hypot(3.0 * by[0], by[1]),
+    )
+)
+"""Places for a word, in its widths to the right and heights down, the nearest first."""
 MEAN_SLANT = 1.6
 """Thickness of a veil's walls along the line of sight, on average, in that face on."""
 PAPER_OPACITY = 0.62
@@ -93,14 +102,22 @@ class Plan:
 
 
 def sheet(
-    scene: Scene, views: Sequence[View], panels: Sequence[Picture], plan: Plan, theme: Theme
+    scene: Scene,
+    views: Sequence[View],
+    panels: Sequence[Picture],
+    plan: Plan,
+    theme: Theme,
+    last: Scene | None = None,
 ) -> Picture:
-    """Picture (height, width, 3): the panels with all words about them."""
+    """Picture (height, width, 3): the panels with all words about them.
+
+    `last` is the last scene of a movie, in which the heading's letters keep their size.
+    """
     page = _Page(plan, theme)
     for view, image, box in zip(views, panels, plan.panels, strict=True):
         page.paste(image, box)
         page.annotate(scene, view, box)
-    page.heading(scene)
+    page.heading(scene, last or scene)
     page.side(scene)
     page.foot()
     return np.asarray(page.image)
@@ -152,30 +169,34 @@ class _Page:
         self.image.paste(Image.fromarray(image), box[:2])
         self._draw.rectangle((box[0] - 1, box[1], box[2], box[3]), outline=self.theme.rule)
 
-    def heading(self, scene: Scene) -> None:
-        """Title, and the line of facts, in smaller letters where it is long."""
+    def heading(self, scene: Scene, last: Scene) -> None:
+        """Title, and the line of facts, in smaller letters where it is long here or at `last`."""
         whole = self.plan.size[0] - 2 * self._px(PAD)
-        for text, size, bold, top, room in (
-            (scene.title, TITLE, True, 12, whole - self._alarm(scene.alarm)),
-            (scene.facts, FACTS, False, 54, whole),
+        beside = max(self._alarm(last.alarm), self._alarm(scene.alarm, write=True))
+        for text, longest, size, bold, top, room in (
+            (scene.title, last.title, TITLE, True, 12, whole - beside),
+            (scene.facts, last.facts, FACTS, False, 54, whole),
         ):
             sizes = (self._letters(one, bold) for one in range(size, SMALL - 1, -1))
-            fitting = (font for font in sizes if font.getlength(text) <= room)
+            fitting = (
+                font for font in sizes if max(font.getlength(text), font.getlength(longest)) <= room
+            )
             font = next(fitting, self._letters(SMALL, bold))
             colour = self.theme.ink if bold else self.theme.soft
             self._draw.text(
                 (self._px(PAD), self._px(top)), _fitted(text, font, room), fill=colour, font=font
             )
 
-    def _alarm(self, words: str) -> int:
+    def _alarm(self, words: str, *, write: bool = False) -> int:
         """What nobody may overlook, in the upper right corner; how much of the width it takes."""
         if not words:
             return 0
         font, pad = self._letters(FACTS, bold=True), self._px(8)
         place = (self.plan.size[0] - self._px(PAD) - pad, self._px(12 + TITLE / 2))
         x0, y0, x1, y1 = self._draw.textbbox(place, words, font=font, anchor="rm")
-        self._draw.rectangle((x0 - pad, y0 - pad, x1 + pad, y1 + pad), fill=self.theme.alarm)
-        self._draw.text(place, words, fill=self.theme.paper, font=font, anchor="rm")
+        if write:
+            self._draw.rectangle((x0 - pad, y0 - pad, x1 + pad, y1 + pad), fill=self.theme.alarm)
+            self._draw.text(place, words, fill=self.theme.paper, font=font, anchor="rm")
         return round(x1 - x0) + 3 * pad
 
     def foot(self) -> None:
@@ -243,14 +264,22 @@ class _Page:
         bold: bool = False,
         alarming: bool = False,
     ) -> None:
-        """Write on a panel, on a bit of paper, unless another word is there already."""
+        """Write on a panel, on a bit of paper, unless another word is there already.
+
+        What is alarming goes beside that word, or back into the panel.
+        """
         font = self._letters(size, bold)
         pad = self._px(3)
         x0, y0, x1, y1 = self._draw.textbbox(place, text, font=font, anchor=anchor)
-        area = (x0 - pad, y0 - pad, x1 + pad, y1 + pad)
-        inside = box[0] <= area[0] < area[2] <= box[2] and box[1] <= area[1] < area[3] <= box[3]
-        if not inside or any(_overlap(area, other) for other in self._taken):
+        at = (x0 - pad, y0 - pad, x1 + pad, y1 + pad)
+        for right, down in ASIDE if alarming else ASIDE[:1]:
+            wide, high = right * (at[2] - at[0]), down * (at[3] - at[1])
+            area = (at[0] + wide, at[1] + high, at[2] + wide, at[3] + high)
+            if _inside(area, box) and not any(_overlap(area, other) for other in self._taken):
+                break
+        else:
             return
+        place = place[0] + wide, place[1] + high
         self._taken.append(area)
         if alarming:
             self._draw.rectangle(area, fill=self.theme.alarm)
@@ -393,6 +422,10 @@ def _fitted(text: str, font: ImageFont.FreeTypeFont, room: float) -> str:
     while text and font.getlength(text + "…") > room:
         text = text[:-1]
     return text.rstrip() + "…"
+
+
+def _inside(area: tuple[float, float, float, float], box: Box) -> bool:
+    return box[0] <= area[0] < area[2] <= box[2] and box[1] <= area[1] < area[3] <= box[3]
 
 
 def _overlap(

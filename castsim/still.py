@@ -13,7 +13,7 @@ import numpy as np
 from scipy.spatial import cKDTree
 
 from castsim.cast_surface import Along
-from castsim.cord import alarm_words, entry_to_cord, towards_cord_mL
+from castsim.cord import alarm_words, entries_to_cord, towards_cord_mL
 from castsim.drawn import LEAST_SATURATION, DrawnCast, log_at
 from castsim.errors import ResultError
 from castsim.holding import CubesHold, Holding
@@ -208,8 +208,8 @@ def _capsules(cast: DrawnCast, window: Window) -> tuple[Capsules, tuple[float, f
 
 def _alarms(cast: DrawnCast, volume: float) -> tuple[Label, ...]:
     """Mark where agent goes towards the cord."""
-    place = entry_to_cord(cast, volume)
-    return () if place is None else (Label("to the cord", place, alarming=True),)
+    places = entries_to_cord(cast, volume)
+    return tuple(Label("to the cord", place, alarming=True) for place in places)
 
 
 def _facts(cast: DrawnCast, volume: float, holding: Holding) -> str:

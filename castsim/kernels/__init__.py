@@ -16,8 +16,13 @@ from pathlib import Path
 import geometry.kernels
 from geometry.kernels import COMPILING, forget_stale
 
-LAST = {"geometry": "settling.settle_veins", "injection": "line.follow", "cubes": "near.iterate"}
-"""Of the kernels of an anatomy, an injection and one into cubes, one that calls most others."""
+LAST = {
+    "geometry": "settling.settle_veins",
+    "injection": "region.reveal_all",
+    "cubes": "near.iterate",
+}
+"""Of the kernels of an anatomy, an injection and one into cubes, one that is compiled late, and for
+that work only."""
 
 
 def compiled(work: str = "injection") -> bool:

@@ -62,9 +62,13 @@ def test_the_first_run_of_each_kind_says_why_it_waits(
     assert (words(cubes=False), words(cubes=True), words(cubes=True, quiet=True)) == (1, 1, 0)
     (tmp_path / "settling.settle_veins-1.py311.nbi").touch()
     assert (words(cubes=False), words(cubes=True)) == (1, 1)
-    (tmp_path / "line.follow-127.py311.nbi").touch()
+    cubes, lines = tmp_path / "near.iterate-346.py311.nbi", "region.reveal_all-457.py311.nbi"
+    cubes.touch()
+    assert (words(cubes=False), words(cubes=True)) == (1, 0), "cubes need none of those of lines"
+    cubes.unlink()
+    (tmp_path / lines).touch()
     assert (words(cubes=False), words(cubes=True)) == (0, 1)
-    (tmp_path / "near.iterate-346.py311.nbi").touch()
+    cubes.touch()
     assert (words(cubes=False), words(cubes=True)) == (0, 0)
 
 
