@@ -12,6 +12,7 @@ from castsim.pages.figures import (
     GREEN,
     INK,
     ORANGE,
+    PAPER,
     PURPLE,
     SHADE,
     SKY,
@@ -139,7 +140,7 @@ def pressure(axes: "Axes", cast: "DrawnCast") -> None:
     if time[0] > 0.0:
         axes.axvspan(0.0, time[0], facecolor="none", edgecolor=SHADE, hatch="///", linewidth=0.0)
         axes.text(time[0] / 2.0, 0.5, "solvent", transform=axes.get_xaxis_transform(),
-                  ha="center", va="center", backgroundcolor="white")  # fmt: skip
+                  ha="center", va="center", backgroundcolor=PAPER)  # fmt: skip
     for began, ended in pauses(cast):
         axes.axvspan(began, ended, color=SHADE, alpha=0.22, linewidth=0.0)
     broken = breakthroughs(cast)

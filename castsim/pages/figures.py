@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 INK = "#1b1f27"
 """Of text, axes and frames; in a page it becomes the colour of the page's text."""
+PAPER = "#fffffe"
+"""Behind words on hatching; in a page it becomes the colour of the page."""
 SHADE = "#808690"
 """Of what lies behind: windows and marks."""
 BLUE, SKY, GREEN, YELLOW = "#0072b2", "#56b4e9", "#009e73", "#f0e442"
@@ -83,7 +85,7 @@ def svg(draw: Draw, width_in: float, height_in: float) -> bytes:
 
 
 def inline_svg(draw: Draw, width_in: float, height_in: float, *, name: str, label: str) -> str:
-    """A figure as an element of a page: takes on its ink and width, and names no address.
+    """A figure as an element of a page: takes on its ink, paper and width, and names no address.
 
     Parameters
     ----------
@@ -101,7 +103,9 @@ def inline_svg(draw: Draw, width_in: float, height_in: float, *, name: str, labe
     inner = re.sub(r'\bid="', f'id="{name}-', inner)
     inner = re.sub(r'(url\(|href=")#', rf"\1#{name}-", inner).replace("xlink:href", "href")
     inner = re.sub(r"font: ([\d.]+px)[^;\"]*", r"font-size: \1", inner)
-    inner = re.sub(r">\s+<", "><", inner.replace(INK, "currentColor"))
+    inner = re.sub(
+        r">\s+<", "><", inner.replace(INK, "currentColor").replace(PAPER, "var(--paper)")
+    )
     return f'<svg role="img" aria-label="{label}" viewBox="{box[1] if box else ""}">{inner}</svg>'
 
 

@@ -69,6 +69,15 @@ def test_the_page_says_first_what_matters_and_what_it_is_not(saved: SavedCast, t
     assert not re.search(r"@\w+@", text)
 
 
+def test_curves_take_the_ink_and_paper_of_the_page(text: str) -> None:
+    """In the dark, light words on a white box were no words."""
+    curves = "".join(re.findall(r"<svg.*?</svg>", text, flags=re.S))
+    assert "solvent" in curves
+    assert "var(--paper)" in curves
+    assert "currentColor" in curves
+    assert not re.search(r"#fffff[ef]|\bwhite\b", curves)
+
+
 def test_paper_is_no_phone(text: str) -> None:
     """A printed page is narrow as well: rules for narrow screens must not reach it."""
     narrow = re.findall(r"@media ([^{]*max-width[^{]*)", text)
