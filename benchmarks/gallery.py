@@ -16,15 +16,16 @@ import castsim
 from castsim import graphics
 from castsim.cast import Cast
 from castsim.cli import main as castsim_command
-from castsim.cord import amount, reported_towards_cord_mL
+from castsim.cord import towards_cord
 from castsim.fluoroscopy import take_cast
-from castsim.fluoroscopy_files import Caption
 from castsim.fluoroscopy_files import picture as fluorogram
+from castsim.fluoroscopy_orders import caption_of
 from castsim.rendering import OVERVIEW, picture
 from castsim.scenario_file import bundled_names
 from castsim.schema import DISCLAIMER
 from castsim.still import Still
 from castsim.themes import THEMES
+from castsim.units import mL_from_uL
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
 PICTURES = DOCS / "gallery"
@@ -111,9 +112,7 @@ def command(words: str, folder: str, *more: str) -> None:
 def shadow(cast: Cast) -> np.ndarray:
     """Subtracted fluoroscopy of a cast from the front."""
     image = take_cast(cast, pixels=FLUORO_PIXELS)
-    injected = cast.injected / 1000.0
-    caption = Caption(cast.scenario.title, f"{cast.scenario.agent}\n{injected:.2f} mL injected", "")
-    shown = Image.fromarray(fluorogram(image, caption))
+    shown = Image.fromarray(fluorogram(image, caption_of(cast, mL_from_uL(cast.injected))))
     return np.asarray(shown.resize((FLUORO_SHOWN, FLUORO_SHOWN), Image.Resampling.LANCZOS))
 
 
@@ -122,8 +121,8 @@ def lines(name: str, cast: Cast) -> Iterator[str]:
     report = castsim.summarise(cast)
     cover, reflux = report["coverage"], report["reflux"]
     title = re.sub(r"([\\\\`*_<>\[\]|])", r"\\\1", str(cast.scenario.title))
-    towards, _ = reported_towards_cord_mL(report)
-    cord = f", {amount(towards)} went towards the spinal cord" if towards > 0.0 else ""
+    alarm = towards_cord(cast, cast.injected).alarm
+    cord = f", {alarm}" if alarm else ""
     yield f"## {title}"
     yield ""
     yield (

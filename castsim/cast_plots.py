@@ -1,5 +1,6 @@
 """Plots of one cast, drawn on axes of matplotlib."""
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -170,6 +171,7 @@ def breakthroughs(cast: "DrawnCast") -> "np.ndarray[Any, np.dtype[np.int64]]":
 
 
 def _by_volume(axes: "Axes", read: Curves) -> None:
-    last = round(float(read.volume_mL[-1]), 3)  # 0.9999 mL would lose the tick of 1 mL
+    # 0.9999 mL would lose the tick of 1 mL
+    last = math.ceil(1e3 * float(read.volume_mL[-1])) / 1e3
     axes.set(xlim=(0.0, max(last, 1e-3)), xlabel="injected volume (mL)")
     axes.locator_params(axis="x", nbins=5)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from castsim.cast_surface import SLACK_ML
-from castsim.cord import amount, goes_towards_cord, towards_cord_mL
+from castsim.cord import amount, towards_cord
 from castsim.errors import MissingError
 from castsim.results import check_file, write_file
 from castsim.units import mL_from_uL, uL_from_mL
@@ -135,8 +135,8 @@ def photographs(saved: "SavedCast[DrawnCast]", progress: "Progress") -> "Photogr
     scene, large = still.scene(), []
     for view, words in (("ap", "from the front"), ("lateral", f"from the {_side(saved.cast)}")):
         image = picture(scene, view, still.theme, LARGE_SIZE)
-        alt = f"Cast after {still.injected_mL:.2f} mL, seen {words}"
-        large.append(Photograph(_jpeg(image), alt, f"After {still.injected_mL:.2f} mL, {words}."))
+        below = _below(still.injected_mL, words, scene.alarm)
+        large.append(Photograph(_jpeg(image), f"The cast. {below}", below))
     return Photographs(large, list(_growing(still, progress)))
 
 
@@ -147,14 +147,20 @@ def shadows(cast: "DrawnCast") -> list["Photograph"]:
     from castsim.fluoroscopy_files import picture as fluorogram
     from castsim.fluoroscopy_orders import caption_of
 
-    injected = mL_from_uL(cast.injected)
+    injected, alarm = mL_from_uL(cast.injected), towards_cord(cast, cast.injected).alarm
     caption = caption_of(cast, injected)
     taken = []
     for view, words in (("ap", "from the front"), ("lateral", f"from the {_side(cast)}")):
         image = fluorogram(take_cast(cast, view, pixels=FLUOROSCOPY_PIXELS), caption)
-        alt = f"Simulated subtracted fluoroscopy of the cast after {injected:.2f} mL, {words}"
-        taken.append(Photograph(_jpeg(image), alt, f"After {injected:.2f} mL, {words}."))
+        below = _below(injected, words, alarm)
+        alt = f"Simulated subtracted fluoroscopy of the cast. {below}"
+        taken.append(Photograph(_jpeg(image), alt, below))
     return taken
+
+
+def _below(injected_mL: float, words: str, alarm: str) -> str:
+    """Caption of a picture after all that was injected."""
+    return f"After {injected_mL:.2f} mL, {words}{f'; {alarm}' if alarm else ''}."
 
 
 def _side(cast: "DrawnCast") -> str:
@@ -174,9 +180,9 @@ def _growing(still: "Still", progress: "Progress") -> Iterator["Photograph"]:
         progress("drawing", (count + 1) / (len(volumes) + 1))
         degrees = still.cast.cells.coverage_at(uL_from_mL(volume))
         words = f"{volume:.2f} mL: {degrees:.0f}° wrapped"
-        if goes_towards_cord(still.cast, uL_from_mL(volume)):
-            towards, _ = towards_cord_mL(still.cast, uL_from_mL(volume))
-            words += f", {amount(towards)} towards the cord"
+        towards = towards_cord(still.cast, uL_from_mL(volume))
+        if towards.alarms:
+            words += f", {amount(towards.total_mL)} towards the cord"
         yield Photograph(_jpeg(image), f"Cast after {words}", words)
 
 

@@ -5,66 +5,92 @@ cast; what has left them is in intradural veins, which are not simulated.
 """
 
 from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
-from castsim.drawn import LEAST_SATURATION, DrawnCast, FloatArray, IntArray, log_at
+from castsim.drawn import LEAST_SATURATION, DrawnCast, FloatArray, log_at
 from castsim.units import LEAST_ML, mL_from_uL
 from geometry.structures import Compartment, Structure
 
-SAME_VEIN_MM = 10.0
-"""Cells as near as that belong to one of these veins: two foramina lie farther apart."""
-VEINS = tuple(one.label for one in Structure if one.compartment is Compartment.HAZARD)
+CODES = [one.value for one in Structure if one.compartment is Compartment.HAZARD]
+VEINS = tuple(Structure(code).label for code in CODES)
+HALVINGS = 10
+"""Of what was injected, to find when the alarm came: to a thousandth."""
 
 
-def towards_cord_mL(cast: DrawnCast, volume: float) -> tuple[float, float]:
-    """Agent in radiculomedullary veins or beyond, and of it what is beyond, mL.
+@dataclass(frozen=True)
+class TowardsCord:
+    """Agent that has gone towards the spinal cord by some volume.
 
-    Parameters
+    Attributes
     ----------
-    volume : mm3 out of the tip by then
+    held_mL : in radiculomedullary veins
+    beyond_mL : what has left them
+    is_cast : whether a cell of such a vein is as full as pictures show a cast
+    entries : (k, 3) mm where agent first came into the veins of each foramen that is to be marked
     """
-    cells = cast.cells
-    own = np.flatnonzero(cells.in_compartment(Compartment.HAZARD))
-    held = float((cells.saturation_at(volume)[own] * cells.volume[own]).sum())
+
+    held_mL: float
+    beyond_mL: float
+    is_cast: bool
+    entries: FloatArray
+
+    @property
+    def total_mL(self) -> float:
+        """Both."""
+        return self.held_mL + self.beyond_mL
+
+    @property
+    def alarms(self) -> bool:
+        """Whether nobody may overlook it.
+
+        Less than half of every cell and less than tables write is a smear in the mouth of a vein,
+        which the mesh does not resolve: tables tell of it, and no more.
+        """
+        return self.is_cast or self.held_mL >= LEAST_ML or self.beyond_mL > 0.0
+
+    @property
+    def alarm(self) -> str:
+        """What a picture says in a place that nobody overlooks; nothing if there is no alarm."""
+        return f"{amount(self.total_mL)} towards the spinal cord" if self.alarms else ""
+
+
+def towards_cord(cast: DrawnCast, volume: float) -> TowardsCord:
+    """Read off a cast what has gone towards the cord when `volume` (mm3) has left the tip."""
+    flow = cast.mesh.flow
+    own = np.flatnonzero(np.isin(flow.cell_structure, CODES) & (cast.first_volume < volume))
+    share = cast.holding_at(volume).share[own]
+    foramen = np.stack([flow.cell_level[own], flow.cell_side[own]], axis=1)
+    full = share >= LEAST_SATURATION
     beyond = float(log_at(cast, "hazard", np.array([volume]))[0])
-    return mL_from_uL(held + beyond), mL_from_uL(beyond)
+    # where agent has gone on, what it left by may hold little of it
+    marked = np.ones(len(own), dtype=bool) if beyond > 0.0 or not full.any() else full
+    entries = []
+    for place in np.unique(foramen[marked], axis=0):
+        there = own[(foramen == place).all(axis=1)]
+        entries.append(flow.cell_centroid[there[np.argmin(cast.first_volume[there])]])
+    found = TowardsCord(
+        mL_from_uL(float(share @ flow.cell_volume[own])),
+        mL_from_uL(beyond),
+        bool(full.any()),
+        np.array(entries).reshape(-1, 3),
+    )
+    return found if found.alarms else replace(found, entries=np.zeros((0, 3)))
 
 
-def goes_towards_cord(cast: DrawnCast, volume: float) -> bool:
-    """Whether agent lies in a radiculomedullary vein, as pictures count a cast, or has left one.
-
-    A smear in the first cell of such a vein, less than the mesh resolves, raises no alarm; tables
-    tell of it all the same.
-    """
-    return bool(len(_cast_there(cast, volume))) or towards_cord_mL(cast, volume)[1] > 0.0
-
-
-def entries_to_cord(cast: DrawnCast, volume: float) -> FloatArray:
-    """Where agent first came into each radiculomedullary vein that holds some of the cast.
-
-    Returns
-    -------
-    (k, 3) mm, in the order in which it came; none: nowhere by `volume` (mm3)
-    """
-    there = _cast_there(cast, volume)
-    there = there[np.argsort(cast.cells.first_volume[there], kind="stable")]
-    entries: list[FloatArray] = []
-    for place in cast.cells.centre[there]:
-        if all(np.linalg.norm(place - other) > SAME_VEIN_MM for other in entries):
-            entries.append(place)
-    return np.array(entries).reshape(-1, 3)
-
-
-def _cast_there(cast: DrawnCast, volume: float) -> IntArray:
-    """Cells of radiculomedullary veins that hold a cast."""
-    own = np.flatnonzero(cast.cells.in_compartment(Compartment.HAZARD))
-    return own[cast.cells.saturation_at(volume)[own] >= LEAST_SATURATION]
+def alarmed_from(cast: DrawnCast) -> float:
+    """Volume, mm3 out of the tip, from which on there is an alarm that there is at the end."""
+    low, high = 0.0, cast.injected
+    for _ in range(HALVINGS):
+        middle = (low + high) / 2.0
+        low, high = (low, middle) if towards_cord(cast, middle).alarms else (middle, high)
+    return high
 
 
 def reported_towards_cord_mL(report: Mapping[str, Any]) -> tuple[float, float]:
-    """Return the same of the end of a run, from its ``cast.json``."""
+    """Both, and what is beyond, at the end of a run, from its ``cast.json``."""
     held = sum(one["volume_mL"] for one in report["structures"] if one["structure"] in VEINS)
     return held + report["hazard_mL"], report["hazard_mL"]
 
@@ -84,13 +110,6 @@ def cord_words(towards_mL: float, beyond_mL: float) -> str:
     if towards_mL <= 0.0:
         return "none"
     return f"{amount(towards_mL)}, {amount(beyond_mL)} of it in intradural veins"
-
-
-def alarm_words(cast: DrawnCast, volume: float) -> str:
-    """What a picture says in a place that nobody overlooks; nothing if no agent goes there."""
-    if not goes_towards_cord(cast, volume):
-        return ""
-    return f"{amount(towards_cord_mL(cast, volume)[0])} towards the spinal cord"
 
 
 def amount(volume_mL: float) -> str:

@@ -67,7 +67,7 @@ MARKER_POINTS = 5
 """Along the marker of a catheter, so that it bends with it."""
 SPACING_PIXELS, LEAST_SPACING_MM = 1.25, 0.1
 """Of the points that fill the veins, at the isocentre; the detector resolves no less."""
-LEAST_SATURATION = 0.1
+AIMED_SATURATION = 0.1
 """A cell that holds less agent need not be in the field."""
 LEAST_SIGNAL = 1e-4
 """What attenuates less is not looked for: photons make a hundred times as much noise."""
@@ -242,7 +242,7 @@ def _aim(cast: "DrawnCast") -> tuple[FloatArray, FloatArray]:
     """Isocentre (3,) for a cast, and what is to be seen about it, (k, 3) mm."""
     skeleton, target = cast.anatomy.skeleton, cast.scenario.target
     foramen = skeleton.foramen(target.root, target.side_code).origin
-    held = cast.mesh.flow.cell_centroid[cast.saturation >= LEAST_SATURATION]
+    held = cast.mesh.flow.cell_centroid[cast.saturation >= AIMED_SATURATION]
     held = np.vstack([held[np.abs(held[:, 2] - foramen[2]) <= SHOWN_MM], foramen])
     low, high = held[:, 2].min(), held[:, 2].max()
     bodies = [skeleton.vertebra(level) for level in VERTEBRAE]

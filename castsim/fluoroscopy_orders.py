@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Self, get_args
 from pydantic import ValidationError
 
 from castsim.cast_reading import read_report
-from castsim.cord import alarm_words, towards_cord_mL
+from castsim.cord import towards_cord
 from castsim.errors import ResultError, ScenarioError, UnreachableError
 from castsim.fluoroscopy import (
     LEAST_PIXELS,
@@ -147,9 +147,12 @@ def fluoro(
     )
     caption = caption_of(cast, shown_mL, _medium() if shot.mode == "roadmap" else "")
     write_file(path, lambda part: image_bytes(image, caption, part))
-    towards, _ = towards_cord_mL(cast, uL_from_mL(shown_mL))
-    agent = {"agent": cast.scenario.agent, "volume_mL": shown_mL, "towards_cord_mL": towards}
-    return {**facts(image, path), **agent}
+    return {
+        **facts(image, path),
+        "agent": cast.scenario.agent,
+        "volume_mL": shown_mL,
+        "towards_cord_mL": towards_cord(cast, uL_from_mL(shown_mL)).total_mL,
+    }
 
 
 def caption_of(cast: "DrawnCast", shown_mL: float, medium: str = "") -> Caption:
@@ -157,7 +160,7 @@ def caption_of(cast: "DrawnCast", shown_mL: float, medium: str = "") -> Caption:
     words = (
         cast.scenario.agent,
         f"{shown_mL:.2f} mL injected",
-        alarm_words(cast, uL_from_mL(shown_mL)),
+        towards_cord(cast, uL_from_mL(shown_mL)).alarm,
     )
     return Caption(cast.scenario.title, "\n".join(filter(None, words)), medium)
 

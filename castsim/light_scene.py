@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from scipy.spatial import cKDTree
 
-from castsim.cord import alarm_words
+from castsim.cord import towards_cord
 from castsim.drawn import LEAST_SATURATION, DrawnCast
 from castsim.painting import by_arrival, by_compartment
 from castsim.polylines import points_at, stretches
@@ -61,7 +61,7 @@ def light_scene(cast: DrawnCast, summary: Mapping[str, Any]) -> Scene:
     words = [cast.scenario.agent, facts(summary)] + ([] if cubes is None else [cubes.words])
     line = " · ".join(words)
     scene = scene_of(cast, window, window, parts, title=title, facts=line)
-    alarm = alarm_words(cast, cast.injected)
+    alarm = towards_cord(cast, cast.injected).alarm
     return replace(scene, reading=reading_at(cast, cast.injected), alarm=alarm)
 
 

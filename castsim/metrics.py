@@ -8,7 +8,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import dijkstra
 
 from castsim.cast import Cast
-from castsim.cord import amount, goes_towards_cord, towards_cord_mL
+from castsim.cord import alarmed_from, amount, towards_cord
 from castsim.errors import CastsimError
 from castsim.schema import CastReport
 from castsim.simulate import route_length
@@ -173,15 +173,13 @@ def warnings(cast: Cast) -> list[str]:
     """What in this run goes against the makers' instructions, the vein's bearing or the model."""
     agent, run = cast.scenario.agent_model(), cast.injection
     lines = []
-    if goes_towards_cord(cast, cast.injected):
-        towards, beyond = towards_cord_mL(cast, cast.injected)
-        cells = cast.cells
-        own = cells.in_compartment(Compartment.HAZARD)
-        came = cells.first_volume[own].min(initial=cast.injected)
+    towards = towards_cord(cast, cast.injected)
+    if towards.alarms:
+        came = alarmed_from(cast)
         lines.append(
-            f"{amount(towards)} went towards the spinal cord, from {came / UL_PER_ML:.2f} mL "
-            f"injected on; {amount(beyond)} of it reached intradural veins, where it is not "
-            "followed"
+            f"{amount(towards.total_mL)} went towards the spinal cord, from "
+            f"{came / UL_PER_ML:.2f} mL injected on; {amount(towards.beyond_mL)} of it reached "
+            "intradural veins, where it is not followed"
         )
     if run.largest_rate > agent.max_rate * (1 + 1e-9):
         lines.append(

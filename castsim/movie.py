@@ -63,13 +63,13 @@ class Movie:
         """Yield the pictures; what veils the cast is drawn once."""
         last = self.still.injected_mL if self.volume_mL is None else self.volume_mL
         plan = Plan.of(self.size, 3 if self.view == OVERVIEW else 1)
-        ending = self.still.scene(last)
-        views = views_of(ending, self.view, plan)
+        views = views_of(self.still.scene(last), self.view, plan)
         volumes = [last * step / (self.frames - 1) for step in range(self.frames)]
+        headings = [self.still.heading(volume) for volume in volumes]
         frames = panels_at(self.still, views, plan.panel_sizes, volumes)
         for step, (scene, panels) in enumerate(frames):
             progress("movie", step / self.frames)
-            yield sheet(scene, views, panels, plan, self.still.theme, ending)
+            yield sheet(scene, views, panels, plan, self.still.theme, headings)
 
 
 def check_movie(path: Path) -> None:

@@ -23,6 +23,8 @@ from castsim.views import View
 Picture = NDArray[np.uint8]
 Box = tuple[int, int, int, int]
 """Left, top, right and bottom, pixels."""
+Area = tuple[float, float, float, float]
+"""The same between pixels."""
 
 UNIT_WIDTH, UNIT_HEIGHT = 1600.0, 1000.0
 """Size of a picture, pixels, for which letters and lines have the sizes given below."""
@@ -46,13 +48,8 @@ BAR = 22
 LITTLE_ML = 0.1
 """A scale that ends below it has three decimals."""
 PATCH = 20
-ASIDE = tuple(
-    sorted(
-        product((0.0, -0.6, 0.6, -1.2, 1.2), (0.0, -1.1, 1.1)),
-        key=lambda by: hypot(3.0 * by[0], by[1]),
-    )
-)
-"""Places for a word, in its widths to the right and heights down, the nearest first."""
+ASIDE = 0.0, -1.05, 1.05, -2.1, 2.1
+"""Places for a word: how many of its lengths beside its own, a little more than what it takes."""
 MEAN_SLANT = 1.6
 """Thickness of a veil's walls along the line of sight, on average, in that face on."""
 PAPER_OPACITY = 0.62
@@ -107,17 +104,18 @@ def sheet(
     panels: Sequence[Picture],
     plan: Plan,
     theme: Theme,
-    last: Scene | None = None,
+    headings: Sequence[tuple[str, str]] = (),
 ) -> Picture:
     """Picture (height, width, 3): the panels with all words about them.
 
-    `last` is the last scene of a movie, in which the heading's letters keep their size.
+    `headings`, facts and alarm each, are those of all pictures of a movie, in which the letters
+    keep their size.
     """
     page = _Page(plan, theme)
     for view, image, box in zip(views, panels, plan.panels, strict=True):
         page.paste(image, box)
         page.annotate(scene, view, box)
-    page.heading(scene, last or scene)
+    page.heading(scene, headings)
     page.side(scene)
     page.foot()
     return np.asarray(page.image)
@@ -139,7 +137,7 @@ class _Page:
         self.plan, self.theme = plan, theme
         self.image = Image.new("RGB", plan.size, theme.card)
         self._draw = ImageDraw.Draw(self.image)
-        self._taken: list[tuple[float, float, float, float]] = []
+        self._taken: list[Area] = []
 
     def _px(self, length: float) -> int:
         return round(length * self.plan.unit)
@@ -169,18 +167,18 @@ class _Page:
         self.image.paste(Image.fromarray(image), box[:2])
         self._draw.rectangle((box[0] - 1, box[1], box[2], box[3]), outline=self.theme.rule)
 
-    def heading(self, scene: Scene, last: Scene) -> None:
-        """Title, and the line of facts, in smaller letters where it is long here or at `last`."""
+    def heading(self, scene: Scene, others: Sequence[tuple[str, str]]) -> None:
+        """Title and facts, in smaller letters where they are long here or in the `others`."""
         whole = self.plan.size[0] - 2 * self._px(PAD)
-        beside = max(self._alarm(last.alarm), self._alarm(scene.alarm, write=True))
-        for text, longest, size, bold, top, room in (
-            (scene.title, last.title, TITLE, True, 12, whole - beside),
-            (scene.facts, last.facts, FACTS, False, 54, whole),
+        facts = [scene.facts, *(one for one, _ in others)]
+        room_of_others = [self._alarm(one) for _, one in others]
+        beside = max([self._alarm(scene.alarm, write=True), *room_of_others])
+        for text, all_texts, size, bold, top, room in (
+            (scene.title, [scene.title], TITLE, True, 12, whole - beside),
+            (scene.facts, facts, FACTS, False, 54, whole),
         ):
             sizes = (self._letters(one, bold) for one in range(size, SMALL - 1, -1))
-            fitting = (
-                font for font in sizes if max(font.getlength(text), font.getlength(longest)) <= room
-            )
+            fitting = (font for font in sizes if max(map(font.getlength, all_texts)) <= room)
             font = next(fitting, self._letters(SMALL, bold))
             colour = self.theme.ink if bold else self.theme.soft
             self._draw.text(
@@ -266,20 +264,24 @@ class _Page:
     ) -> None:
         """Write on a panel, on a bit of paper, unless another word is there already.
 
-        What is alarming goes beside that word, or back into the panel.
+        What is alarming goes beside that word with a line to its place, and is never left out.
         """
         font = self._letters(size, bold)
         pad = self._px(3)
         x0, y0, x1, y1 = self._draw.textbbox(place, text, font=font, anchor=anchor)
         at = (x0 - pad, y0 - pad, x1 + pad, y1 + pad)
-        for right, down in ASIDE if alarming else ASIDE[:1]:
-            wide, high = right * (at[2] - at[0]), down * (at[3] - at[1])
-            area = (at[0] + wide, at[1] + high, at[2] + wide, at[3] + high)
-            if _inside(area, box) and not any(_overlap(area, other) for other in self._taken):
-                break
-        else:
+        areas = [
+            (at[0] + right, at[1] + down, at[2] + right, at[3] + down)
+            for right, down in (_aside(at) if alarming else [(0.0, 0.0)])
+        ]
+        areas = [area for area in areas if _inside(area, box)]
+        free = [area for area in areas if not any(_overlap(area, one) for one in self._taken)]
+        area = next(iter(free or (areas if alarming else [])), None)
+        if area is None:
             return
-        place = place[0] + wide, place[1] + high
+        if area != at and alarming:
+            self._draw.line((place, _middle(area)), fill=self.theme.alarm, width=max(1, pad // 2))
+        place = place[0] + area[0] - at[0], place[1] + area[1] - at[1]
         self._taken.append(area)
         if alarming:
             self._draw.rectangle(area, fill=self.theme.alarm)
@@ -424,17 +426,28 @@ def _fitted(text: str, font: ImageFont.FreeTypeFont, room: float) -> str:
     return text.rstrip() + "…"
 
 
-def _inside(area: tuple[float, float, float, float], box: Box) -> bool:
+def _aside(area: Area) -> list[tuple[float, float]]:
+    """Ways to the right and down, pixels, to places for a word, the shortest first."""
+    wide, high = area[2] - area[0], area[3] - area[1]
+    return sorted(
+        product((wide * by for by in ASIDE), (high * by for by in ASIDE)),
+        key=lambda way: hypot(*way),
+    )
+
+
+def _middle(area: Area) -> tuple[float, float]:
+    return (area[0] + area[2]) / 2, (area[1] + area[3]) / 2
+
+
+def _inside(area: Area, box: Box) -> bool:
     return box[0] <= area[0] < area[2] <= box[2] and box[1] <= area[1] < area[3] <= box[3]
 
 
-def _overlap(
-    one: tuple[float, float, float, float], other: tuple[float, float, float, float]
-) -> bool:
+def _overlap(one: Area, other: Area) -> bool:
     return one[0] < other[2] and other[0] < one[2] and one[1] < other[3] and other[1] < one[3]
 
 
-def _tint(image: Image.Image, area: tuple[float, float, float, float], paper: str) -> None:
+def _tint(image: Image.Image, area: Area, paper: str) -> None:
     """Lay thin paper on an area of a picture."""
     box = tuple(round(v) for v in area)
     under = image.crop((box[0], box[1], box[2], box[3]))

@@ -13,10 +13,10 @@ import numpy as np
 from scipy.spatial import cKDTree
 
 from castsim.cast_surface import Along
-from castsim.cord import alarm_words, entries_to_cord, towards_cord_mL
+from castsim.cord import TowardsCord, towards_cord
 from castsim.drawn import LEAST_SATURATION, DrawnCast, log_at
 from castsim.errors import ResultError
-from castsim.holding import CubesHold, Holding
+from castsim.holding import CubesHold
 from castsim.painting import by_arrival, by_compartment
 from castsim.scene import Label, Part, Scene, injected_words
 from castsim.shown import EXTRAS, Shown
@@ -88,15 +88,21 @@ class Still:
             If less was injected.
         """
         volume = self._volume(volume_mL)
-        around, holding = self._surroundings, self.cast.holding_at(volume)
+        around, towards = self._surroundings, towards_cord(self.cast, volume)
         return replace(
             around,
             parts=(*self._solids, *self._agent(volume), *self._veils),
-            labels=(*_alarms(self.cast, volume), *around.labels),
-            facts=_facts(self.cast, volume, holding),
+            labels=(*_alarms(towards), *around.labels),
+            facts=_facts(self.cast, volume, towards),
             reading=reading_at(self.cast, volume),
-            alarm=alarm_words(self.cast, volume),
+            alarm=towards.alarm,
         )
+
+    def heading(self, volume_mL: float) -> tuple[str, str]:
+        """Line of facts and alarm of that scene, without the rest of it."""
+        volume = self._volume(volume_mL)
+        towards = towards_cord(self.cast, volume)
+        return _facts(self.cast, volume, towards), towards.alarm
 
     def _volume(self, volume_mL: float | None) -> float:
         """Volume in mm3, none beyond what was injected."""
@@ -206,20 +212,20 @@ def _capsules(cast: DrawnCast, window: Window) -> tuple[Capsules, tuple[float, f
     return capsules_of(network, axes), heights
 
 
-def _alarms(cast: DrawnCast, volume: float) -> tuple[Label, ...]:
+def _alarms(towards: TowardsCord) -> tuple[Label, ...]:
     """Mark where agent goes towards the cord."""
-    places = entries_to_cord(cast, volume)
-    return tuple(Label("to the cord", place, alarming=True) for place in places)
+    return tuple(Label("to the cord", place, alarming=True) for place in towards.entries)
 
 
-def _facts(cast: DrawnCast, volume: float, holding: Holding) -> str:
+def _facts(cast: DrawnCast, volume: float, towards: TowardsCord) -> str:
     """One line: agent, volume and where it is, reflux, time, and at the end why it ended."""
-    at = np.array([volume])
+    holding, at = cast.holding_at(volume), np.array([volume])
     time, azygos, carried = (float(log_at(cast, c, at)[0]) for c in ("time", "azygos", "embolised"))
-    beyond = towards_cord_mL(cast, volume)[1]
     words = [
         cast.scenario.agent,
-        injected_words(mL_from_uL(volume), mL_from_uL(holding.total), mL_from_uL(carried), beyond),
+        injected_words(
+            mL_from_uL(volume), mL_from_uL(holding.total), mL_from_uL(carried), towards.beyond_mL
+        ),
         f"azygos reflux {mL_from_uL(azygos):.2f} mL",
         f"{time:.0f} s",
     ]

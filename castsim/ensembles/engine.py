@@ -98,15 +98,15 @@ def run_study(
             for (one, first, last), outcomes in _results(client, pieces, alone):
                 chunk = one, first // CHUNK * CHUNK
                 held[chunk] += outcomes
+                done += last - first
                 if len(held[chunk]) == whole[chunk]:
                     one.add(held.pop(chunk))
-                done += last - first
                 told(done, wanted)
     except KeyboardInterrupt as error:
         # asked of the disk: Ctrl-C may come between a file and any count of it here
         kept = wanted - _draws_of(_missing(asked))
         loose = max(0, done - kept)
-        lost = f" ({loose} more were done, but fill no file of {CHUNK})" if loose else ""
+        lost = f" ({loose} more were done and will be run again)" if loose else ""
         raise StoppedError(
             f"stopped: {kept} of {wanted} draws are kept in {store.folder}{lost}; "
             "the same command goes on"

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from scipy.spatial.distance import cdist, pdist
+from scipy.spatial.distance import cdist
 
 import castsim
 from castsim import cast_plots as plots
@@ -17,17 +17,9 @@ from castsim.cast_page import Photograph, Photographs, cast_page, summary
 from castsim.cast_reading import SavedCast, read_cast
 from castsim.cast_report import growing_volumes, write_report
 from castsim.console import _cast_rows
-from castsim.cord import (
-    SAME_VEIN_MM,
-    alarm_words,
-    cord_words,
-    entries_to_cord,
-    goes_towards_cord,
-    reported_towards_cord_mL,
-    towards_cord_mL,
-)
-from castsim.drawn import LEAST_SATURATION
+from castsim.cord import reported_towards_cord_mL, towards_cord
 from castsim.errors import ResultError
+from castsim.fluoroscopy_orders import caption_of
 from castsim.light_scene import light_scene
 from castsim.scene import facts
 from castsim.scene_page import page
@@ -173,72 +165,49 @@ def reaching_the_cord(cast: Cast) -> Cast:
 def test_agent_that_goes_towards_the_cord_is_told_wherever_a_cast_is(saved: SavedCast) -> None:
     assert not [one for one in saved.report["warnings"] if "cord" in one]
     cast = reaching_the_cord(saved.cast)
-    towards, beyond = towards_cord_mL(cast, cast.injected)
-    assert beyond == pytest.approx(0.01, abs=1e-4)
-    assert towards > beyond + 0.01
+    towards = towards_cord(cast, cast.injected)
+    assert towards.beyond_mL == pytest.approx(0.01, abs=1e-4)
+    assert towards.held_mL > 0.01
+    total, beyond = f"{towards.total_mL:.3f} mL", f"{towards.beyond_mL:.3f} mL"
     first, *others = metrics.warnings(cast)
-    assert first.startswith(f"{towards:.3f} mL went towards the spinal cord, from 0.05 mL injected")
-    assert f"; {beyond:.3f} mL of it reached intradural veins" in first
+    assert first.startswith(f"{total} went towards the spinal cord, from 0.05 mL injected")
+    assert f"; {beyond} of it reached intradural veins" in first
     assert others == saved.report["warnings"]
-    assert metrics.dose_curve(cast)["hazard_mL"][-1] == pytest.approx(beyond)
+    assert metrics.dose_curve(cast)["hazard_mL"][-1] == pytest.approx(towards.beyond_mL)
     held = plots.curves(cast).contents_mL["hazard"]
-    assert held[-1] == pytest.approx(towards)
+    assert held[-1] == pytest.approx(towards.total_mL)
     assert (held[: len(held) // 2] == 0.0).all()
-    told = f"{towards:.3f} mL towards the spinal cord"
+    told = f"{total} towards the spinal cord"
     still = Still(cast, THEMES["light"])
     scene, before = still.scene(), still.scene(0.04)
+    assert still.heading(still.injected_mL) == (scene.facts, scene.alarm)
     assert scene.alarm == told
-    assert f"{beyond:.3f} mL beyond the dura" in scene.facts
-    label, *others = [one for one in scene.labels if one.alarming]
-    assert {one.text for one in (label, *others)} == {"to the cord"}
-    came = cast.first_volume[np.linalg.norm(cast.cells.centre - label.xyz, axis=1).argmin()]
-    assert came == pytest.approx(0.5 * cast.injected, rel=0.05)
-    # one mark for every such vein
-    there = cast.mesh.flow.cell_structure == Structure.RADICULOMEDULLARY
-    filled = cast.cells.centre[there & (cast.saturation >= LEAST_SATURATION)]
-    far = cdist(filled, [one.xyz for one in (label, *others)])
-    assert far.min(axis=1).max() <= SAME_VEIN_MM
-    assert pdist([one.xyz for one in (label, *others)]).min(initial=np.inf) > SAME_VEIN_MM
+    assert f"{beyond} beyond the dura" in scene.facts
+    labels = [one for one in scene.labels if one.alarming]
+    assert {one.text for one in labels} == {"to the cord"}
+    came = cast.first_volume[cdist(cast.cells.centre, [one.xyz for one in labels]).argmin(axis=0)]
+    assert came.min() == pytest.approx(0.5 * cast.injected, rel=0.05)
     assert before.alarm == ""
     assert "dura" not in before.facts
     assert not [one for one in before.labels if one.alarming]
+    assert caption_of(cast, 0.1).facts == f"Onyx 18\n0.10 mL injected\n{told}"
+    assert caption_of(cast, 0.04).facts == "Onyx 18\n0.04 mL injected"
     rows = metrics.structures(cast)
-    report = {**saved.report, "hazard_mL": beyond, "structures": rows}
-    assert reported_towards_cord_mL(report) == pytest.approx((towards, beyond))
+    report = {**saved.report, "hazard_mL": towards.beyond_mL, "structures": rows}
+    assert reported_towards_cord_mL(report) == pytest.approx((towards.total_mL, towards.beyond_mL))
     assert light_scene(cast, report).alarm == told
     assert told in page(light_scene(cast, report))
     assert light_scene(saved.cast, saved.report).alarm == ""
     assert 'class="alarm"' not in page(light_scene(saved.cast, saved.report))
-    assert f"{beyond:.3f} mL beyond the dura" in facts(report)
-    words = f"{towards:.3f} mL, {beyond:.3f} mL of it in intradural veins"
+    assert f"{beyond} beyond the dura" in facts(report)
+    words = f"{total}, {beyond} of it in intradural veins"
     assert dict(_cast_rows(report))["towards the spinal cord"] == words
     assert dict(_cast_rows(saved.report))["towards the spinal cord"] == "none"
-    assert "out of the model" not in dict(_cast_rows({**report, "terminal_mL": beyond}))
-    left = dict(_cast_rows({**report, "terminal_mL": beyond + 0.052}))
+    lost = towards.beyond_mL
+    assert "out of the model" not in dict(_cast_rows({**report, "terminal_mL": lost}))
+    left = dict(_cast_rows({**report, "terminal_mL": lost + 0.052}))
     assert left["out of the model"] == "0.052 mL, by other ends of veins"
     assert f"spinal cord: {words}" in " ".join(summary(report))
-
-
-def test_a_smear_towards_the_cord_raises_no_alarm_and_is_told(saved: SavedCast) -> None:
-    """Less than half a cell in the mouth of such a vein: tables tell of it, nothing shouts."""
-    cast, volume = saved.cast, 0.5 * saved.cast.injected
-    share = cast.cells.saturation_at(volume)
-    partly = np.flatnonzero((share > 0.0) & (share < LEAST_SATURATION))
-    assert len(partly)
-    structure = cast.mesh.flow.cell_structure.copy()
-    structure[partly] = Structure.RADICULOMEDULLARY
-    flow = replace(cast.mesh.flow, cell_structure=structure)
-    smeared = replace(cast, mesh=replace(cast.mesh, flow=flow))
-    towards, beyond = towards_cord_mL(smeared, volume)
-    assert towards > 0.0
-    assert beyond == 0.0
-    assert not goes_towards_cord(smeared, volume)
-    assert alarm_words(smeared, volume) == ""
-    assert not len(entries_to_cord(smeared, volume))
-    assert cord_words(towards, beyond).endswith(", none of it in intradural veins")
-    # once more of it fills, it is a cast there
-    later = cast.cells.saturation[partly]
-    assert goes_towards_cord(smeared, cast.injected) == bool((later >= LEAST_SATURATION).any())
 
 
 def test_times_and_thirds_are_explained(saved: SavedCast, text: str) -> None:

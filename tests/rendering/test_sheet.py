@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from PIL import ImageFont
-from scipy.ndimage import find_objects
+from scipy.ndimage import binary_opening, find_objects
 from scipy.ndimage import label as label_of
 
 from castsim import sheet as sheets
@@ -58,17 +58,18 @@ def test_no_word_of_the_legend_is_cut(size, monkeypatch):
     assert cut == []
 
 
-def written_on_grey(scene: Scene, size=(1200, 750), last: Scene | None = None) -> np.ndarray:
+def written_on_grey(scene: Scene, size=(1200, 750), headings=()) -> np.ndarray:
     plan = Plan.of(size, 1)
     (left, top, right, bottom), views = plan.panels[0], views_of(scene, "ap", plan)
     panel = np.full((bottom - top, right - left, 3), 128, np.uint8)
-    return sheet(scene, views, [panel], plan, LIGHT, last)
+    return sheet(scene, views, [panel], plan, LIGHT, headings)
 
 
 def patches(image: np.ndarray, colour: str) -> np.ndarray:
     """Centres (k, 2) of what has this colour in a picture, column and row, from left to right."""
     rgb = [int(colour[k : k + 2], 16) for k in (1, 3, 5)]
-    labels, count = label_of((image == rgb).all(axis=2))
+    # without lines, which lead to a mark's place
+    labels, count = label_of(binary_opening((image == rgb).all(axis=2), np.ones((2, 2))))
     boxes = [where for where in find_objects(labels) if (where[0].stop - where[0].start) > 8]
     assert len(boxes) <= count
     middles = [[(one.start + one.stop) / 2 for one in where[::-1]] for where in boxes]
@@ -115,21 +116,33 @@ def test_a_mark_moves_aside_and_out_of_nobodys_sight():
         assert len(found) == count
 
 
+def heights_of(image: np.ndarray) -> tuple[int, int]:
+    """Height of the letters of title and facts, pixels, at their left ends."""
+    rows = (image[:, :160].min(axis=2) < 160).any(axis=1)[: round(HEADING * 0.75) - 2]
+    labels, _ = label_of(rows)
+    return tuple(one[0].stop - one[0].start for one in find_objects(labels))
+
+
 def test_letters_of_a_movie_keep_their_size():
-    short = replace(hand_made_scene(), title="Cast", facts="0.01 mL injected")
-    facts = "1.00 mL injected: 0.43 cast, 0.00 to the lungs, 0.562 mL beyond the dura · " * 2
-    last = replace(short, facts=facts, alarm="0.562 mL towards the spinal cord")
-    first, alone, end = (
-        written_on_grey(*which) for which in ((short, (1200, 750), last), (short,), (last,))
+    """Whichever picture has the longest words: "less than 0.001 mL" is longer than what follows."""
+    first = replace(hand_made_scene(), title="Cast, " * 13, facts="Onyx 18 · 0.01 mL injected")
+    facts = (
+        "Onyx 18 · 1.00 mL injected: 0.43 cast, 0.00 to the lungs, {} beyond the dura · azygos "
+        "reflux 0.00 mL · 758 s · cubes of 0.3 mm, supine · protocol complete"
     )
-    facts_of = slice(round(54 * 0.75) - 2, round(HEADING * 0.75) - 2)
-
-    def high(image: np.ndarray) -> int:
-        rows = (image[facts_of, :160].min(axis=2) < 160).any(axis=1)
-        return int(np.flatnonzero(rows)[-1] - np.flatnonzero(rows)[0])
-
-    assert high(first) == high(end) < high(alone)
-    assert not len(patches(first, LIGHT.alarm)), "nothing has happened yet"
+    longest, last = (
+        replace(first, facts=facts.format(amount), alarm=f"{amount} towards the spinal cord")
+        for amount in ("less than 0.001 mL", "0.56 mL")
+    )
+    scenes = first, longest, last
+    alone = [heights_of(written_on_grey(one)) for one in scenes]
+    assert len({title for title, _ in alone}) == 3
+    assert len({facts for _, facts in alone}) > 1
+    headings = [(one.facts, one.alarm) for one in scenes]
+    images = [written_on_grey(one, headings=headings) for one in scenes]
+    together = [heights_of(image) for image in images]
+    assert together == [alone[1]] * 3
+    assert not len(patches(images[0], LIGHT.alarm)), "nothing has happened yet"
 
 
 def test_a_long_line_of_facts_is_written_smaller_and_not_cut(monkeypatch):
