@@ -1,7 +1,7 @@
 """The same injections on lines and on cubes: how far apart the casts lie, and how far they may.
 
 `python -m benchmarks.compare_meshes right-t9 left-t7` writes a Markdown table a scenario, which
-`docs/voxel_injection.md` quotes; with 19 grids it takes half an hour each. Each is injected into
+`docs/voxel_injection.md` quotes; with 12 grids it takes 20 minutes each. Each is injected into
 four times. A liquid that no front holds, without weight, and much faster than blood flows: all that
 only cubes show is the shape of a junction and of a front. With fronts that hold; as slowly as
 planned, so that blood flows past agent; and with its weight, so that agent sinks.
@@ -13,7 +13,7 @@ displaced by a part of a cube there is an S' and a C' for every grid, and for an
     LC  <=  LS' + S'C' + C'C
 
 LS' is what cubes hold and conduct too much or too little, touch too far, and what the step of an
-injection into lines decides (1 to 3 % of what came, another for each grid). C'C is where the grid
+injection into lines decides (0.5 to 1 % of what came, another for each grid). C'C is where the grid
 begins, which means nothing. Were S'C' nothing, LC would be no more than the sum of the other two
 for any of the grids; the band is that of the farthest of either. No cast on lines is compared with
 one on cubes for it. A fault of the mesh of cubes would widen the first part: what speaks against
