@@ -90,6 +90,7 @@ def _mesh(network: VesselNetwork) -> SimpleNamespace:
         cell_radius=np.array(radius),
         cell_radius_minor=np.array(minor),
         cell_centroid=np.array(xyz),
+        cell_volume=np.zeros(len(xyz)),
         cell_structure=codes[0],
         cell_level=codes[1],
         cell_side=codes[2],
@@ -116,11 +117,11 @@ def make_cast(title: str = "Right T9, tip in the foramen") -> SimpleNamespace:
     first = np.where(reached, 10.0 * away, np.inf)
     target = SimpleNamespace(root=ROOT, side_code=SIDE)
     anatomy = SimpleNamespace(skeleton=skeleton, network=network)
-    injected, none = float(first[reached].max()), np.zeros(len(first))
+    injected = float(first[reached].max())
     # a cell is full as soon as agent comes
     history = History(first, first, reached.astype(float), (), np.zeros(0, dtype=int), injected)
     cells = Cells(
-        mesh.flow.cell_centroid, none, mesh.flow.cell_structure, history,
+        mesh.flow.cell_centroid, mesh.flow.cell_volume, mesh.flow.cell_structure, history,
         foramen_coverage(anatomy, mesh, ROOT, SIDE),
     )  # fmt: skip
     ends = np.array([0.0, injected])
