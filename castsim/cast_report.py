@@ -178,12 +178,16 @@ def _growing(still: "Still", progress: "Progress") -> Iterator["Photograph"]:
     frames = panels_at(still, [view], [SMALL_SIZE], volumes)
     for count, (volume, (_, [image])) in enumerate(zip(volumes, frames, strict=True)):
         progress("drawing", (count + 1) / (len(volumes) + 1))
-        degrees = still.cast.cells.coverage_at(uL_from_mL(volume))
-        words = f"{volume:.2f} mL: {degrees:.0f}° wrapped"
-        towards = towards_cord(still.cast, uL_from_mL(volume))
-        if towards.alarms:
-            words += f", {amount(towards.total_mL)} towards the cord"
+        words = growing_words(still.cast, volume)
         yield Photograph(_jpeg(image), f"Cast after {words}", words)
+
+
+def growing_words(cast: "DrawnCast", volume_mL: float) -> str:
+    """Caption of a picture of the cast as it grows."""
+    degrees = cast.cells.coverage_at(uL_from_mL(volume_mL))
+    towards = towards_cord(cast, uL_from_mL(volume_mL))
+    cord = f", {amount(towards.total_mL)} towards the cord" if towards.alarms else ""
+    return f"{volume_mL:.2f} mL: {degrees:.0f}° wrapped{cord}"
 
 
 def _jpeg(image: "Picture") -> bytes:

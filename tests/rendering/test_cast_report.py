@@ -15,7 +15,7 @@ from castsim import graphics, metrics
 from castsim.cast import Cast
 from castsim.cast_page import Photograph, Photographs, cast_page, summary
 from castsim.cast_reading import SavedCast, read_cast
-from castsim.cast_report import growing_volumes, write_report
+from castsim.cast_report import growing_volumes, growing_words, write_report
 from castsim.console import _cast_rows
 from castsim.cord import reported_towards_cord_mL, towards_cord
 from castsim.errors import ResultError
@@ -192,6 +192,8 @@ def test_agent_that_goes_towards_the_cord_is_told_wherever_a_cast_is(saved: Save
     assert not [one for one in before.labels if one.alarming]
     assert caption_of(cast, 0.1).facts == f"Onyx 18\n0.10 mL injected\n{told}"
     assert caption_of(cast, 0.04).facts == "Onyx 18\n0.04 mL injected"
+    assert growing_words(cast, 0.1).endswith(f"° wrapped, {total} towards the cord")
+    assert growing_words(cast, 0.04).endswith("° wrapped")
     rows = metrics.structures(cast)
     report = {**saved.report, "hazard_mL": towards.beyond_mL, "structures": rows}
     assert reported_towards_cord_mL(report) == pytest.approx((towards.total_mL, towards.beyond_mL))
