@@ -19,6 +19,7 @@ from castsim.surroundings import (
     Run,
     clipped,
     last_arrival,
+    marks_to_cord,
     plans,
     reading_at,
     scene_of,
@@ -61,8 +62,13 @@ def light_scene(cast: DrawnCast, summary: Mapping[str, Any]) -> Scene:
     words = [cast.scenario.agent, facts(summary)] + ([] if cubes is None else [cubes.words])
     line = " · ".join(words)
     scene = scene_of(cast, window, window, parts, title=title, facts=line)
-    alarm = towards_cord(cast, cast.injected).alarm
-    return replace(scene, reading=reading_at(cast, cast.injected), alarm=alarm)
+    towards = towards_cord(cast, cast.injected)
+    return replace(
+        scene,
+        labels=(*scene.labels, *marks_to_cord(towards)),
+        reading=reading_at(cast, cast.injected),
+        alarm=towards.alarm,
+    )
 
 
 def _agent_part(cast: DrawnCast, surface: Surface, theme: Theme) -> Part:

@@ -65,7 +65,10 @@ def page(scene: Scene) -> str:
         "before_mark": BEFORE_MARK,
         "letter_threshold": LETTER_THRESHOLD,
         "last_mL": None if scene.reading is None else round(scene.reading.last_mL, _DECIMALS),
-        "labels": [{"text": at.text, "xyz": _numbers(at.xyz)} for at in scene.labels],
+        "labels": [
+            {"text": at.text, "xyz": _numbers(at.xyz), "alarming": at.alarming}
+            for at in scene.labels
+        ],
         "parts": parts,
     }
     fill = {

@@ -18,12 +18,13 @@ from castsim.drawn import LEAST_SATURATION, DrawnCast, log_at
 from castsim.errors import ResultError
 from castsim.holding import CubesHold
 from castsim.painting import by_arrival, by_compartment
-from castsim.scene import Label, Part, Scene, injected_words
+from castsim.scene import Part, Scene, injected_words
 from castsim.shown import EXTRAS, Shown
 from castsim.surfaces import Surface, contour, part_above, thin, without_stairs
 from castsim.surroundings import (
     Window,
     last_arrival,
+    marks_to_cord,
     reading_at,
     scene_of,
     shells,
@@ -92,7 +93,7 @@ class Still:
         return replace(
             around,
             parts=(*self._solids, *self._agent(volume), *self._veils),
-            labels=(*_alarms(towards), *around.labels),
+            labels=(*marks_to_cord(towards), *around.labels),
             facts=_facts(self.cast, volume, towards),
             reading=reading_at(self.cast, volume),
             alarm=towards.alarm,
@@ -210,11 +211,6 @@ def _capsules(cast: DrawnCast, window: Window) -> tuple[Capsules, tuple[float, f
     beyond = heights[0] - BEYOND_MM, heights[1] + BEYOND_MM
     axes = minor_axes(network, cast.anatomy.skeleton, beyond)
     return capsules_of(network, axes), heights
-
-
-def _alarms(towards: TowardsCord) -> tuple[Label, ...]:
-    """Mark where agent goes towards the cord."""
-    return tuple(Label("to the cord", place, alarming=True) for place in towards.entries)
 
 
 def _facts(cast: DrawnCast, volume: float, towards: TowardsCord) -> str:

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from castsim.cord import TowardsCord
 from castsim.drawn import LEAST_SATURATION, DrawnCast
 from castsim.polylines import points_at, simplified, stretches
 from castsim.scene import Label, Part, Reading, Scene
@@ -144,6 +145,11 @@ def reading_at(cast: DrawnCast, volume: float) -> Reading:
         arcs=np.stack([cover.start[held], cover.stop[held]], axis=1),
         arrival=cells.first_volume[cover.cell[held]] / last,
     )
+
+
+def marks_to_cord(towards: TowardsCord) -> tuple[Label, ...]:
+    """Marks where agent goes towards the cord."""
+    return tuple(Label("to the cord", place, alarming=True) for place in towards.entries)
 
 
 def last_arrival(cast: DrawnCast) -> float:

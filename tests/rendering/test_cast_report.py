@@ -197,8 +197,11 @@ def test_agent_that_goes_towards_the_cord_is_told_wherever_a_cast_is(saved: Save
     rows = metrics.structures(cast)
     report = {**saved.report, "hazard_mL": towards.beyond_mL, "structures": rows}
     assert reported_towards_cord_mL(report) == pytest.approx((towards.total_mL, towards.beyond_mL))
-    assert light_scene(cast, report).alarm == told
-    assert told in page(light_scene(cast, report))
+    light = light_scene(cast, report)
+    assert light.alarm == told
+    assert len([one for one in light.labels if one.alarming]) == len(labels)
+    assert told in page(light)
+    assert page(light).count('"alarming": true') == len(labels)
     assert light_scene(saved.cast, saved.report).alarm == ""
     assert 'class="alarm"' not in page(light_scene(saved.cast, saved.report))
     assert f"{beyond} beyond the dura" in facts(report)
