@@ -251,7 +251,8 @@ def anatomy(
             lumen = simplified(lumen, tolerance_mm)
         write_surface(lumen, surface)
         if not quiet:
-            talk().print(_surface_line(lumen, surface), markup=False, soft_wrap=True)
+            line = _surface_line(lumen, surface, cut=window is not None)
+            talk().print(line, markup=False, soft_wrap=True)
     totals = inventory(patient.network, window)
     if as_json:
         from castsim.units import mL_from_uL
@@ -492,17 +493,19 @@ def benchmark(
         raise typer.Exit(1)
 
 
-def _surface_line(lumen: "LumenSurface", path: Path) -> str:
-    """What was written, and what of it is not as wide as it is drawn."""
+def _surface_line(lumen: "LumenSurface", path: Path, *, cut: bool) -> str:
+    """What was written, what of it is not as wide as it is drawn, and what a window holds."""
     closed = "closed and manifold" if lumen.open_edges == 0 else "NOT closed"
     apart = ""
     if len(lumen.bodies) > 1:
-        sizes = [f"{mL_from_uL(size):.2g}" for size in lumen.bodies]
+        # two digits, and no powers of ten
+        sizes = [f"{float(f'{mL_from_uL(size):.2g}'):g}" for size in lumen.bodies]
         shown = ", ".join(sizes[:_MOST_BODIES]) + (", ..." if len(sizes) > _MOST_BODIES else "")
         apart = f"; {len(sizes)} bodies that do not touch ({shown} mL)"
+    also = "; all that lies at this height, great veins that the table counts to other levels too"
     return (
         f"Wrote {path}: {len(lumen.triangles)} triangles, {closed}{apart}; veins thinner than "
-        f"{2 * lumen.least_radius:.2g} mm are drawn as thick as that"
+        f"{2 * lumen.least_radius:.2g} mm are drawn as thick as that{also if cut else ''}"
     )
 
 

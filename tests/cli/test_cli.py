@@ -203,6 +203,7 @@ def test_a_surface_of_a_level_is_written(
     assert json.loads(told.out)
     assert "closed and manifold" in told.err
     assert "thinner than 1.2 mm" in told.err
+    assert "all that lies at this height" in told.err
     # at one level, the veins in front of the spine do not meet those behind
     ((count, sizes),) = re.findall(r"; (\d+) bodies that do not touch \(([^)]*) mL\)", told.err)
     volumes = [float(size) for size in sizes.split(", ")]
