@@ -16,7 +16,7 @@ from castsim.ensembles.targets import Targets
 from castsim.pages import parts
 from castsim.pages.parts import number
 from castsim.scenario import MODEL_FIELDS
-from castsim.units import LEAST_ML
+from castsim.units import LEAST_ML, little
 from geometry.structures import Structure
 
 if TYPE_CHECKING:
@@ -127,19 +127,24 @@ def summary(report: Mapping[str, Any]) -> Iterator[str]:
     else:
         yield (
             f"Agent enters the azygos system: it would be seen from {back['first_azygos_mL']:.2f} "
-            f"mL on ({back['first_azygos_s']:.0f} s); {back['azygos_mL']:.2f} mL in all."
+            f"mL on ({back['first_azygos_s']:.0f} s); {little(back['azygos_mL'])} mL in all."
         )
     yield (
-        f"{report['cast_mL']:.2f} mL stay in the veins, {report['embolised_mL']:.2f} mL left "
+        f"{report['cast_mL']:.2f} mL stay in the veins, {little(report['embolised_mL'])} mL left "
         "with the blood towards the lungs (azygos system, neck veins, then the heart). Towards the "
-        f"spinal cord: {cord_words(*reported_towards_cord_mL(report))}. Along the catheter "
-        f"agent comes back {back['catheter_mm']:.1f} mm."
+        f"spinal cord: {cord_words(*reported_towards_cord_mL(report))}.{_elsewhere(report)} Along "
+        f"the catheter agent comes back {back['catheter_mm']:.1f} mm."
     )
     pressure = report["tip_pressure_mmHg"]
     yield (
         f"The tip's pressure is {pressure['max']:.0f} mmHg at most, {pressure['final']:.0f} at the "
         f"end. After {report['duration_s']:.0f} s it ends: {report['stop_reason']}."
     )
+
+
+def _elsewhere(report: Mapping[str, Any]) -> str:
+    left = report["terminal_mL"] - report["hazard_mL"]
+    return f" {left:.2f} mL left the model by other ends of veins." if left >= LEAST_ML else ""
 
 
 def _patient(scenario: Mapping[str, Any]) -> str:
@@ -247,7 +252,8 @@ def _pressure(saved: "SavedCast[DrawnCast]") -> Iterator[str]:
         "solvent that fills the catheter leaves the tip, and no pressure is computed. "
         f"{found[0].upper()}{found[1:]}. A breakthrough is a front that gives way: the "
         f"pressure falls at once, by {plots.BREAK_SHARE:.0%} and "
-        f"{number(plots.BREAK_LEAST_MMHG)} mmHg or more.",
+        f"{number(plots.BREAK_LEAST_MMHG)} mmHg or more. What stands in a cast that is closed all "
+        "round after the push, no balance tells.",
         wide=True,
     )
 
@@ -268,7 +274,8 @@ def _structures(report: Mapping[str, Any]) -> Iterator[str]:
             for one in rows
         ),
         kind="veins",
-        caption="Reach: way along the vein from where agent first came.",
+        caption="Reach: way along the vein from where agent first came into it, or into that piece "
+        "of it, to the farthest.",
     )
 
 

@@ -44,7 +44,7 @@ LOOKS: dict[str, tuple[str, Any]] = {
     Compartment.EPIDURAL.value: (GREEN, DASHES[1]),
     Compartment.SEGMENTAL.value: (SKY, DASHES[2]),
     Compartment.INTERSEGMENTAL.value: (SHADE, DASHES[3]),
-    Compartment.PARASPINAL.value: (ORANGE, DASHES[4]),
+    Compartment.EXTERNAL.value: (ORANGE, DASHES[4]),
     Compartment.VERTEBRAL_BODY.value: (PURPLE, DASHES[1]),
     Compartment.AZYGOS.value: (VERMILION, DASHES[0]),
     Compartment.NECK.value: (PURPLE, DASHES[3]),
@@ -151,13 +151,13 @@ def pressure(axes: "Axes", cast: "DrawnCast") -> None:
 
 
 def pauses(cast: "DrawnCast") -> list[tuple[float, float]]:
-    """Stretches of time, s, in which no agent leaves the tip."""
+    """Stretches of time, s, in which no agent leaves the tip, and after which some does again."""
     log = cast.log
     still = np.diff(log["volume"]) <= 0.0
     edge = np.flatnonzero(np.diff(np.concatenate([[False], still, [False]]).astype(int)))
     time = log["time"]
     stretches = ((float(time[a]), float(time[b])) for a, b in edge.reshape(-1, 2))
-    return [(a, b) for a, b in stretches if b - a >= PAUSE_S]
+    return [(a, b) for a, b in stretches if b - a >= PAUSE_S and b < time[-1]]
 
 
 def breakthroughs(cast: "DrawnCast") -> "np.ndarray[Any, np.dtype[np.int64]]":

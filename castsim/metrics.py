@@ -5,7 +5,7 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import coo_array
-from scipy.sparse.csgraph import dijkstra
+from scipy.sparse.csgraph import connected_components, dijkstra
 
 from castsim.cast import Cast
 from castsim.cord import alarmed_from, amount, towards_cord
@@ -257,8 +257,8 @@ def structures(cast: Cast) -> list[dict[str, object]]:
 def reach(cast: Cast, held: NDArray[np.bool_]) -> float:
     """Way along the vein from where agent first came to its farthest cell, mm.
 
-    `held` (n,) flags the cells of one vein that hold agent; pieces that are not joined to the
-    first one within the vein do not count.
+    `held` (n,) flags the cells of one vein that hold agent. In each of its pieces, which are not
+    joined within the vein, the way begins where agent first came into that one.
     """
     flow = cast.mesh.flow
     cell = np.flatnonzero(held)
@@ -267,8 +267,11 @@ def reach(cast: Cast, held: NDArray[np.bool_]) -> float:
     inside = held[flow.face_owner] & held[flow.face_neighbour]
     ends = place[flow.face_owner[inside]], place[flow.face_neighbour[inside]]
     graph = coo_array((flow.face_length[inside], ends), shape=(len(cell),) * 2).tocsr()
-    way = dijkstra(graph, directed=False, indices=int(cast.first_volume[cell].argmin()))
-    return float(way[np.isfinite(way)].max())
+    _, piece = connected_components(graph, directed=False)
+    order = np.argsort(cast.first_volume[cell], kind="stable")
+    _, first = np.unique(piece[order], return_index=True)
+    way = dijkstra(graph, directed=False, indices=order[first], min_only=True)
+    return float(way.max())
 
 
 def foramina_touched(cast: Cast) -> list[str]:

@@ -49,7 +49,11 @@ def render(
     ] = None,
     size: Annotated[
         str | None,
-        typer.Option("--size", metavar="WxH", help="Pixels; default 1600x1000, a movie 1280x800."),
+        typer.Option(
+            "--size",
+            metavar="WxH",
+            help="Pixels, 640x400 at least; default 1600x1000, a movie 1280x800.",
+        ),
     ] = None,
     theme: Annotated[
         str, typer.Option("--theme", metavar="THEME", help="light, dark or print.")

@@ -11,7 +11,7 @@ from typing import Any
 
 from castsim.cord import amount, reported_towards_cord_mL
 from castsim.surfaces import Surface
-from castsim.units import ROUNDED_ML
+from castsim.units import ROUNDED_ML, little
 from geometry.levels import Side
 from geometry.network import FloatArray, IntArray
 
@@ -163,7 +163,7 @@ def facts(summary: Mapping[str, Any]) -> str:
     words = [
         injected_words(summary["injected_mL"], summary["cast_mL"], summary["embolised_mL"], beyond),
         f"root wrapped {coverage['deg']:.0f}° of {coverage['coverable_deg']:.0f}°",
-        f"azygos reflux {summary['reflux']['azygos_mL']:.2f} mL",
+        f"azygos reflux {little(summary['reflux']['azygos_mL'])} mL",
         str(summary["stop_reason"]).replace("_", " "),
     ]
     return " · ".join(words)
@@ -175,11 +175,11 @@ def injected_words(injected_mL: float, cast_mL: float, lungs_mL: float, beyond_m
     Examples
     --------
     >>> injected_words(1.0, 0.435, 0.003, 0.562)
-    '1.00 mL injected: 0.43 cast, 0.00 to the lungs, 0.562 mL beyond the dura'
+    '1.00 mL injected: 0.43 cast, 0.003 to the lungs, 0.562 mL beyond the dura'
     >>> injected_words(1.0, 0.5, 0.2, 0.0)
     '1.00 mL injected: 0.50 cast, 0.20 to the lungs, 0.30 out of the model'
     """
-    words = f"{injected_mL:.2f} mL injected: {cast_mL:.2f} cast, {lungs_mL:.2f} to the lungs"
+    words = f"{injected_mL:.2f} mL injected: {cast_mL:.2f} cast, {little(lungs_mL)} to the lungs"
     if beyond_mL > 0.0:
         words += f", {amount(beyond_mL)} beyond the dura"
     elsewhere = injected_mL - cast_mL - lungs_mL - beyond_mL

@@ -73,7 +73,7 @@ def page(scene: Scene) -> str:
     }
     fill = {
         "title": html.escape(scene.title),
-        "facts": html.escape(scene.facts),
+        "facts": re.sub(r"(?<=\d) (?=mm|mL)", "&nbsp;", html.escape(scene.facts)),
         "alarm": f'<p class="alarm">{html.escape(scene.alarm)}</p>' if scene.alarm else "",
         "disclaimer": html.escape(DISCLAIMER),
         # "<" could end the script element that holds the text

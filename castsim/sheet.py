@@ -364,11 +364,8 @@ class _Page:
         bar = np.repeat(ramp[index][None], self._px(BAR), axis=0)
         shown = min(reading.volume_mL / reading.last_mL, 1.0)
         mark = start + round(shown * (end - start))
-        # what is still to come is there, but faint
-        later = bar[:, mark - start :]
-        bar[:, mark - start :] = (0.25 * later + 0.75 * np.array(_rgb(self.theme.card))).astype(
-            np.uint8
-        )
+        # what is still to come; faint colours would be others among the few of a GIF
+        bar[:, mark - start :] = _rgb(self.theme.rule)
         self.image.paste(Image.fromarray(bar), (start, y))
         bottom = y + self._px(BAR)
         self._draw.line((mark, y - self._px(4), mark, bottom + self._px(4)), fill=self.theme.ink,

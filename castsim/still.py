@@ -32,7 +32,7 @@ from castsim.surroundings import (
     window_about,
 )
 from castsim.themes import Theme
-from castsim.units import ROUNDED_ML, UL_PER_ML, mL_from_uL
+from castsim.units import ROUNDED_ML, UL_PER_ML, little, mL_from_uL
 from geometry.flowmesh import BoolArray
 from geometry.kernels.lumen import Capsules
 from geometry.lumen import capsules_of, minor_axes
@@ -222,7 +222,7 @@ def _facts(cast: DrawnCast, volume: float, towards: TowardsCord) -> str:
         injected_words(
             mL_from_uL(volume), mL_from_uL(holding.total), mL_from_uL(carried), towards.beyond_mL
         ),
-        f"azygos reflux {mL_from_uL(azygos):.2f} mL",
+        f"azygos reflux {little(mL_from_uL(azygos))} mL",
         f"{time:.0f} s",
     ]
     if holding.cubes is not None:

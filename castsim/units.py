@@ -16,6 +16,15 @@ LEAST_ML = 0.0005
 """Less is 0.000, to the three decimals of a millilitre that are written."""
 
 
+def little(volume_mL: float) -> str:
+    """Volume to two places, and to three where these would hide that it is less than 0.01 mL.
+
+    >>> little(0.517), little(0.006), little(0.0003)
+    ('0.52', '0.006', '0.00')
+    """
+    return f"{volume_mL:.{3 if LEAST_ML <= volume_mL < 0.01 else 2}f}"
+
+
 def uL_from_mL(volume_mL: float) -> float:
     """Volume, mL to µL."""
     return volume_mL * UL_PER_ML

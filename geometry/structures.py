@@ -14,7 +14,7 @@ class Compartment(Enum):
     EPIDURAL = "epidural"
     VERTEBRAL_BODY = "vertebral_body"
     FORAMINAL = "foraminal"
-    PARASPINAL = "paraspinal"
+    EXTERNAL = "external_vertebral"
     SEGMENTAL = "segmental"
     INTERSEGMENTAL = "intersegmental"
     AZYGOS = "azygos"

@@ -10,6 +10,8 @@ from castsim.pages import parts
 from castsim.pages.parts import number
 
 Report = Mapping[str, Any]
+NOTHING = 1e-3
+"""Of a range: an end as near to nothing is written as 0."""
 
 
 def share_cell(share: Mapping[str, float]) -> str:
@@ -123,6 +125,7 @@ def range_of(one: Report) -> str:
         return f"not drawn: {one['held']}"
     unit = parts.unit_after(one["unit"])
     low, high = one["inner_range"]
+    low = low if abs(low) > NOTHING * abs(high - low) else 0.0
     text = f"{number(low)} to {number(high)}"
     flat = one["distribution"] == "uniform"
     text = f"{text}{unit}" if flat else f"{number(one['median'])}{unit} ({text})"

@@ -159,7 +159,7 @@ def upward_flow(flow: VenousFlow, level: Level) -> float:
 WAYS = {
     "foramina and epidural columns": (Compartment.FORAMINAL, Compartment.EPIDURAL),
     "intersegmental vein": (Compartment.INTERSEGMENTAL,),
-    "external plexuses": (Compartment.PARASPINAL,),
+    "external plexuses": (Compartment.EXTERNAL,),
 }
 """From one segmental vein to the next."""
 
