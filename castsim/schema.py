@@ -70,7 +70,9 @@ class StructureFill(Part):
     side: str = Field(description="right, left or midline")
     volume_mL: Volume = Field(description="agent in it")
     filled_fraction: float = Field(ge=0.0, le=1.0, description="share of its lumen")
-    reach_mm: float = Field(ge=0.0, description="way along the vein from where agent first came")
+    reach_mm: float = Field(
+        ge=0.0, description="way along the vein from where agent first came into that piece of it"
+    )
 
 
 class DoseCurve(Part):

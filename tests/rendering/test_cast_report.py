@@ -213,6 +213,21 @@ def test_agent_that_goes_towards_the_cord_is_told_wherever_a_cast_is(saved: Save
     left = dict(_cast_rows({**report, "terminal_mL": lost + 0.052}))
     assert left["out of the model"] == "0.052 mL, by other ends of veins"
     assert f"spinal cord: {words}" in " ".join(summary(report))
+    told = " ".join(summary({**report, "terminal_mL": lost + 0.052}))
+    assert " 0.05 mL left the model by other ends of veins." in told
+    assert "left the model" not in " ".join(summary(report))
+
+
+def test_the_reach_of_a_vein_counts_every_piece_from_where_agent_came_into_it() -> None:
+    """Cells 0 to 5 in a row, 1 mm apart; agent comes into 0 first and into 5 later."""
+    flow = SimpleNamespace(
+        n_cells=6, face_owner=np.arange(5), face_neighbour=np.arange(1, 6), face_length=np.ones(5)
+    )
+    first = np.array([1.0, np.inf, 6.0, 5.0, 4.0, 3.0])
+    cast = SimpleNamespace(mesh=SimpleNamespace(flow=flow), first_volume=first)
+    assert metrics.reach(cast, np.isfinite(first)) == pytest.approx(3.0)
+    assert metrics.reach(cast, first == 1.0) == 0.0
+    assert metrics.reach(cast, np.ones(6, dtype=bool)) == pytest.approx(5.0)
 
 
 def test_times_and_thirds_are_explained(saved: SavedCast, text: str) -> None:
@@ -258,6 +273,12 @@ def test_a_pause_and_a_breakthrough_are_found_and_nothing_else() -> None:
     time = np.array([0.0, 1.0, 2.0, 3.0, 10.0, 30.0, 31.0, 32.0])
     log = {"tip_pressure": 133.322387415 * mmHg, "volume": volume, "time": time}
     cast = SimpleNamespace(log=log)
+    assert plots.pauses(cast) == [(3.0, 30.0)]
+    # what is left to wait for when all is out of the tip is no pause
+    log.update(
+        {name: np.append(log[name], log[name][-1]) for name in log} | {"time": [*time, 50.0]}
+    )
+    log["time"] = np.array(log["time"])
     assert plots.pauses(cast) == [(3.0, 30.0)]
     # the fall within the pause is none, and that by 0.5 mmHg is too small
     assert plots.breakthroughs(cast).tolist() == [2]
