@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from castsim import cast_plots as plots
 from castsim.agents import agent_prior, agent_source
-from castsim.cord import VEINS, cord_words, reported_towards_cord_mL
+from castsim.cord import VEINS, cord_words, reported_elsewhere_mL, reported_towards_cord_mL
 from castsim.ensembles.plan_report import LAYERING, NOT_MODELLED, meaning
 from castsim.ensembles.priors import Prior, bundled_priors
 from castsim.ensembles.summary import VALIDATION
@@ -143,8 +143,8 @@ def summary(report: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _elsewhere(report: Mapping[str, Any]) -> str:
-    left = report["terminal_mL"] - report["hazard_mL"]
-    return f" {left:.2f} mL left the model by other ends of veins." if left >= LEAST_ML else ""
+    left = reported_elsewhere_mL(report)
+    return f" {left:.3f} mL left the model by other ends of veins." if left >= LEAST_ML else ""
 
 
 def _patient(scenario: Mapping[str, Any]) -> str:
@@ -198,7 +198,7 @@ def columns(count: int) -> int:
     >>> [columns(count) for count in range(1, 9)]
     [4, 4, 4, 4, 5, 3, 4, 4]
     """
-    return 5 if count == 5 else 3 if count == 6 else 4
+    return {5: 5, 6: 3}.get(count, 4)
 
 
 def _curves(saved: "SavedCast[DrawnCast]") -> Iterator[str]:

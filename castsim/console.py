@@ -16,7 +16,7 @@ from rich.progress import (
 )
 from rich.table import Table
 
-from castsim.cord import cord_words, reported_towards_cord_mL
+from castsim.cord import cord_words, reported_elsewhere_mL, reported_towards_cord_mL
 from castsim.inventory import StructureTotal
 from castsim.schema import DISCLAIMER
 from castsim.units import LEAST_ML, mL_from_uL
@@ -245,7 +245,7 @@ def _cast_rows(report: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     yield "injected (out of the tip)", f"{report['injected_mL']:.3f} mL"
     yield "cast", f"{report['cast_mL']:.3f} mL"
     yield "left towards the lungs", f"{report['embolised_mL']:.3f} mL"
-    elsewhere = report["terminal_mL"] - report["hazard_mL"]
+    elsewhere = reported_elsewhere_mL(report)
     if elsewhere >= LEAST_ML:
         yield "out of the model", f"{elsewhere:.3f} mL, by other ends of veins"
     yield "towards the spinal cord", cord_words(*reported_towards_cord_mL(report))

@@ -95,6 +95,11 @@ def reported_towards_cord_mL(report: Mapping[str, Any]) -> tuple[float, float]:
     return held + report["hazard_mL"], report["hazard_mL"]
 
 
+def reported_elsewhere_mL(report: Mapping[str, Any]) -> float:
+    """What left the model neither towards the lungs nor towards the cord, by the same file."""
+    return float(report["terminal_mL"] - report["hazard_mL"])
+
+
 def cord_words(towards_mL: float, beyond_mL: float) -> str:
     """How much went towards the cord, and how much of it is beyond the dura.
 

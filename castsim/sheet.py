@@ -264,7 +264,7 @@ class _Page:
     ) -> None:
         """Write on a panel, on a bit of paper, unless another word is there already.
 
-        What is alarming goes beside that word with a line to its place, and is never left out.
+        What is alarming goes beside that word, with a line to its place, or over it.
         """
         font = self._letters(size, bold)
         pad = self._px(3)

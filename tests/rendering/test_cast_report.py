@@ -214,7 +214,7 @@ def test_agent_that_goes_towards_the_cord_is_told_wherever_a_cast_is(saved: Save
     assert left["out of the model"] == "0.052 mL, by other ends of veins"
     assert f"spinal cord: {words}" in " ".join(summary(report))
     told = " ".join(summary({**report, "terminal_mL": lost + 0.052}))
-    assert " 0.05 mL left the model by other ends of veins." in told
+    assert " 0.052 mL left the model by other ends of veins." in told
     assert "left the model" not in " ".join(summary(report))
 
 
